@@ -11,8 +11,8 @@
 | sad     | thousands      | 0    | sum of absolute differences (grows with the picture)                              |
 | grad    | thousands      | 0    | gradient error, Rhemann et al., CVPR 2009: soft edges such as hair                |
 | conn    | thousands      | 0    | connectivity error, same paper: islands and holes                                 |
-| dtssd   | 1e-2           | 0    | video: how differently alpha changes from frame to frame, Erofeev et al., BMVC 2015 |
-| flicker | 1e-3           | 0    | video without truth: how much alpha moves where the camera's picture stands still |
+| dtssd   | 1e-2           | 0    | video: difference in how alpha changes over time, Erofeev et al., BMVC 2015       |
+| flicker | 1e-3           | 0    | video without truth: how much alpha moves where the camera's picture is still     |
 
 Scales are those that papers print. NumPy alone at import; OpenCV inside `grad`, `conn` and `flicker`; never torch.
 ValueError for arrays that do not fit the contract (shape, type, range, NaN).
@@ -102,8 +102,8 @@ def grad(alpha: Alpha, truth: Alpha) -> float:
 def conn(alpha: Alpha, truth: Alpha) -> float:
     """Sum of |phi(alpha) - phi(truth)| divided by 1000: how far pixels hang off the matte's main body.
 
-    phi(a) = 1 - d [d >= 0.15], d = a - l, where l is the last of the thresholds 0, 0.1 ... 1 up to which the pixel stays
-    in the largest 4-connected region that alpha and truth have in common at that threshold.
+    phi(a) = 1 - d [d >= 0.15], d = a - l, where l is the last of the thresholds 0, 0.1 ... 1 up to which the pixel
+    stays in the largest 4-connected region that alpha and truth have in common at that threshold.
     """
     check_pair(alpha, truth)
     level = _connected_level(np.minimum(alpha, truth))
