@@ -1,0 +1,77 @@
+# Needs python3 (3.11 or newer) with its venv module, and make. Everything is installed into .venv.
+#   PYTHON=python3.12 make ...     another Python         ARGS="--background blur" make run     options for bgcam
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint types clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run     install bgcam into $(VENV) and run it: on the webcam, or on a demo clip where there is none"
+	@echo "make demo    the demo clip in any case: out/demo.mp4 and out/demo.png"
+	@echo "make test    install what the tests need and run them all"
+	@echo "make lint    ruff"
+	@echo "make types   mypy"
+	@echo "make clean   remove $(VENV) and all that was built"
+
+run: $(VENV)/.stamp-run
+	@if $(BIN)/python -c "import sys; from bgcam.realtime.devices import list_cameras; sys.exit(not list_cameras())"; \
+	then exec $(BIN)/bgcam $(ARGS); \
+	else echo "No webcam here: running the demo clip instead."; exec $(BIN)/bgcam demo $(ARGS); fi
+
+demo: $(VENV)/.stamp-run
+	@$(BIN)/bgcam demo $(ARGS)
+
+test: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.stamp-lint
+	$(BIN)/ruff check .
+
+# mypy runs no import hooks, so it is shown the root under its package's name.
+types: $(VENV)/.stamp-lint
+	@mkdir -p .typing && ln -sfn .. .typing/bgcam
+	MYPYPATH=.typing $(BIN)/mypy -p bgcam
+
+clean:
+	rm -rf $(VENV) .typing build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what $(VENV) holds; each is made again when the list that it stands for changes. A $(VENV) that is
+# there already is used as it is, and what is missing in it is installed.
+$(VENV)/.stamp-venv:
+	@python=; for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$candidate -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; \
+	    then python=$$candidate; break; fi; done; \
+	if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
+	if [ -z "$$python" ]; then \
+	    echo "bgcam needs Python 3.11 or newer, found `python3 --version 2>&1`; install it, or PYTHON=/path/to/python make" >&2; exit 1; fi; \
+	if ! $$python -c "import sys; sys.exit(sys.version_info < (3, 11))"; then \
+	    echo "$(VENV) holds `$$python --version`, bgcam needs Python 3.11 or newer: make clean, then again" >&2; exit 1; fi; \
+	if ! [ -x $(BIN)/python ]; then \
+	    $$python -c "import ensurepip" 2>/dev/null || \
+	        { echo "Python's venv module is missing: sudo apt install python3-venv" >&2; exit 1; }; \
+	    echo "Making $(VENV) with `$$python --version`"; $$python -m venv $(VENV); fi
+	@touch $@
+
+$(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml
+	$(PIP) install --quiet -r requirements/run.txt
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+# On x86-64 the ordinary torch brings gigabytes of CUDA libraries, so the CPU build is offered where it can be reached.
+$(VENV)/.stamp-test: $(VENV)/.stamp-run requirements/test.txt
+	@index=; $(BIN)/python -c "import socket; socket.create_connection(('download.pytorch.org', 443), 3)" 2>/dev/null \
+	    && index="--extra-index-url $(CPU_TORCH)"; \
+	echo "$(PIP) install --quiet $$index -r requirements/test.txt"; \
+	$(PIP) install --quiet $$index -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.stamp-lint: $(VENV)/.stamp-test requirements/lint.txt
+	$(PIP) install --quiet -r requirements/lint.txt
+	@touch $@

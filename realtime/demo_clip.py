@@ -1,0 +1,72 @@
+"""The demo's camera: a portrait that sways in front of the drawn room, 1280 x 720 at 30 frames/s, made in code."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.demo_room import HEIGHT, WIDTH, draw_room
+from bgcam.realtime.errors import SinkError, SourceError
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+FPS = 30
+ANCHOR_XY = (225.0, 200.0)  # the portrait's point that the motion moves: the neck
+
+
+class DemoCamera:
+    """Draws frame `number` of the clip. The motion goes on for ever, without a jump."""
+
+    def __init__(self) -> None:
+        self._room = draw_room()
+        self._portrait = _read(ASSETS / "astronaut.jpg", cv2.IMREAD_COLOR)
+        self._matte = _read(ASSETS / "astronaut_matte.png", cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """Frame `number`: (720, 1280, 3) uint8 BGR."""
+        move = _motion(number / FPS)
+        size_wh = (WIDTH, HEIGHT)
+        person = cv2.warpAffine(self._portrait, move, size_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        alpha = np.clip(cv2.warpAffine(self._matte, move, size_wh, flags=cv2.INTER_CUBIC), 0, 1)
+        return np.asarray(cv2.blendLinear(person, self._room, alpha, 1 - alpha), np.uint8)
+
+
+def _motion(time_s: float) -> NDArray[np.float64]:
+    """The portrait's place at a time: (2, 3) matrix from its pixels to the frame's. Pan, zoom and rotation are slow.
+
+    The zoom stays above 1.45, so that the portrait's lower edge is always below the frame's.
+    """
+    turn = 2 * np.pi * time_s
+    x = WIDTH / 2 + 8 + 70 * np.sin(turn / 5)
+    y = 392 + 9 * np.sin(turn / 2.9 + 1)
+    zoom = 1.60 + 0.09 * np.sin(turn / 6.3 + 0.6)
+    move = cv2.getRotationMatrix2D(ANCHOR_XY, 2.6 * float(np.sin(turn / 3.7)), float(zoom))
+    move[:, 2] += (x - ANCHOR_XY[0], y - ANCHOR_XY[1])
+    return np.asarray(move, np.float64)
+
+
+def write_clip(path: Path, *, frames: int) -> None:
+    """Write the first `frames` frames as H.264. Raises SinkError when the file cannot be written."""
+    camera = DemoCamera()
+    try:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=FPS, options={"preset": "superfast", "crf": "15"})
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            for number in range(frames):
+                picture = av.VideoFrame.from_ndarray(camera.frame(number), format="bgr24")
+                picture.pts, picture.time_base = number, Fraction(1, FPS)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+    except (av.FFmpegError, OSError) as error:
+        raise SinkError(f"{path}: cannot write the demo clip ({error}); is the disk full?") from error
+
+
+def _read(path: Path, flags: int) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path), flags)
+    if picture is None:
+        raise SourceError(f"{path}: bgcam's own file is missing or damaged; install bgcam again")
+    return np.asarray(picture, np.uint8)
