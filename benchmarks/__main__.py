@@ -1,0 +1,44 @@
+"""`python -m bgcam.benchmarks COMMAND`.
+
+One table of commands; each one's module has `add_arguments(parser)` and `run(args)`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bgcam.benchmarks import fps, quality
+from bgcam.realtime.errors import BgcamError, UsageError
+
+COMMANDS = {
+    "quality": (quality, "score the shipped model on a folder of pictures with mattes"),
+    "fps": (fps, "time the pipeline on a clip"),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bgcam.benchmarks", description="Measure bgcam: how good, how fast.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=summary, description=module.__doc__))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0, 1 for an error with a message, 2 for an option that makes no sense, 130 for Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    module, _ = COMMANDS[args.command]
+    try:
+        module.run(args)
+    except BgcamError as error:
+        print(f"bgcam.benchmarks: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
