@@ -1,0 +1,189 @@
+"""The cameras and virtual cameras of this machine, by V4L2. Elsewhere than on Linux the lists are empty."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgcam.realtime.errors import SourceError
+
+LOOPBACK_DRIVER = "v4l2 loopback"
+
+_SYSFS = Path("/sys/class/video4linux")
+_DEV = Path("/dev")
+
+# linux/videodev2.h. The kernel encodes direction and struct size into the request's number.
+_VIDIOC_QUERYCAP = 0x80685600
+_QUERYCAP = struct.Struct("=16s32s32sIII12x")
+_CAPTURE = 0x00000001 | 0x00001000  # single and multi-planar
+_DEVICE_CAPS = 0x80000000
+
+# struct v4l2_format: a u32 type, then a union of 200 bytes that is aligned like a pointer.
+_FORMAT_AT = struct.calcsize("P")
+_FORMAT_BYTES = _FORMAT_AT + 200
+_VIDIOC_G_FMT = 0xC0005604 | _FORMAT_BYTES << 16
+_BUF_TYPE_VIDEO_OUTPUT = 2
+
+
+@dataclass(frozen=True)
+class Device:
+    """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
+    says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None."""
+
+    path: str
+    name: str
+    index: int
+    driver: str
+    by_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.name})"
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What VIDIOC_QUERYCAP says: driver and card label, and the V4L2_CAP_* bits of this node."""
+
+    driver: str
+    card: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class HeldFormat:
+    """The picture format that a driver holds. fourcc: V4L2's, "YU12" for I420."""
+
+    size_wh: tuple[int, int]
+    fourcc: str
+
+
+QueryCap = Callable[[str], Capability]
+
+
+def query_capability(path: str) -> Capability:
+    """Ask the driver what it is. Raises OSError."""
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        answer = bytearray(_QUERYCAP.size)
+        fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, answer)
+    finally:
+        os.close(descriptor)
+    driver, card, _bus, _version, everything, node = _QUERYCAP.unpack(answer)
+    return Capability(_text(driver), _text(card), node if everything & _DEVICE_CAPS else everything)
+
+
+def held_output_format(path: str) -> HeldFormat:
+    """The format that an output device holds now (VIDIOC_G_FMT). Raises OSError."""
+    import fcntl
+
+    request = bytearray(_FORMAT_BYTES)
+    struct.pack_into("=I", request, 0, _BUF_TYPE_VIDEO_OUTPUT)
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(descriptor, _VIDIOC_G_FMT, request)
+    finally:
+        os.close(descriptor)
+    return unpack_format(bytes(request))
+
+
+def unpack_format(answer: bytes) -> HeldFormat:
+    """Width, height and fourcc out of the bytes of a `struct v4l2_format`."""
+    width, height, fourcc = struct.unpack_from("=II4s", answer, _FORMAT_AT)
+    return HeldFormat((width, height), fourcc.decode("latin-1"))
+
+
+def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
+    """Devices that give pictures, by number. Virtual cameras are left out: one of them may be our own output.
+
+    A camera that this user may not open is listed too, with driver "": opening it then says what to do.
+    """
+
+    def keep(found: Capability) -> bool:
+        return not found.driver or (bool(found.bits & _CAPTURE) and found.driver != LOOPBACK_DRIVER)
+
+    return _list(keep, sysfs=sysfs, dev=dev, querycap=querycap)
+
+
+def list_virtual_cameras(
+    *, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability
+) -> list[Device]:
+    """Devices of the v4l2loopback module, by number, whoever writes to them now."""
+    # With exclusive_caps the output bit vanishes while a writer streams, so the driver's name decides.
+    return _list(lambda found: found.driver == LOOPBACK_DRIVER, sysfs=sysfs, dev=dev, querycap=querycap)
+
+
+def find_device(devices: Sequence[Device], wanted: str) -> Device:
+    """The device that `wanted` names: an index, a path, a by-id path, or part of its name or by-id name in any case.
+
+    Raises SourceError when none fits, or several do (it lists them).
+    """
+    folded = wanted.casefold()
+    tests: tuple[Callable[[Device], bool], ...] = (
+        lambda device: wanted == str(device.index),
+        lambda device: wanted in (device.path, device.by_id) or os.path.realpath(wanted) == device.path,
+        lambda device: folded == device.name.casefold(),
+        lambda device: folded in device.name.casefold() or folded in Path(device.by_id or "").name.casefold(),
+    )
+    if wanted.isdigit():
+        tests = tests[:1]  # "1" is a number and no part of "USB 3.1 camera"
+    if wanted:
+        for test in tests:
+            fitting = [device for device in devices if test(device)]
+            if len(fitting) == 1:
+                return fitting[0]
+            if fitting:
+                raise SourceError(f"{wanted!r} fits several devices: {_listed(fitting)}; give the path of one")
+    there = f"there are: {_listed(devices)}" if devices else "there are none"
+    raise SourceError(f"no device fits {wanted!r}; {there}")
+
+
+def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, querycap: QueryCap) -> list[Device]:
+    by_id = _by_id(dev)
+    found = []
+    for node in sysfs.glob("video*") if sysfs.is_dir() else ():
+        number = node.name.removeprefix("video")
+        if not number.isdigit():
+            continue
+        path = str(dev / node.name)
+        capability = _capability(node, path, querycap)
+        if capability is not None and keep(capability):
+            link = by_id.get(os.path.realpath(path))
+            found.append(Device(path, capability.card, int(number), capability.driver, link))
+    return sorted(found, key=lambda device: device.index)
+
+
+def _capability(node: Path, path: str, querycap: QueryCap) -> Capability | None:
+    try:
+        return querycap(path)
+    except PermissionError:
+        # sysfs still tells the name; a camera's first node (index 0) is the one with pictures
+        return Capability("", _read(node / "name") or path, 0) if _read(node / "index") in ("", "0") else None
+    except OSError:
+        return None
+
+
+def _by_id(dev: Path) -> dict[str, str]:
+    """Real device path -> its by-id link."""
+    folder = dev / "v4l" / "by-id"
+    links = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+    return {os.path.realpath(link): str(link) for link in links}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _listed(devices: Sequence[Device]) -> str:
+    return ", ".join(str(device) for device in devices)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")

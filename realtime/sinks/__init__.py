@@ -1,0 +1,57 @@
+"""Where composed frames go: virtual camera, web page, video file, pictures, or nowhere."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol, cast
+
+from bgcam.realtime.errors import UsageError
+from bgcam.realtime.frames import ComposedFrame
+
+# A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
+# made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
+DEVICES = {"virtual": "virtual:VirtualSink", "web": "web:WebSink", "null": "null:NullSink"}
+FILES = dict.fromkeys((".mp4", ".mkv", ".webm"), "video:VideoSink")
+FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
+FOLDER = "images:FolderSink"
+
+ACCEPTED = "virtual[:DEVICE or NAME], web[:PORT], a .mp4, .mkv, .webm, .png, .jpg or .webp file, FOLDER/, or null"
+
+
+class Sink(Protocol):
+    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/")."""
+
+    name: str
+
+    def write(self, frame: ComposedFrame) -> None:
+        """Show or store one frame. Raises SinkError."""
+
+    def close(self) -> None:
+        """Finish: what was written is whole from here on."""
+
+    def abort(self) -> None:
+        """Give up after an error: leave nothing that looks whole."""
+
+
+def open_sink(spec: str, *, size_wh: tuple[int, int], fps: float) -> Sink:
+    """Open the output that `spec` names (see ACCEPTED), for frames of `size_wh` at about `fps`.
+
+    A picture file gets the last frame; a folder (a path that ends in / or exists) gets 00000.png and so on by frame
+    number. Raises UsageError for a spec of no kind, SinkError when the output cannot be opened.
+    """
+    word, colon, argument = spec.partition(":")
+    if word in DEVICES and (argument or not colon):
+        return _make(DEVICES[word], argument, size_wh, fps)
+    if spec and (spec.endswith("/") or Path(spec).is_dir()):
+        return _make(FOLDER, spec, size_wh, fps)
+    target = FILES.get(Path(spec).suffix.lower())
+    if target is None:
+        raise UsageError(f"cannot write to {spec!r}; --output takes {ACCEPTED}")
+    return _make(target, spec, size_wh, fps)
+
+
+def _make(target: str, argument: str, size_wh: tuple[int, int], fps: float) -> Sink:
+    module, name = target.split(":")
+    made = getattr(importlib.import_module(f"{__name__}.{module}"), name)(argument, size_wh=size_wh, fps=fps)
+    return cast(Sink, made)

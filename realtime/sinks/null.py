@@ -1,0 +1,25 @@
+"""An output that throws frames away and counts them, for measuring and trying out."""
+
+from __future__ import annotations
+
+from bgcam.realtime.errors import UsageError
+from bgcam.realtime.frames import ComposedFrame
+
+
+class NullSink:
+    """Counts the frames: `frames`."""
+
+    def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
+        if argument:
+            raise UsageError(f"null takes nothing after it, found {argument!r}; write --output null")
+        self.name = "null"
+        self.frames = 0
+
+    def write(self, frame: ComposedFrame) -> None:
+        self.frames += 1
+
+    def close(self) -> None:
+        """Nothing to finish."""
+
+    def abort(self) -> None:
+        """Nothing to undo."""

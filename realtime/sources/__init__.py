@@ -1,0 +1,71 @@
+"""Where frames come from: a camera, or a file, picture, folder or URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from bgcam.realtime.errors import SourceError, UsageError
+from bgcam.realtime.frames import CameraFrame
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MAX_PIXELS = 100_000_000
+
+
+class Source(Protocol):
+    """One stream of frames.
+
+    name: for people. size_wh, fps: what the source really gives. live: frames come in real time and old ones are
+    dropped (`drops` counts them); otherwise every frame is given, as fast as it is asked for. frames: how many there
+    will be, when known.
+    """
+
+    name: str
+    size_wh: tuple[int, int]
+    fps: float
+    live: bool
+    drops: int
+    frames: int | None
+
+    def read(self) -> CameraFrame | None:
+        """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
+
+    def close(self) -> None:
+        """Let go of the device or file; may be called from another thread, and twice."""
+
+
+def open_source(
+    *,
+    camera: str | None = None,
+    input: str | None = None,
+    size_wh: tuple[int, int] | None = None,
+    fps: float | None = None,
+    mirror: bool = False,
+) -> Source:
+    """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL).
+
+    With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
+    size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
+    Raises SourceError, and UsageError for values that make no sense.
+    """
+    if camera is not None and input is not None:
+        raise UsageError(f"--camera {camera} and --input {input} exclude each other; give one of them")
+    if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
+        raise UsageError(f"size {size_wh[0]}x{size_wh[1]} makes no sense; give two sides above 0, such as 1280x720")
+    if fps is not None and not 0 < fps <= 1000:
+        raise UsageError(f"fps {fps:g} makes no sense; give a number above 0 and up to 1000")
+    if input is None:
+        from bgcam.realtime.sources.camera import open_camera
+
+        return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
+    if "://" not in input:
+        path = Path(input)
+        if not input or not path.exists():
+            raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
+        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+            from bgcam.realtime.sources.images import ImagesSource
+
+            return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror)
+    from bgcam.realtime.sources.video import VideoSource
+
+    return VideoSource(input, size_wh=size_wh, fps=fps, mirror=mirror)

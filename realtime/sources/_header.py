@@ -1,0 +1,98 @@
+"""A picture's size read off its header, before anything is decoded: PNG, JPEG, WebP, BMP and TIFF."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+_JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
+_JPEG_SCAN = 0xDA
+
+
+def picture_size_wh(data: bytes) -> tuple[int, int] | None:
+    """The stored width and height (before any EXIF rotation); None when the header is of no known kind or broken."""
+    for magic, offset, read in _READERS:
+        if data[offset : offset + len(magic)] == magic:
+            try:
+                return read(data)
+            except (struct.error, IndexError):
+                return None
+    return None
+
+
+def jpeg_is_whole(data: bytes) -> bool:
+    """Whether an end marker follows the first scan. A decoder fills what is missing with gray and says nothing."""
+    for marker, at in _jpeg_segments(data):
+        if marker == _JPEG_SCAN:
+            return data.find(b"\xff\xd9", at) >= 0  # 0xFF in the picture's own data is always stuffed
+    return False
+
+
+def _png(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def _jpeg(data: bytes) -> tuple[int, int] | None:
+    for marker, at in _jpeg_segments(data):
+        if marker in _JPEG_SIZES:
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            return width, height
+    return None
+
+
+def _jpeg_segments(data: bytes) -> list[tuple[int, int]]:
+    """(marker, offset of its length field) of each segment up to the first scan."""
+    out = []
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        out.append((marker, at + 2))
+        if marker == _JPEG_SCAN:
+            break
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return out
+
+
+def _webp(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+def _bmp(data: bytes) -> tuple[int, int]:
+    (header_bytes,) = struct.unpack_from("<I", data, 14)
+    width, height = struct.unpack_from("<HH" if header_bytes == 12 else "<ii", data, 18)
+    return width, abs(height)  # a negative height means top row first
+
+
+def _tiff(data: bytes) -> tuple[int, int] | None:
+    order = "<" if data[:2] == b"II" else ">"
+    (at,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, at)
+    sides = {}
+    for entry in range(entries):
+        tag, kind = struct.unpack_from(order + "HH", data, at + 2 + 12 * entry)
+        if tag in (256, 257):  # ImageWidth, ImageLength, as SHORT or LONG
+            (sides[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 2 + 12 * entry + 8)
+    return (sides[256], sides[257]) if len(sides) == 2 else None
+
+
+_READERS: tuple[tuple[bytes, int, Callable[[bytes], tuple[int, int] | None]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, _png),
+    (b"\xff\xd8\xff", 0, _jpeg),
+    (b"WEBP", 8, _webp),
+    (b"BM", 0, _bmp),
+    (b"II*\0", 0, _tiff),
+    (b"MM\0*", 0, _tiff),
+)

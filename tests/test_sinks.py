@@ -1,0 +1,398 @@
+"""Sinks: video files, pictures, folders, nowhere, and the virtual camera with a fake driver. The web page: test_web."""
+
+import os
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from bgcam.realtime.devices import Device, HeldFormat
+from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.sinks import ACCEPTED, open_sink
+from bgcam.realtime.sinks._shape import even_size, to_size
+from bgcam.realtime.sinks.null import NullSink
+from bgcam.realtime.sinks.virtual import VirtualSink
+from bgcam.realtime.sources import open_source
+
+SIZE_WH = (64, 48)
+FPS = 25
+
+
+def composed(number=0, colour=None, size_wh=SIZE_WH, time_s=None):
+    shape = (size_wh[1], size_wh[0], 3)
+    bgr = (
+        np.random.default_rng(number).integers(0, 256, shape, np.uint8)
+        if colour is None
+        else np.full(shape, colour, np.uint8)
+    )
+    return ComposedFrame(number, bgr, number / FPS if time_s is None else time_s, 0.0)
+
+
+def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS):
+    sink = open_sink(str(spec), size_wh=size_wh, fps=fps)
+    for frame in frames:
+        sink.write(frame)
+    sink.close()
+    return sink
+
+
+def read_all(path):
+    source = open_source(input=str(path))
+    try:
+        return list(iter(source.read, None))
+    finally:
+        source.close()
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+# ---- the table
+
+
+@pytest.mark.parametrize("spec", ["", "out.avi", "out", "speaker", "null:", "web:", "virtual:", "missing/out.gif"])
+def test_unknown_outputs_list_what_is_accepted(spec):
+    with pytest.raises(UsageError) as caught:
+        open_sink(spec, size_wh=SIZE_WH, fps=FPS)
+    assert repr(spec) in str(caught.value)
+    assert ACCEPTED in str(caught.value)
+
+
+def test_null_counts_and_takes_nothing():
+    sink = open_sink("null", size_wh=SIZE_WH, fps=FPS)
+    sink.write(composed(0))
+    sink.write(composed(1))
+    assert isinstance(sink, NullSink)
+    assert sink.frames == 2
+    sink.close()
+    sink.abort()
+    with pytest.raises(UsageError, match="null takes nothing"):
+        open_sink("null:x", size_wh=SIZE_WH, fps=FPS)
+
+
+# ---- video files
+
+CODECS = {".mp4": "h264", ".mkv": "h264", ".webm": "vp9"}
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("colour", [(200, 60, 90), (0, 0, 255), (255, 255, 255), (30, 144, 255)])
+def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
+    path = tmp_path / f"out{suffix}"
+    sink = write_all(path, [composed(number, colour) for number in range(12)])
+    assert sink.name == str(path)
+    assert names(tmp_path) == [path.name]
+    frames = read_all(path)
+    assert len(frames) == 12
+    assert max(np.abs(frame.bgr.astype(int) - colour).max() for frame in frames) <= 3
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(12) / FPS, atol=0.001)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name.startswith(CODECS[suffix])
+        assert float(stream.average_rate) == FPS
+        assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)
+        if suffix != ".webm":
+            assert (stream.codec_context.color_primaries, stream.codec_context.color_trc) == (1, 1)
+
+
+def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path):
+    times = [3.0, 3.03, 3.2, 3.2, 4.0]  # the second is within half a frame of the even rate, the third is not
+    write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=time_s) for number, time_s in enumerate(times)])
+    got = [frame.time_s for frame in read_all(tmp_path / "a.mp4")]
+    np.testing.assert_allclose(got, [0, 0.04, 0.2, 0.2, 1.0], atol=0.0005)
+    assert np.diff(got).min() > 0
+
+
+@pytest.mark.parametrize("fps", [29.97, 23.976, 30, 14.5])
+def test_video_rate(tmp_path, fps):
+    write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=number / fps) for number in range(12)], fps=fps)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert float(container.streams.video[0].average_rate) == pytest.approx(fps, abs=0.002)
+
+
+@pytest.mark.parametrize(("size_wh", "even_wh"), [((65, 49), (64, 48)), ((1, 1), (2, 2)), ((64, 49), (64, 48))])
+def test_video_of_odd_size_says_that_it_is_cropped(tmp_path, size_wh, even_wh):
+    sink = write_all(tmp_path / "a.mkv", [composed(0, 200, size_wh)], size_wh=size_wh)
+    assert sink.name.endswith(f"a.mkv, {even_wh[0]}x{even_wh[1]} (sides must be even)")
+    (frame,) = read_all(tmp_path / "a.mkv")
+    assert frame.size_wh == even_wh
+    assert frame.bgr.min() > 195
+
+
+def test_video_scales_frames_of_another_size_to_fit(tmp_path):
+    write_all(tmp_path / "a.mp4", [composed(0, 200), composed(1, 200, (48, 96))])
+    second = read_all(tmp_path / "a.mp4")[1].bgr
+    assert second.shape == (48, 64, 3)
+    assert second[24, 32].min() > 190
+    assert second[24, 2].max() < 20
+
+
+def test_video_appears_only_when_closed_and_never_after_an_abort(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_text("an older file")
+    sink = open_sink(str(path), size_wh=SIZE_WH, fps=FPS)
+    sink.write(composed(0))
+    assert names(tmp_path) == [".a.mp4.part", "a.mp4"]
+    assert path.read_text() == "an older file"
+    sink.abort()
+    sink.abort()
+    sink.close()
+    assert names(tmp_path) == ["a.mp4"]
+    assert path.read_text() == "an older file"
+    with pytest.raises(SinkError, match="closed already"):
+        sink.write(composed(1))
+
+
+def test_video_without_frames_leaves_no_file(tmp_path):
+    write_all(tmp_path / "a.mp4", [])
+    assert names(tmp_path) == []
+
+
+def write_or_abort(spec):
+    sink = open_sink(spec, size_wh=SIZE_WH, fps=FPS)
+    try:
+        for number in range(12):
+            sink.write(composed(number))
+        sink.close()
+    finally:
+        sink.abort()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("suffix", CODECS)
+def test_full_disk_is_said_and_leaves_nothing(tmp_path, suffix):
+    (tmp_path / f".a{suffix}.part").symlink_to("/dev/full")
+    with pytest.raises(SinkError, match=rf"a{suffix}: the video cannot be written \(No space left.*free some space"):
+        write_or_abort(str(tmp_path / f"a{suffix}"))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.png"])
+def test_files_without_a_folder_or_in_place_of_one(tmp_path, name, monkeypatch):
+    with pytest.raises(SinkError, match=rf"there is no folder .*; make it first: mkdir -p {tmp_path}/no"):
+        open_sink(str(tmp_path / "no" / name), size_wh=SIZE_WH, fps=FPS)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(SinkError, match="you may not write to the folder"):
+        open_sink(str(tmp_path / name), size_wh=SIZE_WH, fps=FPS)
+
+
+# ---- pictures
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp"])
+def test_picture_keeps_the_last_frame(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_all(path, [composed(0, 10), composed(1, 200, (7, 5))])
+    assert names(tmp_path) == [path.name]
+    back = cv2.imread(str(path))
+    assert back.shape == (5, 7, 3)
+    assert np.abs(back.astype(int) - 200).max() <= 2
+
+
+def test_picture_aborted_or_never_written_leaves_nothing(tmp_path):
+    sink = open_sink(str(tmp_path / "a.png"), size_wh=SIZE_WH, fps=FPS)
+    sink.write(composed(0))
+    sink.abort()
+    sink.close()
+    write_all(tmp_path / "b.png", [])
+    assert names(tmp_path) == []
+
+
+def test_picture_too_big_for_its_format(tmp_path):
+    sink = open_sink(str(tmp_path / "a.webp"), size_wh=(17000, 1), fps=FPS)
+    sink.write(composed(0, 1, (17000, 1)))
+    with pytest.raises(SinkError, match=r"a.webp: a picture of 17000x1 does not fit this format"):
+        sink.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_picture_on_a_full_disk(tmp_path):
+    (tmp_path / ".a.png.part").symlink_to("/dev/full")
+    sink = open_sink(str(tmp_path / "a.png"), size_wh=SIZE_WH, fps=FPS)
+    sink.write(composed(0))
+    with pytest.raises(SinkError, match=r"a.png: cannot be written \(No space left.*free some space"):
+        sink.close()
+    assert names(tmp_path) == []
+
+
+def test_folder_gets_every_frame_exactly(tmp_path):
+    frames = [composed(0), composed(1, size_wh=(3, 9)), composed(12)]
+    write_all(f"{tmp_path}/new/out/", frames)
+    out = tmp_path / "new" / "out"
+    assert names(out) == ["00000.png", "00001.png", "00012.png"]
+    for frame in frames:
+        np.testing.assert_array_equal(cv2.imread(str(out / f"{frame.number:05d}.png")), frame.bgr)
+
+
+def test_aborted_folder_keeps_only_what_others_wrote(tmp_path):
+    (tmp_path / "00007.png").write_text("older")
+    sink = open_sink(str(tmp_path), size_wh=SIZE_WH, fps=FPS)
+    sink.write(composed(0))
+    sink.write(composed(1))
+    sink.abort()
+    assert names(tmp_path) == ["00007.png"]
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match="the folder cannot be made"):
+        open_sink(f"{tmp_path}/file/out/", size_wh=SIZE_WH, fps=FPS)
+
+
+# ---- the virtual camera
+
+LOOPBACKS = [
+    Device("/dev/video8", "OBS Virtual Camera", 8, "v4l2 loopback"),
+    Device("/dev/video10", "bgcam", 10, "v4l2 loopback"),
+]
+
+
+class FakeCamera:
+    def __init__(self, width, height, fps, device):
+        self.size_wh, self.fps, self.device = (width, height), fps, device
+        self.sent, self.closed = [], 0
+
+    def send(self, i420):
+        self.sent.append(i420)
+
+    def close(self):
+        self.closed += 1
+
+
+class FakeDriver:
+    """pyvirtualcam and VIDIOC_G_FMT in one: remembers the cameras; may be busy, or hold another format."""
+
+    def __init__(self, busy=(), holds=None):
+        self.busy, self.holds, self.cameras = busy, holds, []
+
+    def open(self, width, height, fps, device):
+        if device in self.busy:
+            raise RuntimeError(f"'v4l2loopback' backend: device {device}\nis busy")
+        self.cameras.append(FakeCamera(width, height, fps, device))
+        return self.cameras[-1]
+
+    def held(self, path):
+        return self.holds or HeldFormat(self.cameras[-1].size_wh, "YU12")
+
+    def sink(self, argument="", size_wh=SIZE_WH, devices=LOOPBACKS):
+        return VirtualSink(argument, size_wh=size_wh, fps=FPS, devices=devices, opener=self.open, held=self.held)
+
+
+@pytest.mark.parametrize(
+    ("argument", "path"),
+    [("", "/dev/video10"), ("obs", "/dev/video8"), ("/dev/video8", "/dev/video8"), ("10", "/dev/video10")],
+)
+def test_virtual_device_choice(argument, path):
+    driver = FakeDriver()
+    sink = driver.sink(argument)
+    assert driver.cameras[0].device == path
+    assert sink.name.startswith(f"{path} (")
+    sink.close()
+    sink.abort()
+    assert driver.cameras[0].closed == 1
+    with pytest.raises(SinkError, match="closed already"):
+        sink.write(composed(0))
+
+
+@pytest.mark.parametrize("colour", [(200, 60, 90), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
+def test_virtual_sends_i420_of_even_size(colour):
+    driver = FakeDriver()
+    sink = driver.sink(size_wh=(65, 49))
+    assert sink.name == "/dev/video10 (bgcam), 64x48 (sides must be even)"
+    sink.write(composed(0, colour, (65, 49)))
+    (i420,) = driver.cameras[0].sent
+    assert (i420.shape, i420.dtype, i420.flags.c_contiguous) == ((72, 64), np.uint8, True)
+    blue, green, red = colour
+    luma = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255  # BT.601, limited range
+    assert abs(float(i420[:48].mean()) - luma) < 1
+    back = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
+    assert np.abs(back.astype(int) - colour).max() <= 3
+
+
+def test_virtual_takes_the_next_device_when_one_is_busy_and_says_why_none_opens():
+    assert FakeDriver(busy=["/dev/video10"]).sink().name == "/dev/video8 (OBS Virtual Camera)"
+    with pytest.raises(SinkError, match=r"/dev/video10 \(bgcam\): .*is busy.*; close other programs") as caught:
+        FakeDriver(busy=["/dev/video8", "/dev/video10"]).sink()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("holds", "said"),
+    [
+        (HeldFormat((1280, 720), "YU12"), "1280x720 YU12 instead of 64x48 YU12"),
+        (HeldFormat(SIZE_WH, "YUYV"), "64x48 YUYV instead of 64x48 YU12"),
+    ],
+)
+def test_virtual_compares_what_the_driver_holds(holds, said):
+    driver = FakeDriver(holds=holds)
+    with pytest.raises(SinkError, match=rf"{said}.*fuser -v /dev/video10.*close that program"):
+        driver.sink()
+    assert driver.cameras[0].closed == 1
+
+
+def test_virtual_that_cannot_be_read_back_is_closed():
+    driver = FakeDriver()
+
+    def held(path):
+        raise OSError(22, "Invalid argument")
+
+    with pytest.raises(SinkError, match="its format cannot be read back"):
+        VirtualSink("", size_wh=SIZE_WH, fps=FPS, devices=LOOPBACKS, opener=driver.open, held=held)
+    assert driver.cameras[0].closed == 1
+
+
+def test_no_virtual_camera_says_how_to_get_one():
+    with pytest.raises(SinkError, match=r"sudo modprobe v4l2loopback exclusive_caps=1 card_label=bgcam.*apt install"):
+        FakeDriver().sink(devices=[])
+    with pytest.raises(SinkError, match="virtual camera: no device fits 'zoom'; there are: /dev/video8"):
+        FakeDriver().sink("zoom")
+
+
+def test_virtual_send_failure():
+    driver = FakeDriver()
+    sink = driver.sink()
+    driver.cameras[0].send = lambda _: 1 / 0
+    with pytest.raises(SinkError, match=r"/dev/video10 \(bgcam\): a frame cannot be sent"):
+        sink.write(composed(0))
+
+
+def test_pyvirtualcam_is_called_as_it_wants(monkeypatch):
+    import pyvirtualcam
+
+    from bgcam.realtime.sinks.virtual import open_pyvirtualcam
+
+    seen = {}
+
+    class Backend:
+        def __init__(self, **arguments):
+            seen.update(arguments)
+
+        def send(self, frame):
+            seen["frame"] = frame
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("pyvirtualcam.camera.BACKENDS", {"fake": Backend})
+    camera = open_pyvirtualcam(64, 48, 25.0, "/dev/video10")
+    camera.send(np.zeros((72, 64), np.uint8))
+    assert (seen["width"], seen["height"], seen["fps"], seen["device"]) == (64, 48, 25.0, "/dev/video10")
+    assert seen["frame"].shape == (72 * 64,)
+    assert camera._fmt is pyvirtualcam.PixelFormat.I420
+    camera.close()
+
+
+# ---- shapes
+
+
+def test_even_size():
+    assert even_size((7, 4)) == (6, 4)
+    assert even_size((1, 1)) == (2, 2)
+
+
+@pytest.mark.parametrize("size_wh", [(64, 48), (65, 48), (32, 24), (10, 200), (1, 1)])
+def test_to_size_always_fits(size_wh):
+    assert to_size(np.full((size_wh[1], size_wh[0], 3), 9, np.uint8), SIZE_WH).shape == (48, 64, 3)

@@ -1,0 +1,474 @@
+"""Sources: cameras (with a fake capture), videos, pictures and folders."""
+
+import struct
+import threading
+import time
+import zlib
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from bgcam.realtime.devices import Device
+from bgcam.realtime.errors import SourceError, UsageError
+from bgcam.realtime.sources import open_source
+from bgcam.realtime.sources.camera import CameraSource, open_camera
+from bgcam.realtime.sources.images import ImagesSource, read_picture
+from bgcam.realtime.sources.video import VideoSource
+
+FRAMES = 12
+SIZE_WH = (64, 48)
+
+
+def picture(seed=0, size_wh=SIZE_WH):
+    return np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+
+
+def write_video(path, *, frames=FRAMES, codec="libx264", faststart=True, pictures=None, pts=None, pix_fmt="yuv420p"):
+    options = {"movflags": "faststart"} if faststart and path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, pix_fmt
+        for number in range(frames):
+            bgr = pictures[number] if pictures else picture(number)
+            frame = av.VideoFrame.from_ndarray(bgr, format="bgr24").reformat(format=pix_fmt)
+            frame.pts = pts[number] if pts else number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def cut(path, fraction=0.6):
+    data = path.read_bytes()
+    out = path.with_name("cut" + path.suffix)
+    out.write_bytes(data[: int(len(data) * fraction)])
+    return out
+
+
+def read_all(source):
+    return list(iter(source.read, None))
+
+
+# ---- video
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mkv", "libx264", "yuv420p"),
+        ("a.webm", "libvpx-vp9", "yuv420p"),
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("a.ts", "libx264", "yuv420p"),
+        ("a.gif", "gif", "rgb8"),
+    ],
+)
+def test_video_gives_every_frame_then_none_and_a_cut_one_gives_some_then_breaks(tmp_path, name, codec, pix_fmt):
+    whole = write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt)
+    source = open_source(input=str(whole))
+    frames = read_all(source)
+    assert [frame.number for frame in frames] == list(range(FRAMES))
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(FRAMES) / 25, atol=0.002)
+    assert (source.size_wh, source.fps, source.live, source.drops) == (SIZE_WH, 25, False, 0)
+    assert source.frames in (FRAMES, None)
+    assert source.read() is None
+    source.close()
+    source.close()
+
+    broken = open_source(input=str(cut(whole)))
+    given = 0
+    with pytest.raises(SourceError, match=r"cut\.\w+: the video breaks off after \d+ (of \d+ )?frames") as caught:
+        while broken.read() is not None:
+            given += 1
+    assert 0 < given < FRAMES
+    assert f"after {given} " in str(caught.value)
+    with pytest.raises(SourceError):
+        broken.read()
+    broken.close()
+
+
+def test_mp4_without_its_index_cannot_be_opened(tmp_path):
+    path = cut(write_video(tmp_path / "a.mp4", faststart=False))
+    with pytest.raises(SourceError, match=r"cut.mp4: cannot be opened as a video .*may be cut off"):
+        open_source(input=str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 1000])
+def test_no_video(tmp_path, content):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"a.mp4: cannot be opened as a video"):
+        open_source(input=str(path))
+
+
+def test_sound_only(tmp_path):
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(SourceError, match=r"a.wav: has no picture"):
+        open_source(input=str(path))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turn"),
+    [
+        ((0, 1, -1, 0), cv2.ROTATE_90_CLOCKWISE),
+        ((0, -1, 1, 0), cv2.ROTATE_90_COUNTERCLOCKWISE),
+        ((-1, 0, 0, -1), cv2.ROTATE_180),
+    ],
+)
+def test_rotation_metadata_is_honoured(tmp_path, matrix, turn):
+    flat = np.zeros((48, 64, 3), np.uint8)
+    flat[:24, :32] = 255
+    path = write_video(tmp_path / "a.mp4", pictures=[flat] * FRAMES)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    a, b, c, d = (value << 16 for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    source = VideoSource(str(path))
+    expected = cv2.rotate(flat, turn)
+    frame = source.read()
+    assert source.size_wh == frame.size_wh == (expected.shape[1], expected.shape[0])
+    assert np.abs(frame.bgr.astype(int) - expected).mean() < 8
+    source.close()
+
+
+def test_times_rise_when_the_clock_jumps_back(tmp_path):
+    parts = [write_video(tmp_path / name, codec="mpeg2video").read_bytes() for name in ("a.mpg", "b.mpg")]
+    joined = tmp_path / "joined.mpg"
+    joined.write_bytes(b"".join(parts))
+    with VideoSourceClosing(str(joined)) as source:
+        frames = read_all(source)
+    assert len(frames) > FRAMES
+    steps = np.diff([frame.time_s for frame in frames])
+    assert steps.min() > 0
+    assert steps.max() < 0.1
+
+
+class VideoSourceClosing(VideoSource):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def test_video_size_mirror_and_fps(tmp_path):
+    half = np.zeros((48, 64, 3), np.uint8)
+    half[:, :32] = 255
+    path = write_video(tmp_path / "a.mp4", pictures=[half] * FRAMES)
+    source = open_source(input=str(path), size_wh=(31, 17), mirror=True, fps=5)
+    frames = read_all(source)
+    assert source.size_wh == frames[3].size_wh == (31, 17)
+    assert frames[3].time_s == 3 / 5
+    assert frames[0].bgr[:, :14].max() < 20
+    assert frames[0].bgr[:, 17:].min() > 235
+
+
+def test_video_that_changes_its_size_keeps_the_first(tmp_path):
+    path = tmp_path / "a.ts"
+    with path.open("wb") as file:
+        for size in (SIZE_WH, (96, 64)):
+            part = tmp_path / "part.ts"
+            with av.open(str(part), "w") as container:
+                stream = container.add_stream("mpeg2video", rate=25)
+                stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+                for number in range(FRAMES):
+                    frame = av.VideoFrame.from_ndarray(picture(number, size), format="bgr24")
+                    frame.pts = number
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
+            file.write(part.read_bytes())
+    with VideoSourceClosing(str(path)) as source:
+        sizes = {frame.size_wh for frame in read_all(source)}
+    assert sizes == {SIZE_WH}
+
+
+def test_video_closed_from_another_thread_ends(tmp_path):
+    source = VideoSource(str(write_video(tmp_path / "a.mkv")))
+    source.read()
+    closer = threading.Thread(target=source.close)
+    closer.start()
+    closer.join()
+    assert source.read() is None
+
+
+def test_url_that_cannot_be_reached_hides_the_password():
+    with pytest.raises(SourceError, match=r"^http://127.0.0.1:1/x.mp4: cannot be opened .*check the address$"):
+        open_source(input="http://me:secret@127.0.0.1:1/x.mp4")
+
+
+# ---- pictures
+
+
+def test_folder_of_pictures_sorted_each_of_its_own_size(tmp_path):
+    sizes = {"b.png": (8, 6), "a.JPG": (5, 9), "c.webp": (1, 1), "d.bmp": (3, 2), "e.tiff": (7, 4)}
+    for name, size in sizes.items():
+        cv2.imwrite(str(tmp_path / name), picture(0, size))
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._b.png").write_text("a hidden file of another system")
+    source = ImagesSource(tmp_path)
+    assert (source.frames, source.size_wh, source.live) == (5, (5, 9), False)
+    frames = read_all(source)
+    assert [frame.size_wh for frame in frames] == [sizes[name] for name in sorted(sizes)]
+    assert [source.path_of(number).name for number in range(5)] == sorted(sizes)
+    assert source.read() is None
+
+
+def test_one_picture_at_an_asked_size(tmp_path):
+    path = tmp_path / "a.png"
+    half = np.zeros((48, 64, 3), np.uint8)
+    half[:, :32] = 200
+    cv2.imwrite(str(path), half)
+    source = open_source(input=str(path), size_wh=(32, 24), mirror=True)
+    (frame,) = read_all(source)
+    assert source.frames == 1
+    assert frame.bgr.shape == (24, 32, 3)
+    assert (frame.bgr[:, 16:] == 200).all()
+    assert (frame.bgr[:, :16] == 0).all()
+
+
+def test_8k_picture(tmp_path):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.zeros((4320, 7680, 3), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert read_picture(path).shape == (4320, 7680, 3)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), picture(0, (16, 8)))
+    tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x0112, 3, 1, 6) + bytes(4)
+    segment = b"Exif\0\0" + tiff
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:])
+    assert read_picture(path).shape == (16, 8, 3)
+
+
+def png(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    )
+
+
+def test_over_100_megapixels_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(30000, 30000))
+    with pytest.raises(SourceError, match=r"bomb.png: 30000x30000 is over 100 megapixels"):
+        open_source(input=str(path))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
+def test_cut_or_wrong_pictures_are_named(tmp_path, suffix, capfd):
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), picture())
+    with pytest.raises(SourceError, match=rf"cut{suffix}: not a readable picture"):
+        open_source(input=str(cut(path)))
+    path.write_text("no picture at all")
+    with pytest.raises(SourceError, match=rf"a{suffix}: not a readable picture"):
+        open_source(input=str(path))
+
+
+def test_folder_without_pictures(tmp_path):
+    with pytest.raises(SourceError, match="no pictures in this folder"):
+        open_source(input=str(tmp_path))
+
+
+def test_bad_picture_in_a_folder_is_named_when_reached(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    (tmp_path / "b.png").write_text("no")
+    source = ImagesSource(tmp_path)
+    assert source.read().number == 0
+    with pytest.raises(SourceError, match=r"b\.png: not a readable picture"):
+        source.read()
+
+
+# ---- open_source
+
+
+@pytest.mark.parametrize("size_wh", [(0, 10), (10, -1), (20000, 20000)])
+def test_sizes_that_make_no_sense(tmp_path, size_wh):
+    with pytest.raises(UsageError, match=f"size {size_wh[0]}x{size_wh[1]}"):
+        open_source(input=str(tmp_path), size_wh=size_wh)
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+def test_rates_that_make_no_sense(tmp_path, fps):
+    with pytest.raises(UsageError, match="fps"):
+        open_source(input=str(tmp_path), fps=fps)
+
+
+def test_camera_and_input_exclude_each_other():
+    with pytest.raises(UsageError, match="--camera 0 and --input a"):
+        open_source(camera="0", input="a")
+
+
+def test_missing_input(tmp_path):
+    with pytest.raises(SourceError, match=r"nowhere.mp4: no such file"):
+        open_source(input=str(tmp_path / "nowhere.mp4"))
+
+
+# ---- camera
+
+
+class FakeCapture:
+    """Gives the frames put into `frames` one at a time, as the test lets it; then fails like an unplugged camera."""
+
+    def __init__(self, opened=True, size_wh=SIZE_WH):
+        self.opened, self.size_wh = opened, size_wh
+        self.may_give = threading.Semaphore(1)  # the first frame, for the constructor
+        self.plugged = True
+        self.given = 0
+        self.wishes = []
+        self.released = threading.Event()
+
+    def isOpened(self):
+        return self.opened
+
+    def set(self, prop, value):
+        self.wishes.append((prop, value))
+        return True
+
+    def get(self, prop):
+        return 24.0
+
+    def read(self):
+        while self.plugged:
+            if self.may_give.acquire(timeout=0.01):
+                self.given += 1
+                return True, np.full((self.size_wh[1], self.size_wh[0], 3), self.given - 1, np.uint8)
+        return False, None
+
+    def release(self):
+        self.released.set()
+
+    def give(self, source, count):
+        """Let it give `count` more frames and wait until the source's thread has taken them all."""
+        goal = self.given + count
+        for _ in range(count):
+            self.may_give.release()
+        wait_for(lambda: self.given == goal and source._newest is not None and source._newest[0][0, 0, 0] == goal - 1)
+
+
+def wait_for(condition, limit_s=5.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def fake():
+    return FakeCapture()
+
+
+@pytest.fixture
+def camera(fake):
+    source = CameraSource("/dev/video7", name="cam", size_wh=(1920, 1080), fps=60, opener=lambda _target: fake)
+    yield source
+    fake.plugged = False
+    source.close()
+
+
+def test_camera_asks_mjpg_first_and_says_what_it_got(fake, camera):
+    assert [prop for prop, _ in fake.wishes] == [
+        cv2.CAP_PROP_FOURCC,
+        cv2.CAP_PROP_FRAME_WIDTH,
+        cv2.CAP_PROP_FRAME_HEIGHT,
+        cv2.CAP_PROP_FPS,
+        cv2.CAP_PROP_BUFFERSIZE,
+    ]
+    assert [value for _, value in fake.wishes] == [cv2.VideoWriter.fourcc(*"MJPG"), 1920, 1080, 60, 1]
+    assert (camera.size_wh, camera.fps, camera.live, camera.frames) == (SIZE_WH, 24, True, None)
+
+
+def test_slow_reader_gets_the_newest_frame_and_the_drops_are_counted(fake, camera):
+    assert camera.read().bgr[0, 0, 0] == 0
+    fake.give(camera, 4)
+    frame = camera.read()
+    assert frame.bgr[0, 0, 0] == 4
+    assert frame.number == 1
+    assert camera.drops == 3
+    fake.give(camera, 1)
+    later = camera.read()
+    assert (later.number, later.bgr[0, 0, 0], camera.drops) == (2, 5, 3)
+    assert later.time_s > frame.time_s >= 0
+
+
+def test_close_from_another_thread_ends_a_waiting_read(fake, camera):
+    camera.read()
+    threading.Timer(0.05, camera.close).start()
+    assert camera.read() is None
+    fake.plugged = False
+    assert fake.released.wait(5)
+    camera.close()
+    assert camera.read() is None
+
+
+def test_unplugged_camera_gives_what_it_had_then_breaks(fake, camera):
+    fake.plugged = False
+    assert camera.read().number == 0
+    with pytest.raises(SourceError, match=r"cam: the camera stopped giving frames \(unplugged\?\)"):
+        camera.read()
+    assert fake.released.wait(5)
+
+
+def test_camera_whose_driver_throws_breaks_the_read(fake, camera, monkeypatch):
+    camera.read()
+    fake.read = lambda: (True, "no array")
+    fake.may_give.release()
+    with pytest.raises(SourceError, match=r"cam: reading failed"):
+        while camera.read():
+            pass
+
+
+def test_camera_that_does_not_open_or_gives_nothing_is_let_go():
+    shut = FakeCapture(opened=False)
+    with pytest.raises(SourceError, match=r"cam: cannot be opened; another program may hold it"):
+        CameraSource(0, name="cam", opener=lambda _target: shut)
+    dead = FakeCapture()
+    dead.plugged = False
+    with pytest.raises(SourceError, match=r"cam: gives no picture"):
+        CameraSource(0, name="cam", opener=lambda _target: dead)
+    assert shut.released.is_set()
+    assert dead.released.is_set()
+
+
+def test_camera_without_permission():
+    with pytest.raises(SourceError, match="usermod -aG video"):
+        CameraSource("/dev/video-that-is-not-there", name="cam", opener=lambda _target: FakeCapture(opened=False))
+
+
+CAMERAS = [Device("/dev/video0", "Front", 0, "uvcvideo"), Device("/dev/video2", "Back", 2, "uvcvideo")]
+
+
+@pytest.mark.parametrize(("wanted", "target"), [(None, "/dev/video0"), ("2", "/dev/video2"), ("back", "/dev/video2")])
+def test_camera_choice(wanted, target, monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    seen = []
+    fake = FakeCapture()
+
+    def opener(asked):
+        seen.append(asked)
+        return fake
+
+    source = open_camera(wanted, cameras=CAMERAS, virtual=[], mirror=True, opener=opener)
+    fake.plugged = False
+    source.close()
+    assert seen == [target]
+
+
+def test_no_camera_and_a_path_that_is_not_there(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(SourceError, match="no camera found; plug one in, or give a file with --input"):
+        open_camera(None, cameras=[])
+    with pytest.raises(SourceError, match="no camera at /dev/video99"):
+        open_camera("/dev/video99", cameras=CAMERAS, virtual=[])
