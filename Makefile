@@ -45,12 +45,12 @@ clean:
 # The stamps say what $(VENV) holds; each is made again when the list that it stands for changes. A $(VENV) that is
 # there already is used as it is, and what is missing in it is installed.
 $(VENV)/.stamp-venv:
-	@python=; for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	@python=; for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    if $$candidate -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; \
 	    then python=$$candidate; break; fi; done; \
 	if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
 	if [ -z "$$python" ]; then \
-	    echo "bgcam needs Python 3.11 or newer, found `python3 --version 2>&1`; install it, or PYTHON=/path/to/python make" >&2; exit 1; fi; \
+	    echo "bgcam needs Python 3.11 or newer, found `$(or $(PYTHON),python3) --version 2>&1`; install one, or PYTHON=/path/to/python make" >&2; exit 1; fi; \
 	if ! $$python -c "import sys; sys.exit(sys.version_info < (3, 11))"; then \
 	    echo "$(VENV) holds `$$python --version`, bgcam needs Python 3.11 or newer: make clean, then again" >&2; exit 1; fi; \
 	if ! [ -x $(BIN)/python ]; then \

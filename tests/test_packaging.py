@@ -1,0 +1,188 @@
+"""The wheel holds what the checkout holds, the pins fit pyproject.toml, and imports point one way."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import bgcam
+
+ROOT = Path(bgcam.__file__).resolve().parent
+if not (ROOT / "pyproject.toml").is_file():
+    pytest.skip("bgcam is installed without its checkout", allow_module_level=True)
+
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
+TOP_FOLDERS = ("benchmarks", "export", "models", "realtime", "train")
+NEEDS_NVIDIA = {"tensorrt", "tensorrt-rtx", "cuda"}  # extras that are not part of the tested set
+
+# What a package's own modules may import of bgcam: nothing points back.
+MAY_IMPORT = {
+    "realtime": {"realtime"},
+    "train": {"train", "realtime"},
+    "export": {"export", "train", "realtime"},
+    "benchmarks": {"benchmarks", "export", "train", "realtime"},
+    "models": set[str](),
+}
+# Import names that differ from the distribution's.
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "cupy": "cupy-cuda12x", "lightning_fabric": "lightning-fabric"}
+DISTRIBUTIONS |= {"tensorrt_rtx": "tensorrt-rtx"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def pins(file: str) -> list[Requirement]:
+    """The requirements of one file under requirements/, with those of the files that it reads."""
+    found = []
+    for line in (ROOT / "requirements" / file).read_text().splitlines():
+        text = line.partition("#")[0].strip()
+        if text.startswith("-r "):
+            found += pins(text[3:].strip())
+        elif text:
+            found.append(Requirement(text))
+    return found
+
+
+def pinned_on(file: str, machine: str) -> dict[str, str]:
+    """{name: version} that pip would install on a machine of this kind."""
+    environment = {"platform_machine": machine}
+    fitting = [pin for pin in pins(file) if pin.marker is None or pin.marker.evaluate(environment)]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in fitting}
+
+
+def modules(folder: str) -> list[Path]:
+    return [path for path in sorted((ROOT / folder).rglob("*.py")) if "__pycache__" not in path.parts]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports at any depth; `from bgcam import x` gives `bgcam.x`."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_package_is_listed() -> None:
+    folders = {path.parent.relative_to(ROOT) for top in TOP_FOLDERS for path in (ROOT / top).rglob("__init__.py")}
+    found = {"bgcam"} | {".".join(("bgcam", *folder.parts)) for folder in folders}
+    assert sorted(found) == SETUPTOOLS["packages"]
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    bare = {path.parent for top in TOP_FOLDERS for path in modules(top) if not (path.parent / "__init__.py").is_file()}
+    assert not bare
+
+
+def test_tests_are_no_package() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def data_files() -> dict[tuple[str, str], set[Path]]:
+    """(package, pattern) of package-data: the files that it matches."""
+    folders = {package: ROOT.joinpath(*package.split(".")[1:]) for package in SETUPTOOLS["package-data"]}
+    return {
+        # To setuptools `**` means files too, to pathlib folders alone.
+        (package, pattern): {path for path in folders[package].glob(pattern.replace("**", "**/*")) if path.is_file()}
+        for package, patterns in SETUPTOOLS["package-data"].items()
+        for pattern in patterns
+    }
+
+
+def test_every_data_pattern_matches() -> None:
+    assert [key for key, files in data_files().items() if not files] == []
+
+
+def test_every_data_file_is_packaged() -> None:
+    packaged = set().union(*data_files().values())
+    there = {path for top in TOP_FOLDERS for path in (ROOT / top).rglob("*") if path.is_file()}
+    code_or_notes = {".py", ".pyc", ".pyi", ".md", ".part"}
+    assert sorted(path for path in there - packaged if path.suffix not in code_or_notes) == []
+
+
+def test_version_has_one_source() -> None:
+    assert "version" in PROJECT["dynamic"]
+    assert PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "bgcam.__version__"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", bgcam.__version__)
+
+
+@pytest.mark.parametrize("file", ["run.txt", "test.txt", "lint.txt"])
+def test_pins_are_exact(file: str) -> None:
+    loose = [str(pin) for pin in pins(file) if not re.fullmatch(r"==[0-9][0-9a-z.]*", str(pin.specifier))]
+    assert loose == []
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [
+        ("run.txt", PROJECT["dependencies"]),
+        ("test.txt", [text for extra, texts in EXTRAS.items() if extra not in NEEDS_NVIDIA for text in texts]),
+        ("test.txt", PYPROJECT["dependency-groups"]["test"]),
+        ("lint.txt", PYPROJECT["dependency-groups"]["lint"]),
+    ],
+    ids=["run", "extras", "test group", "lint group"],
+)
+def test_pins_satisfy_what_is_declared(file: str, declared: list[str], machine: str) -> None:
+    pinned = pinned_on(file, machine)
+    needed = [Requirement(text) for text in declared]
+    needed = [n for n in needed if n.marker is None or n.marker.evaluate({"platform_machine": machine})]
+    missing = {str(n): pinned.get(canonicalize_name(n.name)) for n in needed}
+    wrong = {n: pin for n, pin in missing.items() if pin is None or not Requirement(n).specifier.contains(pin)}
+    assert wrong == {}
+
+
+def test_one_backend_on_each_machine() -> None:
+    assert {"openvino", "onnxruntime"} & set(pinned_on("run.txt", "x86_64")) == {"openvino"}
+    assert {"openvino", "onnxruntime"} & set(pinned_on("run.txt", "aarch64")) == {"onnxruntime"}
+
+
+@pytest.mark.parametrize("top", TOP_FOLDERS)
+def test_imports_point_one_way(top: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules(top)
+        for name in imports(path)
+        if name.startswith("bgcam.") and name.split(".")[1] in TOP_FOLDERS and name.split(".")[1] not in MAY_IMPORT[top]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("top", TOP_FOLDERS)
+def test_imports_are_declared(top: str) -> None:
+    declared = names(PROJECT["dependencies"])
+    extras = ("onnxruntime", *sorted(NEEDS_NVIDIA)) if top == "realtime" else tuple(EXTRAS)
+    declared |= names([text for extra in extras for text in EXTRAS[extra]])
+    unknown = set()
+    for path in modules(top):
+        for name in imports(path):
+            package = name.split(".")[0]
+            known = package == "bgcam" or package in sys.stdlib_module_names
+            if not known and canonicalize_name(DISTRIBUTIONS.get(package, package)) not in declared:
+                unknown.add(f"{path.relative_to(ROOT)}: {package}")
+    assert sorted(unknown) == []
+
+
+def test_ci_is_executable_and_calls_make_test() -> None:
+    ci = ROOT / ".ci" / "run"
+    assert os.access(ci, os.X_OK)
+    assert re.search(r"^phase \"make test\" make test$", ci.read_text(), re.MULTILINE)
+
+
+def test_licence_is_the_gpl_and_said_so() -> None:
+    assert PROJECT["license"] == "GPL-2.0-or-later"
+    assert "GNU GENERAL PUBLIC LICENSE\n                       Version 2, June 1991" in (ROOT / "LICENSE").read_text()
