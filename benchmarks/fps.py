@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.machine import describe
 from bgcam.realtime.errors import SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.options import size_wh
 
 STAGES = ("matte", "picture", "sinks")
 WARM_UP_FRAMES = 30
@@ -103,14 +103,6 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(result, indent=1) if args.json else table(result))
 
 
-def size_wh(text: str) -> tuple[int, int]:
-    """ "1280x720" -> (1280, 720)."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give width x height in pixels, such as 1280x720")
-    return int(match[1]), int(match[2])
-
-
 def decode(name: str, *, size_wh: tuple[int, int] | None = None, limit: int) -> tuple[list[NDArray[np.uint8]], float]:
     """The first frames, at most `limit`, all of one size, (H, W, 3) uint8 BGR; and the clip's frames a second."""
     from bgcam.realtime.sources import open_source
@@ -145,20 +137,18 @@ def time_pipeline(
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.matting import Matting
     from bgcam.realtime.models import find_model
-    from bgcam.realtime.picture.compose import compose
     from bgcam.realtime.pipeline import Pipeline
+    from bgcam.realtime.run_command import renderer
     from bgcam.realtime.stats import Summary
 
-    matting = Matting(find_model(model), backend=backend)
     behind = open_background(background)
-
-    def render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
-        return compose(frame, matte, behind.picture(frame, matte.alpha))
-
+    if not behind.needs_matte:
+        raise UsageError(f"--background {background} shows the room without a model; there is nothing to time")
+    matting = Matting(find_model(model), backend=backend)
     source = Clip(pictures, fps=fps, count=WARM_UP_FRAMES + frames)
     description = matting.prepare(source.size_wh).description
     clock = Clock()
-    pipeline = Pipeline(source, matting, render, [clock])
+    pipeline = Pipeline(source, matting, renderer(behind), [clock])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("frames", total=source.frames)
 
