@@ -1,0 +1,74 @@
+"""Inference backends, by a table of "module:Class" strings: none is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.spec import ModelSpec
+
+BACKENDS = {
+    "openvino": "bgcam.realtime.backends.openvino:OpenVINOBackend",
+    "onnxruntime": "bgcam.realtime.backends.onnxruntime:ONNXRuntimeBackend",
+}
+
+
+class Backend(Protocol):
+    """One loaded model at one input size.
+
+    name: its key in the table. description: what it really runs on, for people ("OpenVINO CPU, int8").
+    Constructor: `(path, spec, size_wh, *, threads)`; raises BackendError when its package is missing (with the exact
+    pip line) or the model does not load. threads: 0 leaves it to the backend.
+    """
+
+    name: str
+    description: str
+
+    def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0): ...
+
+    def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Alpha (h, w) float32 in [0, 1] for a (h, w, 3) uint8 BGR picture of exactly the input size."""
+
+
+def load_backend(
+    name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
+) -> tuple[Backend, list[str]]:
+    """Load the model at one input size: the backend, and why others were passed over (one line each).
+
+    name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
+    threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError when none loads.
+    """
+    if name != "auto":
+        return _backend_class(name)(path, spec, size_wh, threads=threads), []
+    passed_over: list[str] = []
+    for candidate in auto_order():
+        try:
+            return _backend_class(candidate)(path, spec, size_wh, threads=threads), passed_over
+        except BackendError as error:
+            passed_over.append(f"{candidate}: {error}")
+    raise BackendError("no backend can run the model: " + "; ".join(passed_over))
+
+
+def check_backend_name(name: str) -> None:
+    """UsageError, with the names there are, unless `load_backend` knows this one."""
+    if name != "auto" and name not in BACKENDS:
+        raise UsageError(f"no backend is called {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
+
+
+def auto_order() -> list[str]:
+    """The order in which "auto" tries them: OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
+    first = "openvino" if platform.machine().lower() in ("x86_64", "amd64") else "onnxruntime"
+    return sorted(BACKENDS, key=lambda name: name != first)
+
+
+def _backend_class(name: str) -> type[Backend]:
+    check_backend_name(name)
+    module, _, attribute = BACKENDS[name].partition(":")
+    found: type[Backend] = getattr(importlib.import_module(module), attribute)
+    return found

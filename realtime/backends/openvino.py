@@ -1,0 +1,108 @@
+"""OpenVINO on the CPU: bf16 or int8 where the processor has them. Colour order and scaling run inside the model."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.spec import ModelSpec
+
+PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
+
+
+class OpenVINOBackend:
+    """See `Backend`. `infer` may be called from several threads: each has its own request."""
+
+    name = "openvino"
+
+    def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
+        try:
+            import openvino  # noqa: F401
+        except ImportError:
+            raise BackendError(PACKAGE_MISSING) from None
+        self._size_wh = size_wh
+        self._local = threading.local()
+        try:
+            core = _core()
+            model = core.read_model(path)
+            width, height = size_wh
+            model.reshape([1, 3, height, width])
+            quantized = any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
+            config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"} | _cache_config()
+            if threads:
+                config["INFERENCE_NUM_THREADS"] = threads
+            self._compiled = core.compile_model(_with_preprocessing(model, spec), "CPU", config)
+        except RuntimeError as error:
+            size = f"{size_wh[0]}x{size_wh[1]}"
+            raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
+        precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.description = f"OpenVINO CPU, {f'int8 and {precision}' if quantized else precision}"
+
+    def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.infer`."""
+        width, height = self._size_wh
+        if bgr.shape != (height, width, 3) or bgr.dtype != np.uint8:
+            raise ValueError(f"expected ({height}, {width}, 3) uint8, found {bgr.shape} {bgr.dtype}")
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        try:
+            # The input is only read; the result is copied, because the request writes it again on its next call.
+            output = request.infer([np.ascontiguousarray(bgr)[None]], share_inputs=True)[0]
+        except RuntimeError as error:
+            raise BackendError(f"openvino failed on a frame ({first_line(error)})") from error
+        alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
+        return alpha
+
+
+@cache
+def _core() -> Any:
+    """The process's only Core, never let go.
+
+    A Core's CPU plugin gives the thread a signal stack of its own, and takes it back when it goes. With two of them, or
+    when another thread lets go, a freed stack stays in use: the next signal (Ctrl-C) then kills the process.
+    """
+    import openvino as ov
+
+    return ov.Core()
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error that says something: OpenVINO's begin with the place in its own sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (useful or lines or [type(error).__name__])[0]
+
+
+def _with_preprocessing(model: Any, spec: ModelSpec) -> Any:
+    """The model with a (1, h, w, 3) uint8 BGR input: `(x / 255 - mean) / std` in the spec's channel order within."""
+    from openvino import Layout, Type
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.BGR)
+    todo = steps.input().preprocess().convert_element_type(Type.f32)
+    if spec.channels == "RGB":
+        todo.convert_color(ColorFormat.RGB)
+    todo.mean([255 * m for m in spec.mean]).scale([255 * s for s in spec.std])
+    steps.input().model().set_layout(Layout("NCHW"))
+    steps.output().tensor().set_element_type(Type.f32)
+    return steps.build()
+
+
+def _cache_config() -> dict[str, Any]:
+    """Compiled models are kept in the user's cache folder, for quicker starts; not where that cannot be written."""
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("bgcam") / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    return {"CACHE_DIR": str(folder)}

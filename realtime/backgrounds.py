@@ -1,0 +1,201 @@
+"""What stands behind the person: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
+from bgcam.realtime.sources import PICTURE_SUFFIXES
+
+SHIPPED_FOLDER = Path(__file__).resolve().parent / "assets" / "backgrounds"
+
+# CSS names, as RGB.
+COLOURS = {
+    "aqua": 0x00FFFF,
+    "beige": 0xF5F5DC,
+    "black": 0x000000,
+    "blue": 0x0000FF,
+    "brown": 0xA52A2A,
+    "cyan": 0x00FFFF,
+    "fuchsia": 0xFF00FF,
+    "gold": 0xFFD700,
+    "gray": 0x808080,
+    "green": 0x008000,
+    "grey": 0x808080,
+    "lime": 0x00FF00,
+    "magenta": 0xFF00FF,
+    "maroon": 0x800000,
+    "navy": 0x000080,
+    "olive": 0x808000,
+    "orange": 0xFFA500,
+    "pink": 0xFFC0CB,
+    "purple": 0x800080,
+    "red": 0xFF0000,
+    "silver": 0xC0C0C0,
+    "skyblue": 0x87CEEB,
+    "teal": 0x008080,
+    "white": 0xFFFFFF,
+    "yellow": 0xFFFF00,
+}
+
+
+class Background(Protocol):
+    """One background. name: for people. needs_matte: False where the person need not be found at all."""
+
+    name: str
+    needs_matte: bool
+
+    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
+
+
+class Still:
+    """One picture, cut to the frame's aspect around its centre; the cut is kept for the next frame."""
+
+    needs_matte = True
+
+    def __init__(self, name: str, bgr: NDArray[np.uint8]):
+        self.name = name
+        self._bgr = bgr
+        self._cut: NDArray[np.uint8] | None = None
+
+    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        if self._cut is None or self._cut.shape != frame.bgr.shape:
+            self._cut = cover(self._bgr, frame.size_wh)
+        return self._cut
+
+
+class Blur:
+    """The room, blurred without the person in it."""
+
+    needs_matte = True
+
+    def __init__(self, strength: float = DEFAULT_STRENGTH):
+        self.name = f"blur:{strength:g}"
+        self._strength = strength
+
+    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return blur_background(frame.bgr, alpha, strength=self._strength)
+
+
+class Room:
+    """The room as it is: the user asked for it by `none`."""
+
+    name = "none"
+    needs_matte = False
+
+    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return frame.bgr
+
+
+def open_background(spec: str) -> Background:
+    """Open what `--background` names: a file, a folder, `blur[:1..10]`, a colour, `#rrggbb`, `none`, or a shipped one.
+
+    Raises BackgroundError when it is missing, empty or cannot be read; UsageError when it makes no sense.
+    """
+    word, _, value = spec.partition(":")
+    if word == "blur":
+        return _open_blur(spec, value)
+    if spec == "none":
+        return Room()
+    if spec.startswith("#"):
+        return _open_hex(spec)
+    if spec.lower() in COLOURS:
+        return _colour(spec, COLOURS[spec.lower()])
+    return _open_path(_find(spec))
+
+
+def shipped_backgrounds() -> dict[str, Path]:
+    """The backgrounds that come with bgcam, by file name."""
+    folder = SHIPPED_FOLDER
+    return {path.name: path for path in sorted(folder.iterdir()) if path.is_file()} if folder.is_dir() else {}
+
+
+def cover(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """(h, w, 3) to exactly (H, W, 3): cut around the centre to the new aspect, then resized."""
+    height, width = bgr.shape[:2]
+    scale = max(size_wh[0] / width, size_wh[1] / height)
+    cut_w, cut_h = (min(side, max(1, round(new / scale))) for side, new in zip((width, height), size_wh, strict=True))
+    left, top = (width - cut_w) // 2, (height - cut_h) // 2
+    cut = bgr[top : top + cut_h, left : left + cut_w]
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, size_wh, interpolation=how), np.uint8)
+
+
+def _open_blur(spec: str, value: str) -> Background:
+    if spec == "blur":
+        return Blur()
+    try:
+        strength = float(value)
+    except ValueError:
+        strength = float("nan")
+    if not MIN_STRENGTH <= strength <= MAX_STRENGTH:
+        raise UsageError(f"background {spec!r}: the strength goes from {MIN_STRENGTH:g} to {MAX_STRENGTH:g}: blur:5")
+    return Blur(strength)
+
+
+def _open_hex(spec: str) -> Background:
+    digits = spec[1:]
+    if len(digits) != 6 or not set(digits.lower()) <= set("0123456789abcdef"):
+        raise UsageError(f"background {spec!r}: a colour has six hexadecimal digits: #336699")
+    return _colour(spec, int(digits, 16))
+
+
+def _colour(name: str, rgb: int) -> Background:
+    red, green, blue = rgb.to_bytes(3, "big")
+    return Still(name, np.array([[[blue, green, red]]], np.uint8))
+
+
+def _find(spec: str) -> Path:
+    if not spec:
+        raise UsageError("the background is empty; give a picture, a video, a folder, a colour, blur or none")
+    path = Path(spec).expanduser()
+    if path.exists():
+        return path
+    shipped = shipped_backgrounds()
+    for name, found in shipped.items():
+        if spec in (name, found.stem):
+            return found
+    raise BackgroundError(
+        f"{spec}: no such background; give a picture, a video, a folder, blur, a colour (green, #336699), none, or one "
+        f"that comes with bgcam ({', '.join(shipped) or 'none here'})"
+    )
+
+
+def _open_path(path: Path) -> Background:
+    if path.is_dir():
+        kind: Callable[[Path], Background] = _open_slideshow
+    elif path.suffix.lower() in PICTURE_SUFFIXES:
+        kind = _open_picture
+    else:
+        kind = _open_video
+    try:
+        return kind(path)
+    except SourceError as error:
+        raise BackgroundError(f"background {error}") from error
+
+
+def _open_picture(path: Path) -> Background:
+    from bgcam.realtime.sources.images import read_picture
+
+    return Still(str(path), read_picture(path))
+
+
+def _open_slideshow(path: Path) -> Background:
+    from bgcam.realtime.playback import Slideshow
+
+    return Slideshow(path)
+
+
+def _open_video(path: Path) -> Background:
+    from bgcam.realtime.playback import Video
+
+    return Video(path)

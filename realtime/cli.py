@@ -1,0 +1,100 @@
+"""The command `bgcam`: which part runs, and how its errors are told. Exit: 0 done, 1 an error, 2 a wrong option."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from bgcam.realtime.errors import BgcamError, UsageError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command with these arguments (default: the process's). Gives the exit code; never raises."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        with _sigterm_as_interrupt():
+            return _dispatch(arguments)
+    except SystemExit as leaving:  # argparse has said why, or has shown its help
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except BgcamError as error:
+        _say(str(error))
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        _say("stopped before it was done")
+        return 1
+    except BrokenPipeError:  # `bgcam devices | head -1`; the interpreter's last flush would say it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        else:
+            _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback")
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["demo"]:  # it has options of its own
+        from bgcam.realtime.demo import main as demo
+
+        code: int = demo(arguments[1:])
+        return code
+    from bgcam.realtime.options import build_parser
+
+    options = build_parser().parse_args(arguments)
+    return COMMANDS[options.command](options)
+
+
+def _run(options: Namespace) -> int:
+    from bgcam.realtime.run_command import run
+
+    return run(options)
+
+
+def _matte(options: Namespace) -> int:
+    from bgcam.realtime.matte_command import matte
+
+    return matte(options)
+
+
+def _devices(options: Namespace) -> int:
+    from bgcam.realtime.devices import list_cameras, list_virtual_cameras
+
+    for title, devices in (("cameras", list_cameras()), ("virtual cameras", list_virtual_cameras())):
+        print(f"{title}:")
+        for device in devices:
+            print(f"  {device.name}  {device.path}" + (f"  {device.by_id}" if device.by_id else ""))
+        if not devices:
+            print("  none")
+    return 0
+
+
+COMMANDS: dict[str | None, Callable[[Namespace], int]] = {None: _run, "matte": _matte, "devices": _devices}
+
+
+def _say(message: str) -> None:
+    print("bgcam:", " ".join(message.split()), file=sys.stderr)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """`kill` ends the command as Ctrl-C does: by KeyboardInterrupt. Signals are the main thread's alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,60 @@
+"""From a camera frame to its matte: resize, infer, resize back."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.backends import Backend, check_backend_name, load_backend
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.spec import ModelSpec, read_spec
+
+
+class Matting:
+    """A model, ready for frames of any size; may be called from several threads.
+
+    spec: what the model says of itself. passed_over: why backends before the one taken were passed over, one line each.
+    Raises ModelError when the file is no model of ours; UsageError for an unknown backend's name.
+    """
+
+    def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0):
+        check_backend_name(backend)
+        self.spec: ModelSpec = read_spec(model_path)
+        self.passed_over: list[str] = []
+        self._path, self._wanted, self._threads = model_path, backend, threads
+        self._loaded: dict[tuple[int, int], Backend] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, frame_wh: tuple[int, int]) -> Backend:
+        """Load what frames of this size need, once per input size. Raises BackendError."""
+        size_wh = self.spec.best_size_wh(frame_wh)
+        with self._lock:
+            if size_wh not in self._loaded:
+                # After the first, stay with the backend that was taken: two at once would be hard to understand.
+                name = next((b.name for b in self._loaded.values()), self._wanted)
+                found, passed_over = load_backend(name, self._path, self.spec, size_wh, threads=self._threads)
+                self._loaded[size_wh] = found
+                self.passed_over = self.passed_over or passed_over
+            return self._loaded[size_wh]
+
+    def __call__(self, frame: CameraFrame) -> Matte:
+        """The matte of this frame, at its size. Raises BackendError, never gives a matte that is not one."""
+        backend = self.prepare(frame.size_wh)
+        size_wh = self.spec.best_size_wh(frame.size_wh)
+        small = backend.infer(resize(frame.bgr, size_wh))
+        if small.shape != (size_wh[1], size_wh[0]) or not np.isfinite(small).all():
+            raise BackendError(f"{backend.description} gave no matte for frame {frame.number}; try another --backend")
+        alpha = cv2.resize(small, frame.size_wh, interpolation=cv2.INTER_LINEAR)
+        return Matte(frame.number, np.clip(alpha, 0, 1, dtype=np.float32))
+
+
+def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, 3) to (h, w, 3) uint8, the aspect not kept; without the moire that picking single pixels gives."""
+    shrinks = bgr.shape[1] >= size_wh[0] and bgr.shape[0] >= size_wh[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(bgr, size_wh, interpolation=how), np.uint8)

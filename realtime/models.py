@@ -1,0 +1,33 @@
+"""The shipped models, and finding one by name or path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bgcam.realtime.errors import ModelError
+
+DEFAULT_MODEL = "resnet50_half"
+MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
+
+
+def shipped_models() -> list[str]:
+    """Names that `find_model` knows."""
+    return sorted(path.stem for path in MODELS_FOLDER.glob("*.onnx"))
+
+
+def find_model(name_or_path: str | None = None) -> Path:
+    """The file of a model: a path to an .onnx file, or the name of a shipped one; None is the default.
+
+    Raises ModelError, which lists the shipped ones.
+    """
+    wanted = name_or_path or DEFAULT_MODEL
+    shipped = MODELS_FOLDER / f"{wanted}.onnx"
+    if wanted in shipped_models():
+        return shipped
+    path = Path(wanted).expanduser()
+    if path.is_file():
+        return path
+    names = ", ".join(shipped_models()) or "none"
+    if path.suffix == ".onnx" or len(path.parts) > 1:
+        raise ModelError(f"{path}: no such model file; give an .onnx file, or a shipped model's name ({names})")
+    raise ModelError(f"no model is called {wanted!r}; shipped: {names}; or give the path of an .onnx file")

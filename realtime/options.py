@@ -1,0 +1,116 @@
+"""The command's options."""
+
+from __future__ import annotations
+
+import argparse
+
+from bgcam import __version__
+
+EXAMPLES = """\
+examples:
+  bgcam                                       blur the room; output to the virtual camera
+  bgcam --background beach.jpg                stand on the beach
+  bgcam --background beach --output web       see it in the browser
+  bgcam --input clip.mp4 --background green --output out.mp4
+  bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+"""
+
+BACKGROUND_HELP = (
+    "a picture, a video or GIF, a folder of pictures, blur[:1..10], a colour (green, #336699), none, "
+    "or one that comes with bgcam (beach); default: blur"
+)
+OUTPUT_HELP = (
+    "virtual[:DEVICE], web[:PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given several "
+    "times; default: the virtual camera, or the web page where there is none"
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `bgcam`; `command` is None, "matte", "devices" or "demo"."""
+    parser = argparse.ArgumentParser(
+        prog="bgcam",
+        description="Replace what a webcam shows behind a person, in real time.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"bgcam {__version__}")
+    parser.add_argument("--background", metavar="SPEC", default="blur", help=BACKGROUND_HELP)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--camera", metavar="X", help="index, /dev path or part of the name; default: the first camera")
+    source.add_argument("--input", metavar="X", help="a video, picture, folder or URL instead of the camera")
+    parser.add_argument("--output", metavar="X", action="append", default=[], help=OUTPUT_HELP)
+    parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
+    parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
+    parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")
+    _add_model_options(parser, top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
+    matte = commands.add_parser("matte", help="write the mattes of a picture, folder or video", allow_abbrev=False)
+    matte.add_argument("matte_input", metavar="INPUT", help="a picture, a folder of pictures, or a video")
+    matte.add_argument(
+        "matte_output", metavar="OUTPUT", help="a folder, or a .png for one picture; a .mp4, .mkv or .webm for a video"
+    )
+    matte.add_argument("--cutout", action="store_true", help="write the person with transparency (RGBA) instead")
+    _add_model_options(matte, top=False)
+    devices = commands.add_parser("devices", help="list cameras and virtual cameras", allow_abbrev=False)
+    _add_debug(devices, top=False)
+    commands.add_parser("demo", help="show what bgcam does on a clip that it makes itself", add_help=False)
+    return parser
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """ "1280x720" to (1280, 720); argparse.ArgumentTypeError for anything else."""
+    width, separator, height = text.lower().partition("x")
+    if not (separator and width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, such as 1280x720")
+    if not int(width) or not int(height):
+        raise argparse.ArgumentTypeError(f"{text!r} has no pixel; give WxH, such as 1280x720")
+    return int(width), int(height)
+
+
+def rate(text: str) -> float:
+    """Frames a second, above 0 and at most 1000; argparse.ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; give a number above 0, such as 30")
+    return value
+
+
+def thread_count(text: str) -> int:
+    """0 or more; argparse.ArgumentTypeError for anything else."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; give 1 or more, or 0 for all that help")
+    return int(text)
+
+
+def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    # A command's own default would hide a value given before the command's name.
+    parser.add_argument(
+        "--model", metavar="NAME|PATH", default=None if top else argparse.SUPPRESS, help="a shipped model or .onnx file"
+    )
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        default="auto" if top else argparse.SUPPRESS,
+        help="auto, openvino or onnxruntime; default: auto, which says what it took",
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=thread_count,
+        default=0 if top else argparse.SUPPRESS,
+        help="threads for the model; default: 0, which leaves it to the backend",
+    )
+    _add_debug(parser, top=top)
+
+
+def _add_debug(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=False if top else argparse.SUPPRESS,
+        help="show the traceback of an unexpected error",
+    )

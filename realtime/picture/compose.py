@@ -1,0 +1,48 @@
+"""The only place where a `ComposedFrame` is made."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.picture.blend import blend
+
+
+def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8]) -> ComposedFrame:
+    """The person of the frame before the background, (H, W, 3) uint8 BGR of the frame's size.
+
+    Raises ValueError if the matte is another frame's, or a size differs. `background_bgr is frame.bgr` is the user's
+    wish to show the room: the frame goes out as it is.
+    """
+    _check_pair(frame, matte)
+    if background_bgr.shape != frame.bgr.shape:
+        raise ValueError(f"{frame} cannot go before a background of shape {background_bgr.shape}")
+    bgr = frame.bgr if background_bgr is frame.bgr else blend(frame.bgr, background_bgr, matte.alpha)
+    return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
+
+
+def card(
+    number: int, background_bgr: NDArray[np.uint8], *, time_s: float = 0.0, captured_s: float = 0.0
+) -> ComposedFrame:
+    """A frame without a camera's pixel: the background alone, (H, W, 3) uint8 BGR, to show while there is no matte."""
+    return ComposedFrame(number, background_bgr, time_s, captured_s)
+
+
+def matte_picture(frame: CameraFrame, matte: Matte) -> ComposedFrame:
+    """The matte itself as a gray picture: 0 is background, 255 is person, the same in all three channels."""
+    _check_pair(frame, matte)
+    gray = gray_matte(matte.alpha)
+    return ComposedFrame(frame.number, np.repeat(gray[..., None], 3, axis=2), frame.time_s, frame.captured_s)
+
+
+def gray_matte(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(H, W) float32 in [0, 1] to (H, W) uint8, rounded to nearest."""
+    return np.rint(alpha * 255).astype(np.uint8)
+
+
+def _check_pair(frame: CameraFrame, matte: Matte) -> None:
+    if frame.number != matte.number:
+        raise ValueError(f"{frame} cannot take {matte}: it is another frame's")
+    if matte.alpha.shape != frame.bgr.shape[:2]:
+        raise ValueError(f"{frame} cannot take {matte}: the sizes differ")

@@ -1,0 +1,187 @@
+"""source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
+
+Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from bgcam.realtime.channel import Channel, GaveUp
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.sinks import Sink
+from bgcam.realtime.sources import Source
+from bgcam.realtime.stats import Stats, Summary
+
+TICK_S = 0.1
+# A camera that gives no more frames is closed this long after `stop`.
+STOP_PATIENCE_S = 0.5
+JOIN_S = 3.0
+
+
+class Pipeline:
+    """One run from a source to its sinks; made once, run once. `sinks` may be set until it runs.
+
+    matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
+    from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
+    when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        matting: Callable[[CameraFrame], Matte],
+        render: Callable[[CameraFrame, Matte], ComposedFrame],
+        sinks: Sequence[Sink],
+        *,
+        depth: int = 1,
+        workers: int = 1,
+    ):
+        if depth < 1 or workers < 1:
+            raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
+        self.stats = Stats()
+        self.stopped = False
+        self.sinks = list(sinks)
+        self._source, self._matting, self._render = source, matting, render
+        self._workers = workers
+        self._may_read = threading.Semaphore(workers if source.live else workers + depth)
+        self._mattes: Channel[tuple[CameraFrame, Future[Matte]]] = Channel(depth)
+        self._composed: Channel[ComposedFrame] = Channel(depth)
+        self._error: BaseException | None = None
+        self._error_lock = threading.Lock()
+        self._stopped_s = 0.0
+
+    def stop(self) -> None:
+        """End as if the source had ended: frames under way are still written. Safe in a signal handler."""
+        self._stopped_s = time.monotonic()
+        self.stopped = True
+
+    def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
+        """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
+
+        on_tick is called here about ten times a second. When a stage fails, its error is raised here, after the sinks
+        were aborted; without a single frame they are aborted too. The source is closed in any case.
+        """
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="bgcam-matte")
+        stages = {"read": self._read(pool), "picture": self._draw, "sinks": self._write}
+        threads = [
+            threading.Thread(target=self._guard, args=(stage,), name=f"bgcam-{name}", daemon=True)
+            for name, stage in stages.items()
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            self._wait(threads, on_tick)
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._source.close()
+            for thread in threads:
+                thread.join(JOIN_S)
+            pool.shutdown(wait=self._error is None, cancel_futures=True)
+        if self._error is None and self.stats.frames:
+            self._close_sinks()
+        else:
+            self._abort_sinks()
+        if self._error is not None:
+            raise self._error
+        return self._tick()
+
+    def _wait(self, threads: list[threading.Thread], on_tick: Callable[[Summary], None] | None) -> None:
+        while self._error is None and any(thread.is_alive() for thread in threads):
+            next((thread for thread in reversed(threads) if thread.is_alive()), threads[0]).join(TICK_S)
+            if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
+                self._source.close()
+            if on_tick and self._error is None:
+                on_tick(self._tick())
+
+    def _tick(self) -> Summary:
+        self.stats.drops = self._source.drops
+        return self.stats.summary()
+
+    def _read(self, pool: ThreadPoolExecutor) -> Callable[[], None]:
+        def stage() -> None:
+            while True:
+                self._may_read.acquire()
+                started_s = time.monotonic()
+                frame = self._next_frame()
+                if frame is None:
+                    break
+                self.stats.stage("read", started_s)
+                self._mattes.put((frame, pool.submit(self._matte, frame)))
+            self._mattes.end()
+
+        return stage
+
+    def _next_frame(self) -> CameraFrame | None:
+        if self.stopped or self._error is not None:
+            return None
+        try:
+            return self._source.read()
+        except Exception:
+            if self.stopped:  # it was closed under our hands to wake it up
+                return None
+            raise
+
+    def _matte(self, frame: CameraFrame) -> Matte:
+        try:
+            started_s = time.monotonic()
+            matte = self._matting(frame)
+            self.stats.stage("matte", started_s)
+            return matte
+        finally:
+            self._may_read.release()
+
+    def _draw(self) -> None:
+        # The mattes' futures lie in the frames' order, whichever worker ends first.
+        for frame, future in self._mattes:
+            matte = future.result()
+            started_s = time.monotonic()
+            composed = self._render(frame, matte)
+            if not frame.number == matte.number == composed.number:
+                raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
+            self.stats.stage("picture", started_s)
+            self._composed.put(composed)
+        self._composed.end()
+
+    def _write(self) -> None:
+        for frame in self._composed:
+            started_s = time.monotonic()
+            for sink in self.sinks:
+                sink.write(frame)
+            self.stats.stage("sinks", started_s)
+            self.stats.done(frame.captured_s)
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        """Run a stage; its error stops all."""
+        try:
+            stage()
+        except GaveUp:
+            pass
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._error_lock:
+            self._error = self._error or error
+        self._mattes.give_up()
+        self._composed.give_up()
+        self._may_read.release()
+
+    def _close_sinks(self) -> None:
+        for at, sink in enumerate(self.sinks):
+            try:
+                sink.close()
+            except Exception as error:
+                self._error = error
+                self._abort_sinks(at)  # those before are whole
+                return
+
+    def _abort_sinks(self, first: int = 0) -> None:
+        for sink in self.sinks[first:]:
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                sink.abort()

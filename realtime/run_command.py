@@ -1,0 +1,194 @@
+"""`bgcam` itself: everything is checked and loaded before an output is opened, so that a typo leaves no file."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+
+from bgcam.realtime.backends import check_backend_name
+from bgcam.realtime.backgrounds import Background, open_background
+from bgcam.realtime.errors import SourceError, UsageError
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.matting import Matting
+from bgcam.realtime.models import find_model
+from bgcam.realtime.picture.compose import compose
+from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.sinks import Sink, open_sink
+from bgcam.realtime.sources import Source, open_source
+from bgcam.realtime.status import Status
+
+NO_VIRTUAL_CAMERA = (
+    "no virtual camera here, so the picture goes to a web page; for a virtual camera: sudo modprobe v4l2loopback "
+    "exclusive_caps=1 card_label=bgcam (on Debian and Ubuntu, first: sudo apt install v4l2loopback-dkms)"
+)
+
+
+def run(options: Namespace) -> int:
+    """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
+    try:
+        return _run(options)
+    except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
+        if options.input is not None:
+            raise
+        return 0
+
+
+def _run(options: Namespace) -> int:
+    _check_paths(options)
+    check_backend_name(options.backend)
+    background = open_background(options.background)
+    matting = _open_matting(options, background)
+    outputs = options.output or _default_outputs()
+    source = open_source(
+        camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
+    )
+    with closing(source):
+        backend = "no model" if matting is None else _prepare(matting, source.size_wh)
+        begun = FirstRead(source)
+        print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
+        run_to_outputs(
+            Pipeline(begun, matting or everything, renderer(background), []), begun, outputs, backend=backend
+        )
+    return 0
+
+
+def run_to_outputs(pipeline: Pipeline, source: FirstRead, outputs: list[str], *, backend: str) -> None:
+    """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError."""
+    with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
+        pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps)
+        names = [sink.name for sink in pipeline.sinks]
+        status = Status(backend=backend, outputs=names, frames=source.frames)
+        with _aborting(pipeline.sinks):
+            print("".join(f"output: {name}\n" for name in names), end="", flush=True)
+        with status:
+            summary = pipeline.run(status)
+    cut = f"stopped after {summary.frames} of {source.frames} frames; " if pipeline.stopped and source.frames else ""
+    print(f"{cut}{summary}", flush=True)
+
+
+class FirstRead:
+    """A source whose first frame has been read: its size is known for sure, and it can be read. See `Source`."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._first = source.read()
+        if self._first is None:
+            raise SourceError(f"{source.name}: it ended before its first frame; give another input")
+        self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
+        self.drops = source.drops
+        self.size_wh = self._first.size_wh
+
+    def read(self) -> CameraFrame | None:
+        first, self._first = self._first, None
+        frame = first or self._source.read()
+        self.drops = self._source.drops
+        return frame
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def renderer(background: Background) -> Callable[[CameraFrame, Matte], ComposedFrame]:
+    """What a pipeline's picture stage does: the frame's person before the background's picture for this frame."""
+
+    def render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
+        return compose(frame, matte, background.picture(frame, matte.alpha))
+
+    return render
+
+
+def everything(frame: CameraFrame) -> Matte:
+    """A matte that keeps the whole frame, for when the user asked to see the room."""
+    return Matte(frame.number, np.ones(frame.bgr.shape[:2], np.float32))
+
+
+def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float) -> list[Sink]:
+    """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
+    sinks: list[Sink] = []
+    with _aborting(sinks):
+        for spec in specs:
+            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps))
+    return sinks
+
+
+@contextmanager
+def _aborting(sinks: list[Sink]) -> Iterator[None]:
+    """Abort the sinks when what is inside fails."""
+    try:
+        yield
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise
+
+
+@contextmanager
+def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop`, once; a second one interrupts. Signals are the main thread's alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def once(number: int, frame: FrameType | None) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        stop()
+
+    for number in before:
+        signal.signal(number, once)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_matting(options: Namespace, background: Background) -> Matting | None:
+    if not background.needs_matte:
+        return None
+    return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+
+
+def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
+    """Load the model and say on what it runs, and why not on something else. Gives the backend's description."""
+    description = matting.prepare(size_wh).description
+    for reason in matting.passed_over:
+        print(f"passed over {reason}")
+    print(f"model: {matting.spec.name} on {description}, input {_size(matting.spec.best_size_wh(size_wh))}")
+    return description
+
+
+def _default_outputs() -> list[str]:
+    from bgcam.realtime.devices import list_virtual_cameras
+
+    if list_virtual_cameras():
+        return ["virtual"]
+    print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
+    return ["web"]
+
+
+def _check_paths(options: Namespace) -> None:
+    """Refuse to write over what is read, and to write one file twice. Raises UsageError."""
+    read = {"--input": options.input, "--background": options.background, "--model": options.model}
+    seen: set[Path] = set()
+    for output in options.output:
+        path = Path(output).resolve()
+        for option, given in read.items():
+            if given and Path(given).exists() and Path(given).resolve() == path:
+                raise UsageError(f"--output {output} is what {option} reads; give another name")
+        if path in seen:
+            raise UsageError(f"--output {output} is given twice; give each output once")
+        seen.add(path)
+
+
+def _size(size_wh: tuple[int, int]) -> str:
+    return f"{size_wh[0]}x{size_wh[1]}"

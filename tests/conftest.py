@@ -1,0 +1,20 @@
+"""Fixtures for every test: a home that is not the user's, and a tiny model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_model import write_tiny_model
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What backends cache goes to a temporary folder, never to the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file for which bright is person; see `tiny_model.write_tiny_model`."""
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")

@@ -1,0 +1,146 @@
+"""Both backends on the tiny model: the same alpha, in both orientations and channel orders; and choosing one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_model import SPEC, write_tiny_model
+
+from bgcam.realtime import backends
+from bgcam.realtime.backends import load_backend
+from bgcam.realtime.errors import BackendError, UsageError
+
+SIZES_WH = [(64, 48), (48, 64), (80, 48)]
+# bf16, where the processor has it, is coarser; the tiny model is steep, so that it would show.
+TOLERANCE = {"f32": 2e-3, "bf16": 1e-2, "f16": 1e-2}
+
+
+def pictures(size_wh: tuple[int, int], count: int = 3) -> Iterator[NDArray[np.uint8]]:
+    random = np.random.default_rng(size_wh)
+    for _ in range(count):
+        yield random.integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+
+
+def expected_alpha(bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-40 * (bgr.mean(axis=2) / 255 - 0.5)))
+
+
+@pytest.mark.parametrize("size_wh", SIZES_WH)
+def test_both_backends_compute_the_model(tiny_model: Path, size_wh: tuple[int, int]) -> None:
+    loaded = [load_backend(name, tiny_model, SPEC, size_wh, threads=1)[0] for name in ("openvino", "onnxruntime")]
+    tolerance = TOLERANCE[loaded[0].description.split()[-1]]
+    for bgr in pictures(size_wh):
+        for backend in loaded:
+            alpha = backend.infer(bgr)
+            assert alpha.shape == bgr.shape[:2]
+            assert alpha.dtype == np.float32
+            assert np.abs(alpha - expected_alpha(bgr)).max() < tolerance, backend.name
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_channel_order_and_scale_are_the_specs(tmp_path: Path, name: str, channels: str) -> None:
+    # The model undoes mean and std in its own channel order, so a swap of two channels would show.
+    spec = replace(SPEC, channels=channels, mean=(0.0, 0.5, 1.0), std=(1.0, 0.25, 0.05))
+    path = write_tiny_model(tmp_path / "m.onnx", spec=spec, gain=4)
+    backend, _ = load_backend(name, path, spec, (32, 16), threads=1)
+    swapped = replace(spec, channels="BGR" if channels == "RGB" else "RGB", mean=spec.mean[::-1], std=spec.std[::-1])
+    bgr = next(pictures((32, 16)))
+    expected = 1 / (1 + np.exp(-4 * (bgr.mean(axis=2) / 255 - 0.5)))
+    assert np.abs(backend.infer(bgr) - expected).max() < 1e-2
+    wrong, _ = load_backend(name, path, swapped, (32, 16), threads=1)
+    assert np.abs(wrong.infer(bgr) - expected).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_infer_works_from_several_threads(tiny_model: Path, name: str) -> None:
+    backend, _ = load_backend(name, tiny_model, SPEC, (64, 48), threads=1)
+    inputs = list(pictures((64, 48), 24))
+    with ThreadPoolExecutor(4) as pool:
+        for bgr, alpha in zip(inputs, pool.map(backend.infer, inputs), strict=True):
+            assert np.abs(alpha - expected_alpha(bgr)).max() < 1e-2
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_picture_of_another_size_is_refused(tiny_model: Path, name: str) -> None:
+    backend, _ = load_backend(name, tiny_model, SPEC, (64, 48), threads=1)
+    with pytest.raises(ValueError, match=r"expected \(48, 64, 3\) uint8, found \(64, 48, 3\)"):
+        backend.infer(np.zeros((64, 48, 3), np.uint8))
+
+
+def test_signals_still_work_when_backends_are_gone(tiny_model: Path) -> None:
+    # An OpenVINO Core moves the thread's signal stack; of two, the second gave back one that the first had freed.
+    code = f"""
+import os, signal
+from pathlib import Path
+from bgcam.realtime.backends import load_backend
+from bgcam.realtime.spec import read_spec
+path = Path({str(tiny_model)!r})
+loaded = [load_backend("openvino", path, read_spec(path), size, threads=1)[0] for size in ((64, 48), (48, 64))]
+while loaded:
+    del loaded[0]
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "heard\n"), ran.stderr
+
+
+def test_auto_says_why_it_passed_one_over(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "auto_order", lambda: ["openvino", "onnxruntime"])
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as if it were not installed
+    backend, passed_over = load_backend("auto", tiny_model, SPEC, (64, 48), threads=1)
+    assert backend.name == "onnxruntime"
+    assert passed_over == ["openvino: the package openvino is not installed; run: pip install openvino"]
+
+
+@pytest.mark.parametrize(("name", "line"), [("openvino", "openvino"), ("onnxruntime", '"bgcam[onnxruntime]"')])
+def test_an_explicit_backend_never_falls_back(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BackendError) as caught:
+        load_backend(name, tiny_model, SPEC, (64, 48))
+    assert str(caught.value).endswith(f"is not installed; run: pip install {line}")
+
+
+def test_auto_without_any_backend_says_all_reasons(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("openvino", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        BackendError, match=r"no backend can run.*pip install openvino; .*pip install .bgcam\[onnxruntime"
+    ):
+        load_backend("auto", tiny_model, SPEC, (64, 48))
+
+
+def test_an_unknown_backend_is_a_usage_error(tiny_model: Path) -> None:
+    with pytest.raises(UsageError, match="no backend is called 'cuda'; choose one of: auto, openvino, onnxruntime"):
+        load_backend("cuda", tiny_model, SPEC, (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("machine", "first"), [("x86_64", "openvino"), ("AMD64", "openvino"), ("arm64", "onnxruntime")]
+)
+def test_auto_begins_with_the_fastest_for_the_machine(
+    monkeypatch: pytest.MonkeyPatch, machine: str, first: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert backends.auto_order()[0] == first
+    assert sorted(backends.auto_order()) == sorted(backends.BACKENDS)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_model_that_does_not_load_is_a_backend_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"\x08\x07\x3a\x7f")
+    with pytest.raises(BackendError, match=rf"{name} cannot load .*broken\.onnx at 64x48 \(.+\)") as caught:
+        load_backend(name, path, SPEC, (64, 48))
+    assert "\n" not in str(caught.value)

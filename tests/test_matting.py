@@ -1,0 +1,83 @@
+"""Frames to mattes: size, range, orientation, and refusing what is no matte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bgcam.realtime import matting as module
+from bgcam.realtime.errors import BackendError, ModelError, UsageError
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.matting import Matting
+
+
+def half_bright(height: int, width: int) -> CameraFrame:
+    """Left half black, right half white: the tiny model's person is on the right."""
+    bgr = np.zeros((height, width, 3), np.uint8)
+    bgr[:, width // 2 :] = 255
+    return CameraFrame(7, bgr, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (240, 320), (31, 47), (1, 1), (5, 900)])
+def test_the_matte_has_the_frames_size_and_number(tiny_model: Path, shape: tuple[int, int]) -> None:
+    matte = Matting(tiny_model, threads=1)(half_bright(*shape))
+    assert matte.number == 7
+    assert matte.alpha.shape == shape
+    assert matte.alpha.dtype == np.float32
+    assert 0 <= matte.alpha.min() <= matte.alpha.max() <= 1
+    if shape[1] > 40:
+        assert matte.alpha[:, : shape[1] // 2 - 6].max() < 0.01
+        assert matte.alpha[:, shape[1] // 2 + 6 :].min() > 0.99
+
+
+def test_one_backend_is_loaded_for_each_input_size(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[int, int]] = []
+    real = module.load_backend
+
+    def counting(name: str, path: Path, spec: object, size_wh: tuple[int, int], **options: int) -> object:
+        loaded.append(size_wh)
+        return real(name, path, spec, size_wh, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "load_backend", counting)
+    matting = Matting(tiny_model, threads=1)
+    assert loaded == []
+    for shape in ((480, 640), (240, 320), (640, 480), (720, 1280), (481, 640)):
+        matting(half_bright(*shape))
+    assert loaded == [(320, 240), (240, 320), (320, 192)]
+
+
+@pytest.mark.parametrize("answer", [np.full((240, 320), np.nan), np.zeros((240, 321)), np.full((240, 320), np.inf)])
+def test_what_is_no_matte_is_an_error(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, answer: NDArray[np.float64]
+) -> None:
+    class Broken:
+        name, description = "broken", "broken CPU"
+
+        def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return answer.astype(np.float32)
+
+    monkeypatch.setattr(module, "load_backend", lambda *args, **kwargs: (Broken(), []))
+    with pytest.raises(BackendError, match="broken CPU gave no matte for frame 7"):
+        Matting(tiny_model)(half_bright(480, 640))
+
+
+def test_values_outside_the_range_are_clipped(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Over:
+        name, description = "over", "over"
+
+        def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return np.linspace(-0.5, 1.5, 240 * 320, dtype=np.float32).reshape(240, 320)
+
+    monkeypatch.setattr(module, "load_backend", lambda *args, **kwargs: (Over(), []))
+    alpha = Matting(tiny_model)(half_bright(480, 640)).alpha
+    assert (alpha.min(), alpha.max()) == (0, 1)
+
+
+def test_wrong_names_and_files_are_told_at_once(tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(UsageError, match="no backend is called 'cuda'"):
+        Matting(tiny_model, backend="cuda")
+    with pytest.raises(ModelError, match=r"gone\.onnx: no such model file"):
+        Matting(tmp_path / "gone.onnx")
