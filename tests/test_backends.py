@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_model import SPEC, write_tiny_model
+from tiny_model import SPEC, write_int8_model, write_tiny_model
 
 from bgcam.realtime import backends
 from bgcam.realtime.backends import load_backend
@@ -43,6 +43,16 @@ def test_both_backends_compute_the_model(tiny_model: Path, size_wh: tuple[int, i
             assert alpha.shape == bgr.shape[:2]
             assert alpha.dtype == np.float32
             assert np.abs(alpha - expected_alpha(bgr)).max() < tolerance, backend.name
+
+
+def test_both_backends_compute_an_int8_model_the_same(tmp_path: Path) -> None:
+    path = write_int8_model(tmp_path / "int8.onnx")
+    loaded = [load_backend(name, path, SPEC, (64, 48), threads=1)[0] for name in ("openvino", "onnxruntime")]
+    assert "int8" in loaded[0].description
+    for bgr in pictures((64, 48)):
+        ours, theirs = (backend.infer(bgr) for backend in loaded)
+        assert theirs.std() > 0.05
+        assert np.abs(ours - theirs).mean() < 0.01
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

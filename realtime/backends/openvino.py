@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
@@ -33,7 +34,7 @@ class OpenVINOBackend:
             model = core.read_model(path)
             width, height = size_wh
             model.reshape([1, 3, height, width])
-            quantized = any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
+            quantized = join_quantizers(model) > 0
             config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"} | _cache_config()
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads

@@ -1,0 +1,71 @@
+"""Quantised ONNX models for OpenVINO: each pair of QuantizeLinear and DequantizeLinear becomes one FakeQuantize.
+
+OpenVINO reads the pair as FakeQuantize, Convert to int8, Convert to float, Subtract, Multiply, and its low-precision
+passes then fix the type int8. On processors without AMX, whose convolutions take uint8 alone, 2026.4 computes nonsense
+from that as soon as a Concat joins two such pairs. One FakeQuantize with float in and out says the same numbers, and
+leaves the type to OpenVINO: right results at the same speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+def join_quantizers(model: Any) -> int:
+    """Rewrite an `openvino.Model` in place; the number of pairs that were joined."""
+    from openvino import opset13 as ops
+
+    joined = 0
+    for quantize in model.get_ordered_ops():
+        if quantize.get_type_name() != "FakeQuantize":
+            continue
+        data, *limits = quantize.input_values()
+        in_low, in_high, low, high = (_value(limit.get_node()) for limit in limits)
+        for convert in _readers(quantize):
+            for multiply, zero, scale in _dequantizers(convert):
+                if any(value is None for value in (in_low, in_high, low, high, zero, scale)):
+                    continue  # per channel: only weights are, and those have no FakeQuantize
+                ends = [ops.constant(np.float32((end - zero) * scale)) for end in (low, high)]
+                new = ops.fake_quantize(data, limits[0], limits[1], *ends, int(round(high - low)) + 1)
+                multiply.output(0).replace(new.output(0))
+                joined += 1
+    model.validate_nodes_and_infer_types()
+    return joined
+
+
+def _dequantizers(convert: Any) -> Iterator[tuple[Any, float | None, float | None]]:
+    """(Multiply, zero point, scale) of every DequantizeLinear that reads this Convert to int8 or uint8."""
+    if convert.get_type_name() != "Convert":
+        return
+    for back in _readers(convert):
+        if back.get_type_name() != "Convert":
+            continue
+        for reader in _readers(back):
+            if reader.get_type_name() == "Multiply":
+                yield reader, 0.0, _constant_of(reader)
+            elif reader.get_type_name() == "Subtract":
+                for multiply in _readers(reader):
+                    if multiply.get_type_name() == "Multiply":
+                        yield multiply, _constant_of(reader), _constant_of(multiply)
+
+
+def _readers(node: Any) -> list[Any]:
+    return [target.get_node() for target in node.output(0).get_target_inputs()]
+
+
+def _constant_of(node: Any) -> float | None:
+    """The number that a Subtract or Multiply has as its second operand."""
+    return _value(node.input_value(1).get_node())
+
+
+def _value(node: Any) -> float | None:
+    """The number in a Constant, converted or reshaped or not; None when there are several, or none."""
+    while node.get_type_name() in ("Convert", "Reshape"):
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Constant":
+        return None
+    values = np.unique(node.get_data())
+    return float(values[0]) if values.size == 1 else None
