@@ -15,7 +15,7 @@ SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 
 
 def write_int8_model(path: Path) -> Path:
-    """Write a small U-Net of random weights as INT8: Q and DQ nodes, symmetric int8, weights per channel, one Concat."""
+    """Write a small U-Net of random weights in INT8: Q and DQ nodes, symmetric, weights per channel, a Concat."""
     random = np.random.default_rng(0)
     constants: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []

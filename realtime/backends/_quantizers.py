@@ -26,10 +26,10 @@ def join_quantizers(model: Any) -> int:
         in_low, in_high, low, high = (_value(limit.get_node()) for limit in limits)
         for convert in _readers(quantize):
             for multiply, zero, scale in _dequantizers(convert):
-                if any(value is None for value in (in_low, in_high, low, high, zero, scale)):
+                if None in (in_low, in_high) or low is None or high is None or zero is None or scale is None:
                     continue  # per channel: only weights are, and those have no FakeQuantize
                 ends = [ops.constant(np.float32((end - zero) * scale)) for end in (low, high)]
-                new = ops.fake_quantize(data, limits[0], limits[1], *ends, int(round(high - low)) + 1)
+                new = ops.fake_quantize(data, limits[0], limits[1], *ends, round(high - low) + 1)
                 multiply.output(0).replace(new.output(0))
                 joined += 1
     model.validate_nodes_and_infer_types()
