@@ -1,0 +1,1 @@
+"""What runs in a call: source -> matte -> picture -> sink. Imports NumPy alone; the rest comes when it is needed."""

@@ -1,0 +1,40 @@
+"""Errors that people meet: one line each that says what happened, the value, and what to do.
+
+    BgcamError                  caught by the command: printed as `bgcam: ...`, exit 1
+    ├── UsageError (ValueError)     an option's value makes no sense: exit 2
+    ├── SourceError (OSError)       a camera, file, picture or folder cannot be read
+    ├── SinkError (OSError)         an output cannot be opened or written
+    ├── BackgroundError (OSError)   a background cannot be read
+    ├── ModelError (ValueError)     a model file is not one of ours, or damaged
+    └── BackendError (RuntimeError) an inference backend is missing or fails
+"""
+
+from __future__ import annotations
+
+
+class BgcamError(Exception):
+    """Base of all errors with a message for people."""
+
+
+class UsageError(BgcamError, ValueError):
+    """An option's value makes no sense."""
+
+
+class SourceError(BgcamError, OSError):
+    """A camera, file, picture or folder cannot be read."""
+
+
+class SinkError(BgcamError, OSError):
+    """An output cannot be opened or written."""
+
+
+class BackgroundError(BgcamError, OSError):
+    """A background cannot be read."""
+
+
+class ModelError(BgcamError, ValueError):
+    """A model file is not one of ours, or damaged."""
+
+
+class BackendError(BgcamError, RuntimeError):
+    """An inference backend is missing or fails."""

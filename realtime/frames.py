@@ -1,0 +1,77 @@
+"""The three things that travel: a camera frame, its matte, and the composed frame. Each carries the frame's number.
+
+A sink takes only a `ComposedFrame`, and only `bgcam.realtime.picture` makes one: a camera frame cannot reach an output
+by accident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_bgr(bgr: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless the array is (H, W, 3) uint8 with at least one pixel."""
+    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or not bgr.size:
+        raise ValueError(f"a frame must be (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraFrame:
+    """What the camera saw. Secret: it shows the room.
+
+    number: counts from 0 at the source. bgr: (H, W, 3) uint8. time_s: seconds since the source's first frame.
+    captured_s: `time.monotonic()` when it was read, for latency.
+    """
+
+    number: int
+    bgr: NDArray[np.uint8]
+    time_s: float
+    captured_s: float
+
+    def __post_init__(self) -> None:
+        check_bgr(self.bgr)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.bgr.shape[1], self.bgr.shape[0]
+
+    def __repr__(self) -> str:
+        return f"CameraFrame(number={self.number}, size_wh={self.size_wh})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matte:
+    """The person's alpha in the frame of the same number: (H, W) float32 in [0, 1], at the frame's size."""
+
+    number: int
+    alpha: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.alpha.dtype != np.float32 or self.alpha.ndim != 2:
+            raise ValueError(f"a matte must be (H, W) float32, found {self.alpha.shape} {self.alpha.dtype}")
+
+    def __repr__(self) -> str:
+        return f"Matte(number={self.number}, shape={self.alpha.shape})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComposedFrame:
+    """What an output may show: (H, W, 3) uint8 BGR, number and times as the camera frame's."""
+
+    number: int
+    bgr: NDArray[np.uint8]
+    time_s: float
+    captured_s: float
+
+    def __post_init__(self) -> None:
+        check_bgr(self.bgr)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.bgr.shape[1], self.bgr.shape[0]
+
+    def __repr__(self) -> str:
+        return f"ComposedFrame(number={self.number}, size_wh={self.size_wh})"

@@ -1,0 +1,124 @@
+"""`ModelSpec`: what a model file says of itself, stored as JSON in the ONNX file's own metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bgcam.realtime.errors import ModelError
+
+METADATA_KEY = "bgcam"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """How to feed a model, and where it comes from.
+
+    sizes_wh: input sizes it was trained for, any order; others work if both sides are multiples of 16.
+    mean, std: of `(x / 255 - mean) / std` per channel, in `channels` order. Layout is NCHW, output alpha (1, 1, H, W).
+    """
+
+    name: str
+    encoder: str
+    precision: str
+    sizes_wh: tuple[tuple[int, int], ...] = ((320, 240), (240, 320), (320, 192))
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channels: str = "RGB"
+    training_data: str = ""
+    licence: str = ""
+    commit: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Raises ValueError or TypeError when the text is not a spec."""
+        values = json.loads(text)
+        values["sizes_wh"] = tuple((int(w), int(h)) for w, h in values["sizes_wh"])
+        for key in ("mean", "std"):
+            a, b, c = values[key]
+            values[key] = (float(a), float(b), float(c))
+        if values["channels"] not in ("RGB", "BGR"):
+            raise ValueError(f"channels must be RGB or BGR, found {values['channels']!r}")
+        return cls(**values)
+
+    def best_size_wh(self, source_wh: tuple[int, int]) -> tuple[int, int]:
+        """The input size whose aspect is nearest to the source's (by ratio)."""
+        aspect = source_wh[0] / source_wh[1]
+
+        def distance(size_wh: tuple[int, int]) -> float:
+            ratio = size_wh[0] / size_wh[1] / aspect
+            return max(ratio, 1 / ratio)
+
+        return min(self.sizes_wh, key=distance)
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Read a model file's spec without loading the model. ModelError says what is wrong and what to do."""
+    try:
+        metadata = _onnx_metadata(path.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file; give a file that `python -m bgcam.export` wrote") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
+    except (IndexError, ValueError):
+        raise ModelError(f"{path}: not an ONNX model; give a file that `python -m bgcam.export` wrote") from None
+    if METADATA_KEY not in metadata:
+        raise ModelError(f"{path}: an ONNX model without bgcam's spec; export it with `python -m bgcam.export`")
+    try:
+        return ModelSpec.from_json(metadata[METADATA_KEY])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path}: its spec is damaged ({error}); export it again with `python -m bgcam.export`") from None
+
+
+def _onnx_metadata(data: bytes) -> dict[str, str]:
+    """`ModelProto.metadata_props` (field 14), read off the protobuf wire: no backend's package is needed for it."""
+    found = {}
+    seen_graph = False
+    for field, value in _fields(data):
+        seen_graph |= field == 7
+        if field == 14 and isinstance(value, bytes):
+            entry = {f: v.decode() for f, v in _fields(value) if isinstance(v, bytes)}
+            found[entry.get(1, "")] = entry.get(2, "")
+    if not seen_graph:
+        raise ValueError("no graph in it")
+    return found
+
+
+def _fields(data: bytes) -> list[tuple[int, int | bytes]]:
+    """The fields of one protobuf message: (number, varint or bytes). ValueError when it is not one."""
+    out: list[tuple[int, int | bytes]] = []
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        field, kind = key >> 3, key & 7
+        value: int | bytes
+        if kind == 0:
+            value, at = _varint(data, at)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+            value, at = data[at : at + length], at + length
+        elif kind == 2:
+            length, at = _varint(data, at)
+            value, at = data[at : at + length], at + length
+        else:
+            raise ValueError(f"wire type {kind}")
+        if at > len(data) or field == 0:
+            raise ValueError("cut off")
+        out.append((field, value))
+    return out
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise ValueError("varint too long")

@@ -1,0 +1,1 @@
+"""Train the matte network: data, augmentation, the network, the loop and the metrics."""

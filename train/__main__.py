@@ -1,0 +1,170 @@
+"""`python -m bgcam.train prepare | fit | widen | figures`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    ap = argparse.ArgumentParser(prog="python -m bgcam.train", description="Prepare data and train the matte network.")
+    sub = ap.add_subparsers(dest="command", required=True)
+
+    p = sub.add_parser("prepare", help="hard masks -> soft mattes and foreground colours")
+    p.add_argument("source", type=Path, metavar="SRC", help="folder with images/ and masks/, or clip_img/ and matting/")
+    p.add_argument("destination", type=Path, metavar="DST")
+    p.add_argument("--keep-alpha", action="store_true", help="the mattes are soft already (keyed from a screen): despill")
+    p.add_argument("--max-side", type=int, default=448, metavar="PX", help="reduce larger pictures to this (448)")
+    p.add_argument("--workers", type=int, help="processes (all cores)")
+
+    p = sub.add_parser("fit", help="train; goes on from OUT/last.pt where there is one")
+    p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
+    p.add_argument("--out", type=Path, required=True, help="folder of the run")
+    p.add_argument("--backgrounds", type=Path, help="folder of photos without people")
+    p.add_argument("--recipe", choices=("best", "paper"), default="best")
+    p.add_argument("--width", type=float, choices=(0.5, 1.0), default=1.0, help="channels against ResNet50 (1.0)")
+    p.add_argument("--stride-on", choices=("conv1", "conv2"), default="conv2", help="conv2 as torchvision (default)")
+    p.add_argument("--pool", choices=("pad", "ceil"), default="pad", help="pad as torchvision (default)")
+    p.add_argument("--encoder-weights", type=Path, metavar="FILE", help="ImageNet checkpoint with torchvision's names")
+    p.add_argument("--init", type=Path, metavar="FILE", help="start from this network's weights (.pt or .safetensors)")
+    p.add_argument("--without", nargs="*", default=[], metavar="SET", help="leave out photos of these name prefixes")
+    p.add_argument("--steps", type=int, help="optimiser steps in all")
+    p.add_argument("--batch", type=int)
+    p.add_argument("--lr", type=float)
+    p.add_argument("--encoder-lr", type=float)
+    p.add_argument("--seed", type=int)
+    p.add_argument("--minutes", type=float, help="stop this piece of the run after so long; run again to go on")
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--devices", type=int, default=1)
+    p.add_argument("--threads", type=int, default=0)
+
+    p = sub.add_parser("widen", help="a half-width network -> full width, the same function")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("output", type=Path, help=".safetensors")
+    p.add_argument("--how", choices=("copy", "zero"), default="copy")
+
+    p = sub.add_parser("figures", help="curves and panels of a run, as PNG")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("data", type=Path, nargs="+")
+    p.add_argument("--out", type=Path, required=True)
+
+    p = sub.add_parser("weights", help="a checkpoint -> its weights alone, FP16 safetensors")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("output", type=Path)
+    return ap
+
+
+def run_prepare(args: argparse.Namespace) -> None:
+    from bgcam.train.prepare import prepare
+
+    states = prepare(
+        args.source, args.destination, keep_alpha=args.keep_alpha, max_side_px=args.max_side, workers=args.workers
+    )
+    print(", ".join(f"{count} {state}" for state, count in states.items()) + f": {args.destination}")
+
+
+def run_fit(args: argparse.Namespace) -> None:
+    import torch
+
+    from bgcam.train import checkpoint as ckpt
+    from bgcam.train import recipes
+    from bgcam.train.data import Backgrounds, PhotoSet, Sampler
+    from bgcam.train.fit import Run, fit
+    from bgcam.train.network import MatteNet, NetworkConfig
+    from bgcam.train.validate import make_validator
+
+    share = 0.2 if args.recipe == "paper" else 0.1
+    photos = PhotoSet.from_folders(args.data, validation=False, share=share, without=args.without)
+    held = PhotoSet.from_folders(args.data, validation=True, share=share, without=args.without)
+    recipe = recipes.changed(
+        recipes.paper(len(photos)) if args.recipe == "paper" else recipes.BEST,
+        steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr, seed=args.seed,
+    )
+    torch.manual_seed(recipe.seed)
+    if args.init:
+        start = ckpt.load(args.init)
+        network = MatteNet(start.config)
+        network.load_state_dict(start.weights)
+    else:
+        network = MatteNet(NetworkConfig(width=args.width, stride_on=args.stride_on, pool=args.pool))
+        if args.encoder_weights:
+            ckpt.load_encoder(network, args.encoder_weights)
+    sets = sorted({p.stem.split("_", 1)[0] for p in photos.pairs})
+    run = Run(args.out, minutes=args.minutes, device=args.device, devices=args.devices, threads=args.threads)
+    sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name)
+    print(f"{len(photos)} photos to train on, {len(held)} to validate, {len(sampler.backgrounds)} backgrounds")
+    state = fit(
+        network, sampler, recipe, run, validate=make_validator(held),
+        notes={"data": f"{len(photos)} photos: {', '.join(sets)}"},
+    )
+    if state.history:
+        draw_figures(run.folder / "last.pt", args.data, run.folder / "figures")
+    print(f"step {state.step} of {recipe.steps}: {run.folder / 'last.pt'}")
+
+
+def draw_figures(checkpoint: Path, data: list[Path], out: Path) -> None:
+    """Write curves.png and panels.png."""
+    import numpy as np
+
+    from bgcam.train import checkpoint as ckpt
+    from bgcam.train.data import PhotoSet
+    from bgcam.train.figures import draw_curves, draw_panels
+
+    state = ckpt.load(checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    if state.history:
+        draw_curves(state, out / "curves.png")
+    held = PhotoSet.from_folders(data, validation=True, share=0.1)
+    indices = np.linspace(0, len(held) - 1, min(8, len(held)), dtype=int).tolist()
+    draw_panels(ckpt.build_network(state), held, indices, out / "panels.png")
+    print(f"figures: {out}")
+
+
+def run_figures(args: argparse.Namespace) -> None:
+    draw_figures(args.checkpoint, args.data, args.out)
+
+
+def run_widen(args: argparse.Namespace) -> None:
+    from bgcam.train import checkpoint as ckpt
+    from bgcam.train.widen import widen
+
+    state = ckpt.load(args.checkpoint)
+    wide = widen(ckpt.build_network(state), how=args.how)
+    state.config, state.weights = wide.config, wide.state_dict()
+    ckpt.save_weights(args.output, state)
+    print(f"{args.output}: {sum(p.numel() for p in wide.parameters()) / 1e6:.1f} M parameters")
+
+
+def run_weights(args: argparse.Namespace) -> None:
+    from bgcam.train import checkpoint as ckpt
+
+    ckpt.save_weights(args.output, ckpt.load(args.checkpoint))
+    print(args.output)
+
+
+COMMANDS = {
+    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "figures": run_figures, "weights": run_weights,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; errors that people can mend are one line."""
+    args = parser().parse_args(argv)
+    try:
+        COMMANDS[args.command](args)
+    except (OSError, ValueError) as error:
+        print(f"bgcam.train: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f'bgcam.train: {error.name} is missing; run: pip install "bgcam[train]"', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bgcam.train: stopped; run the same command to go on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,173 @@
+"""The training set in memory, and batches drawn from it.
+
+Which photo a sample takes and what happens to it depends only on (seed, sample number): a run that was cut and resumed
+sees what an uncut one sees, and so do two processes that share a batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.train import augment
+from bgcam.train.augment import Photo
+from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read_rgb
+from bgcam.train.sets import policy_of
+
+
+def in_validation(stem: str, share: float) -> bool:
+    """Whether a photo belongs to the validation split: by its name alone, so that every run agrees."""
+    return zlib.crc32(stem.encode()) % 1000 < share * 1000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rgb (N, H, W, 3) uint8, alpha (N, H, W) uint8."""
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+
+
+class PhotoSet:
+    """Pairs from folders, decoded on first use and kept while `cache_gb` lasts. A corrupt one is reported once."""
+
+    def __init__(self, pairs: Sequence[Pair], *, cache_gb: float = 10.0):
+        self.pairs = list(pairs)
+        self._cache: dict[int, Photo | None] = {}
+        self._room_bytes = cache_gb * 1e9
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_folders(
+        cls, folders: Sequence[Path], *, validation: bool, share: float, without: Sequence[str] = (),
+        cache_gb: float = 10.0,
+    ) -> PhotoSet:
+        """The training or the validation part of some folders; `without` names set prefixes to leave out."""
+        chosen = []
+        for folder in folders:
+            pairs, problems = find_pairs(folder)
+            for problem in problems:
+                print(f"skipped: {problem}")
+            chosen += [p for p in pairs if in_validation(p.stem, share) == validation]
+        chosen = [p for p in chosen if p.stem.split("_", 1)[0] not in without]
+        if not chosen:
+            raise FileNotFoundError(f"no pictures with mattes in {', '.join(map(str, folders))}")
+        return cls(chosen, cache_gb=cache_gb)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def photo(self, index: int) -> Photo | None:
+        """One photo, or None when its files are corrupt."""
+        if index in self._cache:
+            return self._cache[index]
+        pair = self.pairs[index]
+        photo: Photo | None
+        try:
+            rgb, alpha = read_rgb(pair.image), read_alpha(pair)
+            if alpha.shape != rgb.shape[:2]:
+                alpha = cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
+            photo = Photo(rgb, alpha, read_rgb(pair.foreground) if pair.foreground else None)
+        except (OSError, ValueError) as error:
+            print(f"skipped: {error}")
+            photo = None
+        size = 0 if photo is None else photo.rgb.nbytes * 2 + photo.alpha.nbytes
+        with self._lock:
+            if size < self._room_bytes and index not in self._cache:
+                self._cache[index] = photo
+                self._room_bytes -= size
+        return photo
+
+
+class Backgrounds:
+    """Photos without people, decoded on first use."""
+
+    def __init__(self, folder: Path | None, *, validation: bool = False, share: float = 0.1):
+        paths = sorted(folder.iterdir()) if folder else []
+        self.paths = [
+            p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and in_validation(p.stem, share) == validation
+        ]
+        self._cache: dict[int, NDArray[np.uint8]] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        if index not in self._cache:
+            self._cache[index] = read_rgb(self.paths[index])
+        return self._cache[index]
+
+
+class Sampler:
+    """Draws sample number k: a photo by its set's weight, as it is or pasted onto a room, with a webcam's flaws."""
+
+    def __init__(self, photos: PhotoSet, backgrounds: Backgrounds, *, seed: int, style: str = "best"):
+        self.photos, self.backgrounds, self.seed, self.style = photos, backgrounds, seed, style
+        weights = np.array([policy_of(p.stem).weight if style == "best" else 1.0 for p in photos.pairs])
+        self._cumulative = np.cumsum(weights / weights.sum())
+
+    def _draw_photo(self, rng: np.random.Generator) -> tuple[int, Photo]:
+        for _ in range(100):
+            index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self.photos) - 1)
+            photo = self.photos.photo(index)
+            if photo is not None:
+                return index, photo
+        raise ValueError("100 photos in a row could not be read: is the training folder damaged?")
+
+    def sample(self, number: int, size_wh: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Sample `number` at a size: rgb (H, W, 3) uint8 and alpha (H, W) uint8."""
+        rng = np.random.default_rng((self.seed, number))
+        index, photo = self._draw_photo(rng)
+        if self.style == "paper":
+            return augment.paper(rng, photo, size_wh)
+        policy = policy_of(self.photos.pairs[index].stem)
+        if len(self.backgrounds) and rng.random() < policy.paste:
+            background = self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
+            people = [photo]
+            dice = rng.random()
+            if dice < 0.06:
+                people = []
+            elif dice < 0.2:
+                people.append(self._draw_photo(rng)[1])
+            rgb, alpha = augment.paste(rng, people, background, size_wh)
+        else:
+            rgb, alpha = augment.as_it_is(rng, photo, size_wh, policy.zoom)
+        return augment.webcam_flaws(rng, rgb), alpha
+
+    def batch(self, numbers: Sequence[int], size_wh: tuple[int, int]) -> Batch:
+        rgb, alpha = zip(*(self.sample(n, size_wh) for n in numbers), strict=True)
+        return Batch(np.stack(rgb), np.stack(alpha))
+
+
+def batches(
+    sampler: Sampler, sizes_wh: Sequence[Sequence[tuple[int, int]]], *, start_step: int, batch: int, rank: int = 0,
+    world: int = 1, workers: int = 2, ahead: int = 4,
+) -> Iterator[Batch]:
+    """Batches from `start_step` to the last, made by threads some steps ahead.
+
+    sizes_wh: for each step the sizes to take turns through. Of each batch a process takes every `world`-th sample.
+    """
+    steps = iter(range(start_step, len(sizes_wh)))
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while True:
+                while len(waiting) < ahead and (step := next(steps, None)) is not None:
+                    size = sizes_wh[step][step % len(sizes_wh[step])]
+                    numbers = range(step * batch + rank, (step + 1) * batch, world)
+                    waiting.append(pool.submit(sampler.batch, numbers, size))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,45 @@
+"""Losses on soft mattes, all for logits and truth of (N, 1, H, W); each returns one number a sample, (N,)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def l1(alpha: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference (the seed paper's loss, over pixels instead of summed)."""
+    return (alpha - truth).abs().mean((1, 2, 3))
+
+
+def soft_dice(alpha: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
+    """One minus the soft Dice coefficient of the seed paper; `smooth` makes an empty room with an empty matte 0."""
+    overlap = (alpha * truth).sum((1, 2, 3))
+    total = (alpha * alpha).sum((1, 2, 3)) + (truth * truth).sum((1, 2, 3))
+    return 1 - (2 * overlap + smooth) / (total + smooth)
+
+
+def gradient(alpha: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of the horizontal and vertical gradients: sharp edges in the right place."""
+    d = alpha - truth
+    dx = (d[..., :, 1:] - d[..., :, :-1]).abs().mean((1, 2, 3))
+    dy = (d[..., 1:, :] - d[..., :-1, :]).abs().mean((1, 2, 3))
+    return dx + dy
+
+
+def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross-entropy with soft truth: the one loss whose gradient stays large where the network is surely wrong."""
+    return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
+
+
+def combined(logits: Tensor, truth: Tensor, weights: dict[str, float]) -> Tensor:
+    """The weighted sum over the terms named in `weights`, averaged over the batch."""
+    logits = logits.float()
+    alpha = torch.sigmoid(logits)
+    terms = {
+        "l1": lambda: l1(alpha, truth),
+        "dice": lambda: soft_dice(alpha, truth),
+        "gradient": lambda: gradient(alpha, truth),
+        "bce": lambda: cross_entropy(logits, truth),
+    }
+    return torch.stack([weight * terms[name]().mean() for name, weight in weights.items()]).sum()

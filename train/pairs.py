@@ -1,0 +1,87 @@
+"""Find pictures and their mattes in a folder; read them. What is corrupt or has no partner is reported and skipped.
+
+Layouts:
+    images/ + masks/ or alphas/ (+ foregrounds/, as `prepare` writes them), same stem
+    clip_img/ + matting/            the paper's AISegment set: JPEGs, and RGBA PNGs whose alpha is the matte
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture and where its alpha is; foreground is the file with the person's own colours, if there is one."""
+
+    stem: str
+    image: Path
+    alpha: Path
+    foreground: Path | None = None
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES}
+
+
+def _aisegment(root: Path) -> tuple[list[Pair], list[str]]:
+    # clip_img/1803151818/clip_00000000/1803151818-00000003.jpg and matting/1803151818/matting_00000000/….png
+    mattes = {p.stem: p for p in sorted((root / "matting").rglob("*")) if p.suffix.lower() == ".png"}
+    images = {p.stem: p for p in sorted((root / "clip_img").rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
+    return _match(images, mattes, {})
+
+
+def _match(
+    images: dict[str, Path], alphas: dict[str, Path], foregrounds: dict[str, Path]
+) -> tuple[list[Pair], list[str]]:
+    pairs = [Pair(s, images[s], alphas[s], foregrounds.get(s)) for s in images if s in alphas]
+    problems = [f"{images[s]}: no mask of that name" for s in images if s not in alphas]
+    problems += [f"{alphas[s]}: no picture of that name" for s in alphas if s not in images]
+    return pairs, problems
+
+
+def find_pairs(root: Path) -> tuple[list[Pair], list[str]]:
+    """All pairs of a folder, sorted by stem, and a line for each file without a partner.
+
+    Raises FileNotFoundError when the folder has neither layout.
+    """
+    if (root / "clip_img").is_dir() and (root / "matting").is_dir():
+        return _aisegment(root)
+    for kind in ("alphas", "masks"):
+        if (root / "images").is_dir() and (root / kind).is_dir():
+            fg = root / "foregrounds"
+            return _match(_by_stem(root / "images"), _by_stem(root / kind), _by_stem(fg) if fg.is_dir() else {})
+    raise FileNotFoundError(
+        f"{root}: no pictures with mattes there; it needs images/ and masks/ (or alphas/), or clip_img/ and matting/"
+    )
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """A picture as (H, W, 3) uint8 RGB; ValueError when it cannot be decoded."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError(f"{path}: not a readable picture")
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def read_alpha(pair: Pair) -> NDArray[np.uint8]:
+    """The pair's alpha as (H, W) uint8, 255 = person: the fourth channel where there is one, else the gray value."""
+    image = cv2.imread(str(pair.alpha), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError(f"{pair.alpha}: not a readable mask")
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise ValueError(f"{pair.alpha}: a mask must have 8 or 16 bits, found {image.dtype}")
+    if image.ndim == 2:
+        return image
+    if image.shape[2] == 4:
+        return np.ascontiguousarray(image[..., 3])
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8)

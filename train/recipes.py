@@ -1,0 +1,93 @@
+"""The two recipes: `paper`, as the seed paper describes it, and `best`, ours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Sizes = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, apart from its data and its network.
+
+    steps: optimiser steps in all; sizes_wh: (share of the run, sizes to take turns through) in order.
+    lr: peak rate of the decoder; encoder_lr: of the encoder. schedule: "cosine" has a warm-up and ends at `final_lr`.
+    """
+
+    name: Literal["best", "paper"]
+    steps: int
+    batch: int
+    lr: float
+    encoder_lr: float
+    sizes_wh: tuple[tuple[float, Sizes], ...]
+    losses: dict[str, float]
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_steps: int = 100
+    final_lr: float = 0.02
+    weight_decay: float = 0.01
+    ema_decay: float = 0.998
+    validation_share: float = 0.1
+    seed: int = 0
+    freeze_batch_norm: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def lr_factor(self, step: int) -> float:
+        """What the peak rates are multiplied by at a step."""
+        if self.schedule == "constant":
+            return 1.0
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    def sizes_of_steps(self) -> list[Sizes]:
+        """For each step the sizes to take turns through."""
+        out: list[Sizes] = []
+        for share, sizes in self.sizes_wh:
+            out += [sizes] * round(share * self.steps)
+        return (out + [self.sizes_wh[-1][1]] * self.steps)[: self.steps]
+
+
+SMALL: Sizes = ((192, 144), (144, 192), (192, 112))
+MIDDLE: Sizes = ((256, 192), (192, 256), (256, 144))
+FULL: Sizes = ((320, 240), (240, 320), (320, 192))
+
+BEST = Recipe(
+    name="best",
+    steps=6000,
+    batch=16,
+    lr=1.5e-3,
+    encoder_lr=4e-4,
+    sizes_wh=((0.7, SMALL), (0.2, MIDDLE), (0.1, FULL)),
+    losses={"l1": 1.0, "dice": 0.5, "gradient": 0.5, "bce": 0.2},
+)
+
+
+def paper(photos: int) -> Recipe:
+    """The seed paper's: 320x240, batch 128, Adam 0.005, 40 epochs, L1, 80/20 split, flips and small rotations.
+
+    Its set is upright (600x800), so 320x240 is read as 320 high. photos: how many there are to train on.
+    """
+    return Recipe(
+        name="paper",
+        steps=40 * math.ceil(photos / 128),
+        batch=128,
+        lr=0.005,
+        encoder_lr=0.005,
+        sizes_wh=((1.0, ((240, 320),)),),
+        losses={"l1": 1.0},
+        optimizer="adam",
+        schedule="constant",
+        weight_decay=0.0,
+        ema_decay=0.0,
+        validation_share=0.2,
+    )
+
+
+def changed(recipe: Recipe, **values: object) -> Recipe:
+    """The recipe with the values that are not None in place of its own."""
+    return replace(recipe, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]

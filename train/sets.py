@@ -1,0 +1,43 @@
+"""What is known of each training set: a table keyed by the file name's prefix (`coco_0001.webp` -> "coco").
+
+A folder of one's own gets `DEFAULT`. Prefixes are those of the project's training collection; the model card names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SetPolicy:
+    """How photos of one set are used.
+
+    weight: how often a photo is drawn, against 1.
+    paste: share of draws that put the cut-out person on another background.
+    fill_holes: whether enclosed holes in the hard mask are mistakes of whoever drew it.
+    zoom: range of the crop's size against the photo's largest crop (1 = all of it).
+    """
+
+    weight: float = 1.0
+    paste: float = 0.5
+    fill_holes: bool = False
+    zoom: tuple[float, float] = (0.6, 1.0)
+
+
+DEFAULT = SetPolicy()
+SETS = {
+    "eg1800": SetPolicy(weight=1.3, zoom=(0.55, 1.0)),
+    "selfie": SetPolicy(weight=1.0),
+    "coco": SetPolicy(weight=2.5, paste=0.25, zoom=(0.5, 1.0)),
+    "ccp": SetPolicy(weight=0.5, zoom=(0.3, 1.0)),
+    "celebamask": SetPolicy(weight=0.35, paste=0.3, zoom=(0.7, 1.0)),
+    "street": SetPolicy(weight=0.3, paste=0.0, fill_holes=True),
+    "facesynth": SetPolicy(weight=0.5),
+    "grid": SetPolicy(weight=0.8, paste=1.0),
+    "franck": SetPolicy(weight=0.8, paste=1.0),
+}
+
+
+def policy_of(stem: str) -> SetPolicy:
+    """The policy of a photo by its file stem."""
+    return SETS.get(stem.split("_", 1)[0], DEFAULT)
