@@ -23,6 +23,7 @@ from bgcam.realtime.picture.compose import compose
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, open_sink
 from bgcam.realtime.sources import Source, open_source
+from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.status import Status
 
 NO_VIRTUAL_CAMERA = (
@@ -52,7 +53,7 @@ def _run(options: Namespace) -> int:
     )
     with closing(source):
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
-        begun = FirstRead(source)
+        begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
         run_to_outputs(
             Pipeline(begun, matting or everything, renderer(background), []), begun, outputs, backend=backend
@@ -165,6 +166,11 @@ def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
         print(f"passed over {reason}")
     print(f"model: {matting.spec.name} on {description}, input {_size(matting.spec.best_size_wh(size_wh))}")
     return description
+
+
+def _watched(outputs: list[str]) -> bool:
+    """Whether somebody sees an output while it is made, so that a file has to play at its own rate."""
+    return any(output.partition(":")[0] in ("virtual", "web") for output in outputs)
 
 
 def _default_outputs() -> list[str]:

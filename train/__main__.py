@@ -1,4 +1,4 @@
-"""`python -m bgcam.train prepare | fit | widen | figures`."""
+"""`python -m bgcam.train prepare | fit | widen | figures | score | weights`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("data", type=Path, nargs="+")
     p.add_argument("--out", type=Path, required=True)
+
+    p = sub.add_parser("score", help="L1, dice and IoU on training and validation photos, without augmentation")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("data", type=Path, nargs="+")
+    p.add_argument("--validation-share", type=float, default=0.1)
+    p.add_argument("--limit", type=int, default=600, metavar="N", help="photos of each part, evenly spread (600)")
 
     p = sub.add_parser("weights", help="a checkpoint -> its weights alone, FP16 safetensors")
     p.add_argument("checkpoint", type=Path)
@@ -137,6 +143,16 @@ def run_widen(args: argparse.Namespace) -> None:
     print(f"{args.output}: {sum(p.numel() for p in wide.parameters()) / 1e6:.1f} M parameters")
 
 
+def run_score(args: argparse.Namespace) -> None:
+    from bgcam.train.score import score
+
+    for part, figures in score(args.checkpoint, args.data, share=args.validation_share, limit=args.limit).items():
+        print(
+            f"{part:10}  L1 {figures['l1']:.4f}  dice {figures['dice']:.4f}  IoU {figures['iou']:.2f} %"
+            f"  on {figures['photos']:.0f} photos"
+        )
+
+
 def run_weights(args: argparse.Namespace) -> None:
     from bgcam.train import checkpoint as ckpt
 
@@ -145,7 +161,8 @@ def run_weights(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "figures": run_figures, "weights": run_weights,
+    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "figures": run_figures,
+    "score": run_score, "weights": run_weights,
 }
 
 

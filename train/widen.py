@@ -1,4 +1,4 @@
-"""Turn a matte network into one of twice the encoder width that computes the same function.
+"""Turn a half-width matte network into a full ResNet50 that computes the same function.
 
 Net2Net (Chen et al. 2016, 1511.05641), two ways:
     copy    every channel twice, its outgoing weights shared between the copies: w/2 + e and w/2 - e, where the noise e
@@ -54,8 +54,10 @@ def _widen_norm(old: nn.BatchNorm2d, new: nn.BatchNorm2d, how: How) -> None:
 
 @torch.no_grad()
 def widen(network: MatteNet, *, how: How = "copy", noise: float = 0.1, seed: int = 0) -> MatteNet:
-    """The same function with an encoder twice as wide (stem and decoder stay). noise: e's spread against the weights'."""
-    wide = MatteNet(replace(network.config, width=network.config.width * 2))
+    """The same function with a full ResNet50 in place of the half-width one (stem and decoder stay). noise: e's spread against the weights'."""
+    if network.config.width != 0.5:
+        raise ValueError(f"only a half-width network can be widened, this one has width {network.config.width:g}")
+    wide = MatteNet(replace(network.config, width=1.0))
     rng = torch.Generator().manual_seed(seed)
     for name, old in network.named_modules():
         new = wide.get_submodule(name)

@@ -1,0 +1,122 @@
+"""`python -m bgcam.export CHECKPOINT -o models/NAME.onnx --data DIR`: compare, then write one file for every backend."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.export.compare import ExportRefused, Run
+from bgcam.realtime.errors import BgcamError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    ap = argparse.ArgumentParser(
+        prog="python -m bgcam.export",
+        description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays from it.",
+    )
+    ap.add_argument("checkpoint", type=Path, help=".pt of `bgcam.train fit` or a .safetensors weights file")
+    ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx; NAME is what --model takes")
+    ap.add_argument("--precision", choices=("int8", "fp32"), default="int8")
+    ap.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR",
+                    help="training folders: the training part calibrates INT8, the validation part checks the export")
+    ap.add_argument("--backgrounds", type=Path, help="photos without people, for calibration as in training")
+    ap.add_argument("--calibrate", type=int, default=300, metavar="N", help="pictures for calibration (300)")
+    ap.add_argument("--check", type=int, default=120, metavar="N", help="pictures for the comparison (120)")
+    return ap
+
+
+def export(args: argparse.Namespace) -> None:
+    """Convert, compare on every backend that is installed, and only then put the file in place."""
+    import torch
+
+    from bgcam.export import compare as cmp
+    from bgcam.export import pictures
+    from bgcam.export.onnx_file import normalised, put_spec, spec_of, to_onnx
+    from bgcam.train import checkpoint as ckpt
+
+    checkpoint = ckpt.load(args.checkpoint)
+    network = ckpt.build_network(checkpoint)
+
+    def torch_run(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            alpha: NDArray[np.float32] = network(torch.from_numpy(normalised(bgr[..., ::-1])))[0, 0].numpy()
+        return alpha
+
+    held = pictures.validation_pictures(args.data, args.check)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.output.parent, prefix=".export-") as folder:
+        candidate = Path(folder) / args.output.name
+
+        def try_out(model: Any, precision: str) -> dict[str, cmp.Difference]:
+            put_spec(model, spec_of(checkpoint, precision=precision, name=args.output.stem))
+            candidate.write_bytes(model.SerializeToString())
+            found = {}
+            for name, run in runners(candidate):
+                found[name] = cmp.compare(run, torch_run, held)
+                print(f"{precision} on {name} against PyTorch: {found[name]}", flush=True)
+            return found
+
+        model = to_onnx(checkpoint)
+        # OpenVINO may run in bfloat16 by itself; ONNX Runtime does not, so it tells whether the file is right.
+        cmp.check_onnx(try_out(model, "fp32")["onnxruntime"])
+        if args.precision == "int8":
+            from bgcam.export.quantize import to_int8
+
+            model = to_int8(model, pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate))
+            for difference in try_out(model, "int8").values():
+                cmp.check_int8(difference)
+        os.replace(candidate, args.output)
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+
+
+def runners(path: Path) -> Iterator[tuple[str, Run]]:
+    """Each installed backend on a model file, at whatever size a picture has."""
+    from bgcam.realtime.backends import BACKENDS, load_backend
+    from bgcam.realtime.errors import BackendError
+    from bgcam.realtime.spec import read_spec
+
+    spec = read_spec(path)
+    for name in BACKENDS:
+        loaded: dict[tuple[int, int], Any] = {}
+
+        def run(bgr: NDArray[np.uint8], name: str = name, loaded: dict[tuple[int, int], Any] = loaded) -> Any:
+            size_wh = (bgr.shape[1], bgr.shape[0])
+            if size_wh not in loaded:
+                loaded[size_wh], _ = load_backend(name, path, spec, size_wh)
+            return loaded[size_wh].infer(bgr)
+
+        try:
+            run(np.zeros((192, 320, 3), np.uint8))
+        except BackendError as error:
+            if name == "onnxruntime":
+                raise
+            print(f"not compared on {name}: {error}")
+            continue
+        yield name, run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; errors that people can mend are one line."""
+    args = parser().parse_args(argv)
+    try:
+        export(args)
+    except (ExportRefused, BgcamError, OSError, ValueError) as error:
+        print(f"bgcam.export: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f'bgcam.export: {error.name} is missing; run: pip install "bgcam[train,export,onnxruntime]"', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""INT8 by post-training quantisation: Q/DQ nodes that OpenVINO, ONNX Runtime and TensorRT all read, by NNCF.
+
+Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. Two layers stay
+in floating point: the first convolution, which sees the picture, and the head, whose output is the matte.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
+    """Quantise an FP32 `onnx.ModelProto`. calibration: normalised inputs (1, 3, H, W)."""
+    import nncf
+    from nncf.quantization.advanced_parameters import (
+        AdvancedQuantizationParameters,
+        QuantizationMode,
+        QuantizationParameters,
+    )
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    quantised = nncf.quantize(
+        model,
+        nncf.Dataset(list(calibration), lambda x: {"image": x}),
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        subset_size=len(calibration),
+        fast_bias_correction=True,
+        ignored_scope=nncf.IgnoredScope(names=end_layers(model)),
+        advanced_parameters=AdvancedQuantizationParameters(
+            activations_quantization_params=QuantizationParameters(
+                num_bits=8, mode=QuantizationMode.SYMMETRIC, per_channel=False
+            ),
+            weights_quantization_params=QuantizationParameters(
+                num_bits=8, mode=QuantizationMode.SYMMETRIC, per_channel=True
+            ),
+        ),
+    )
+
+
+def end_layers(model: Any) -> list[str]:
+    """The first convolution and the last: by the graph's ends, not by name."""
+    convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
+    return [convolutions[0].name, convolutions[-1].name]
+
+
+def make_signed(model: Any) -> Any:
+    """Turn uint8 activations with zero point 0 (what follows a ReLU) into int8 of the same range, in place.
+
+    255 steps become 127 over the same range, so the scale grows by 255/127. TensorRT knows only signed int8.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    tensors = {t.name: t for t in model.graph.initializer}
+    done: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
+            continue
+        zero = tensors.get(node.input[2])
+        if zero is None or zero.data_type != TensorProto.UINT8 or zero.name in done:
+            continue
+        if numpy_helper.to_array(zero).any():
+            raise ValueError(f"{node.name}: an activation with a zero point, which TensorRT cannot read")
+        scale = tensors[node.input[1]]
+        values = numpy_helper.to_array(scale) * np.float32(255 / 127)
+        scale.CopyFrom(numpy_helper.from_array(values.astype(np.float32), scale.name))
+        zero.CopyFrom(numpy_helper.from_array(np.zeros(list(zero.dims), np.int8), zero.name))
+        done.add(zero.name)
+    del model.graph.value_info[:]  # it holds the old types; readers infer them
+    return model
+
+
+def activation_types(model: Any) -> set[int]:
+    """The ONNX data types of all zero points: {TensorProto.INT8} for a file that every backend reads."""
+    tensors = {t.name: t.data_type for t in model.graph.initializer}
+    return {
+        tensors[node.input[2]]
+        for node in model.graph.node
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.input) > 2
+    }

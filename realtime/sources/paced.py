@@ -1,0 +1,37 @@
+"""A file that plays at its own rate, for outputs that somebody watches: a virtual camera, a web page."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources import Source
+
+
+class PacedSource:
+    """A source whose frames come no earlier than their time; none is dropped. See `Source`."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._closed = threading.Event()
+        self._start_s: float | None = None
+        self.name, self.size_wh, self.fps = source.name, source.size_wh, source.fps
+        self.live, self.drops, self.frames = source.live, source.drops, source.frames
+
+    def read(self) -> CameraFrame | None:
+        """The next frame, when it is due; None at the end, and at once after `close`."""
+        frame = self._source.read()
+        if frame is None:
+            return None
+        now_s = time.monotonic()
+        if self._start_s is None:
+            self._start_s = now_s - frame.time_s
+        if self._closed.wait(max(0.0, self._start_s + frame.time_s - now_s)):
+            return None
+        # Latency counts from here: the wait is the clip's, not ours.
+        return CameraFrame(frame.number, frame.bgr, frame.time_s, time.monotonic())
+
+    def close(self) -> None:
+        self._closed.set()
+        self._source.close()

@@ -1,0 +1,98 @@
+"""Export: the ONNX file computes what PyTorch does at any size, carries its spec, and is refused when it strays."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from training_set import write_training_set
+
+from bgcam.export import compare as cmp
+from bgcam.export.__main__ import main, runners
+from bgcam.export.onnx_file import normalised
+from bgcam.export.quantize import activation_types, make_signed
+from bgcam.realtime.spec import read_spec
+from bgcam.train import checkpoint as ckpt
+from bgcam.train.network import MatteNet, NetworkConfig
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A tiny network, its folder of pictures, and its FP32 and INT8 exports."""
+    root = tmp_path_factory.mktemp("export")
+    write_training_set(root / "data", 40, size_wh=(96, 128), kind="alphas")
+    torch.manual_seed(0)
+    network = MatteNet(NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8)))
+    with torch.no_grad():
+        network(torch.randn(8, 3, 64, 64))
+    ckpt.save(root / "net.pt", ckpt.Checkpoint(network.config, network.eval().state_dict(), notes={"data": "made up"}))
+    for precision in ("fp32", "int8"):
+        code = main([str(root / "net.pt"), "-o", str(root / f"{precision}.onnx"), "--precision", precision,
+                     "--data", str(root / "data"), "--calibrate", "6", "--check", "3"])
+        assert code == 0
+    return root, network
+
+
+def test_fp32_equals_pytorch_at_every_size(exported) -> None:
+    root, network = exported
+    run = dict(runners(root / "fp32.onnx"))["onnxruntime"]
+    rng = np.random.default_rng(0)
+    for w, h in ((320, 240), (240, 320), (320, 192), (64, 80)):
+        rgb = rng.integers(0, 256, (h, w, 3)).astype(np.uint8)
+        with torch.inference_mode():
+            want = network(torch.from_numpy(normalised(rgb)))[0, 0].numpy()
+        np.testing.assert_allclose(run(np.ascontiguousarray(rgb[..., ::-1])), want, atol=1e-3)
+
+
+def test_the_spec_travels_in_the_file_and_no_path_does(exported) -> None:
+    root, _ = exported
+    spec = read_spec(root / "int8.onnx")
+    assert (spec.name, spec.precision, spec.training_data, spec.channels) == ("int8", "int8", "made up", "RGB")
+    assert str(root).encode() not in (root / "int8.onnx").read_bytes()
+    assert b"site-packages" not in (root / "fp32.onnx").read_bytes()
+
+
+def test_int8_is_symmetric_and_signed_for_tensorrt(exported) -> None:
+    root, _ = exported
+    model = onnx.load(root / "int8.onnx")
+    assert activation_types(model) == {TensorProto.INT8}
+    zeros = [numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == TensorProto.INT8 and t.dims in ([], [1])]
+    assert all(not z.any() for z in zeros)
+    assert sum(n.op_type == "QuantizeLinear" for n in model.graph.node) > 50
+
+
+def test_unsigned_steps_become_signed_ones_of_the_same_range() -> None:
+    def quantised(zero: np.ndarray) -> onnx.ModelProto:
+        nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+                 helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"])]
+        values = [numpy_helper.from_array(np.float32(0.01), "s"), numpy_helper.from_array(zero, "z")]
+        ends = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, [3])] for n in "xy"]
+        return helper.make_model(helper.make_graph(nodes, "g", *ends, values), opset_imports=[helper.make_opsetid("", 17)])
+
+    model = make_signed(quantised(np.uint8(0)))
+    scale = numpy_helper.to_array(model.graph.initializer[0])
+    assert activation_types(model) == {TensorProto.INT8}
+    assert scale * 127 == pytest.approx(0.01 * 255)
+    with pytest.raises(ValueError, match="zero point"):
+        make_signed(quantised(np.uint8(7)))
+
+
+def test_what_strays_is_refused() -> None:
+    fine = cmp.Difference(largest=1e-4, mean=1e-5, iou=95.0, source_iou=95.2, pictures=3)
+    cmp.check_onnx(fine)
+    cmp.check_int8(fine)
+    for check, change in (
+        (cmp.check_onnx, {"largest": 2e-3}), (cmp.check_onnx, {"largest": float("nan")}),
+        (cmp.check_int8, {"mean": 0.006}), (cmp.check_int8, {"iou": 94.8}),
+    ):
+        with pytest.raises(cmp.ExportRefused):
+            check(cmp.Difference(**{**vars(fine), **change}))
+
+
+def test_a_refused_export_leaves_no_file(exported, monkeypatch, capsys) -> None:
+    root, _ = exported
+    monkeypatch.setattr(cmp, "check_onnx", lambda d: (_ for _ in ()).throw(cmp.ExportRefused("too far")))
+    code = main([str(root / "net.pt"), "-o", str(root / "no.onnx"), "--precision", "fp32", "--data", str(root / "data"),
+                 "--check", "2"])
+    assert code == 1 and "too far" in capsys.readouterr().err
+    assert not list(root.glob("*no.onnx*"))

@@ -1,0 +1,125 @@
+"""The loop: losses by hand, a run that learns, exact resumption, two processes that equal one."""
+
+import math
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+from training_set import write_training_set
+
+from bgcam.train import checkpoint as ckpt
+from bgcam.train import losses
+from bgcam.train.data import Backgrounds, PhotoSet, Sampler
+from bgcam.train.fit import Run, fit
+from bgcam.train.network import MatteNet, NetworkConfig
+from bgcam.train.pairs import find_pairs
+from bgcam.train.recipes import BEST, changed, paper
+
+TINY = NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8))
+
+
+def test_losses_by_hand() -> None:
+    alpha = torch.tensor([[[[0.5, 1.0]]]])
+    truth = torch.tensor([[[[1.0, 1.0]]]])
+    assert losses.l1(alpha, truth).item() == pytest.approx(0.25)
+    # 2 (0.5 + 1) / (0.25 + 1 + 2) = 12/13
+    assert losses.soft_dice(alpha, truth, smooth=0).item() == pytest.approx(1 - 12 / 13)
+    # one horizontal step: 0.5 against 0; no vertical one
+    assert torch.nan_to_num(losses.gradient(alpha, truth)).item() == pytest.approx(0.5)
+    assert losses.cross_entropy(torch.zeros(1, 1, 1, 2), truth).item() == pytest.approx(math.log(2))
+    empty = torch.zeros(1, 1, 2, 2)
+    assert losses.soft_dice(empty, empty).item() == 0
+    total = losses.combined(torch.zeros(1, 1, 2, 2), empty, {"l1": 2.0, "bce": 1.0})
+    assert total.item() == pytest.approx(2 * 0.5 + math.log(2))
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    recipe = paper(2700)
+    assert (recipe.optimizer, recipe.lr, recipe.batch, recipe.losses) == ("adam", 0.005, 128, {"l1": 1.0})
+    assert recipe.steps == 40 * 22 and recipe.validation_share == 0.2
+    assert {recipe.lr_factor(s) for s in range(recipe.steps)} == {1.0}
+
+
+def test_the_rate_warms_up_and_falls_and_sizes_grow() -> None:
+    recipe = changed(BEST, steps=1000)
+    factors = [recipe.lr_factor(s) for s in range(1000)]
+    assert factors[0] == pytest.approx(0.01) and max(factors) == pytest.approx(1.0)
+    assert factors[-1] == pytest.approx(recipe.final_lr, rel=0.01)
+    sizes = recipe.sizes_of_steps()
+    assert len(sizes) == 1000 and sizes[0][0] == (192, 144) and sizes[-1] == ((320, 240), (240, 320), (320, 192))
+
+
+def tiny_run(root: Path, out: str, steps: int, stop_after: int | None = None) -> ckpt.Checkpoint:
+    """A run on generated pictures; stop_after: cut it there, as if its minutes were up."""
+    data = root / "data"
+    if not data.exists():
+        write_training_set(data, 8)
+    torch.manual_seed(0)
+    recipe = changed(BEST, steps=steps, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=2)
+    sampler = Sampler(PhotoSet(find_pairs(data)[0]), Backgrounds(data / "images"), seed=0)
+    if stop_after is not None:
+        full = recipe.sizes_of_steps
+        object.__setattr__(recipe, "sizes_of_steps", lambda: full()[:stop_after])
+    return fit(MatteNet(TINY), sampler, recipe, Run(root / out, device="cpu"))
+
+
+def test_a_cut_run_equals_an_uncut_one(tmp_path) -> None:
+    whole = tiny_run(tmp_path, "whole", 6)
+    tiny_run(tmp_path, "cut", 6, stop_after=3)
+    assert ckpt.load(tmp_path / "cut" / "last.pt").step == 3
+    resumed = tiny_run(tmp_path, "cut", 6)
+    assert resumed.step == whole.step == 6
+    for key, value in whole.weights.items():
+        torch.testing.assert_close(resumed.weights[key], value, rtol=0, atol=0)
+    assert (tmp_path / "whole" / "tensorboard").is_dir()
+
+
+def test_training_learns(tmp_path, capsys) -> None:
+    tiny_run(tmp_path, "run", 40)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
+    first, last = (float(line.split("loss ")[1].split()[0]) for line in (lines[0], lines[-1]))
+    assert last < 0.8 * first
+    assert "images/s" in lines[0] and "min left" in lines[0]
+
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+
+    import torch
+    from lightning_fabric import Fabric
+    from bgcam.train.data import Backgrounds, PhotoSet, Sampler
+    from bgcam.train.fit import Run, fit
+    from bgcam.train.network import MatteNet, NetworkConfig
+    from bgcam.train.pairs import find_pairs
+    from bgcam.train.recipes import BEST, changed
+
+    data, out, devices = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    fabric = Fabric(accelerator="cpu", devices=devices, precision="32-true")
+    fabric.launch()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    # Batch norm sees its own process's half of the batch; frozen, the two runs do the same arithmetic.
+    recipe = changed(BEST, steps=3, batch=4, sizes_wh=((1.0, ((64, 48),)),), freeze_batch_norm=True)
+    network = MatteNet(NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8)))
+    sampler = Sampler(PhotoSet(find_pairs(data)[0]), Backgrounds(None), seed=0)
+    fit(network, sampler, recipe, Run(out), fabric=fabric)
+    """
+)
+
+
+def test_two_processes_give_what_one_gives(tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    for devices in (1, 2):
+        command = [sys.executable, str(script), str(tmp_path / "data"), str(tmp_path / str(devices)), str(devices)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
+    for key, value in one.network.items():
+        torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,48 @@
+"""A file that plays at its own rate."""
+
+import threading
+import time
+
+import numpy as np
+
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources.paced import PacedSource
+
+
+class Frames:
+    """Ten frames, 40 ms apart, the first at 5 s."""
+
+    name, size_wh, fps, live, drops, frames = "frames", (2, 2), 25.0, False, 0, 10
+
+    def __init__(self, step_s: float = 0.04):
+        self.number, self.step_s, self.closed = 0, step_s, False
+
+    def read(self) -> CameraFrame | None:
+        if self.number == 10:
+            return None
+        self.number += 1
+        return CameraFrame(self.number - 1, np.zeros((2, 2, 3), np.uint8), 5 + self.step_s * (self.number - 1), 0.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_frames_come_when_they_are_due_and_none_is_lost() -> None:
+    source = PacedSource(Frames())
+    started = time.monotonic()
+    numbers, late = [], []
+    while (frame := source.read()) is not None:
+        numbers.append(frame.number)
+        late.append(time.monotonic() - started - 0.04 * frame.number)
+    assert numbers == list(range(10))
+    assert min(late) > -0.005, "a frame came early"
+    assert frame is None and time.monotonic() - started >= 0.355
+
+
+def test_close_ends_a_wait_at_once() -> None:
+    source = PacedSource(Frames(step_s=60))
+    assert source.read() is not None
+    threading.Timer(0.05, source.close).start()
+    started = time.monotonic()
+    assert source.read() is None
+    assert time.monotonic() - started < 5
