@@ -60,7 +60,7 @@ def test_a_trimap_is_a_band_around_the_edge_but_not_along_the_frame() -> None:
 
 def test_soft_mattes_follow_the_picture_inside_the_band() -> None:
     rng = np.random.default_rng(0)
-    truth = np.clip((110 - np.hypot(*np.mgrid[-120:120, -120:120])) / 12 + 0.5, 0, 1).astype(np.float32)
+    truth = np.clip((110 - np.hypot(*np.mgrid[-120:120, -120:120])) / 5 + 0.5, 0, 1).astype(np.float32)
     rgb = (truth[..., None] * 220 + (1 - truth[..., None]) * 30 + rng.normal(0, 2, (240, 240, 3))).clip(0, 255)
     alpha, whole = soften(rgb.astype(np.uint8), np.where(truth > 0.5, 255, 0).astype(np.uint8))
     assert whole

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -75,7 +76,9 @@ def prepare(
     for kind in ("images", "alphas", "foregrounds"):
         (destination / kind).mkdir(parents=True, exist_ok=True)
     states: Counter[str] = Counter(skipped=len(problems))
-    with Progress() as progress, ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    # Spawned, not forked: numba's OpenMP threads do not survive a fork.
+    spawn = get_context("spawn")
+    with Progress() as progress, ProcessPoolExecutor(workers or os.cpu_count(), mp_context=spawn) as pool:
         task = progress.add_task(f"preparing {source.name}", total=len(pairs))
         jobs = {
             pool.submit(prepare_one, pair, destination, keep_alpha=keep_alpha, max_side_px=max_side_px): pair
