@@ -1,4 +1,4 @@
-"""`python -m bgcam.export CHECKPOINT -o models/NAME.onnx --data DIR`: compare, then write one file for every backend."""
+"""`python -m bgcam.export CHECKPOINT -o models/NAME.onnx --data DIR`: one file for every backend, compared first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays from it.",
     )
     ap.add_argument("checkpoint", type=Path, help=".pt of `bgcam.train fit` or a .safetensors weights file")
-    ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx; NAME is what --model takes")
+    ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx")
     ap.add_argument("--precision", choices=("int8", "fp32"), default="int8")
     ap.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR",
                     help="training folders: the training part calibrates INT8, the validation part checks the export")
@@ -113,7 +113,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bgcam.export: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f'bgcam.export: {error.name} is missing; run: pip install "bgcam[train,export,onnxruntime]"', file=sys.stderr)
+        extras = "train,export,onnxruntime"
+        print(f'bgcam.export: {error.name} is missing; run: pip install "bgcam[{extras}]"', file=sys.stderr)
         return 1
     return 0
 

@@ -81,6 +81,6 @@ def put_spec(model: Any, spec: ModelSpec) -> None:
 
 def normalised(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W, 3) uint8 RGB -> (1, 3, H, W) float32 as the network takes it."""
-    mean, std = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD)
+    mean, std = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
     x = (rgb.astype(np.float32) / np.float32(255) - mean) / std
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None])

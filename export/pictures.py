@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.export.onnx_file import normalised
 from bgcam.train.data import Backgrounds, PhotoSet, Sampler
 from bgcam.train.recipes import FULL
-from bgcam.train.validate import input_size_wh
+from bgcam.train.validate import at_network_size
 
 # A seed that training does not use: calibration sees other draws of the training photos.
 CALIBRATION_SEED = 1_000_003
@@ -21,16 +20,15 @@ CALIBRATION_SEED = 1_000_003
 def validation_pictures(
     folders: Sequence[Path], count: int
 ) -> list[tuple[NDArray[np.uint8], NDArray[np.float32] | None]]:
-    """Evenly spread validation photos at the size that fits each: (H, W, 3) uint8 BGR, true alpha (H, W) in [0, 1]."""
+    """Evenly spread validation photos at the size that fits each: (H, W, 3) uint8 BGR, alpha (H, W) in [0, 1]."""
     held = PhotoSet.from_folders(folders, validation=True, share=0.1, cache_gb=0)
     out: list[tuple[NDArray[np.uint8], NDArray[np.float32] | None]] = []
     for index in np.linspace(0, len(held) - 1, min(count, len(held)), dtype=int).tolist():
         photo = held.photo(index)
         if photo is None:
             continue
-        size = input_size_wh((photo.rgb.shape[1], photo.rgb.shape[0]))
-        rgb, alpha = (cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.uint8) for x in (photo.rgb, photo.alpha))
-        out.append((np.ascontiguousarray(rgb[..., ::-1]), alpha.astype(np.float32) / 255))
+        rgb, alpha = at_network_size(photo)
+        out.append((np.ascontiguousarray(rgb[..., ::-1]), (alpha / 255).astype(np.float32)))
     return out
 
 

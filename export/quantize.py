@@ -40,6 +40,7 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
             ),
         ),
     )
+    return make_signed(quantised)
 
 
 def end_layers(model: Any) -> list[str]:

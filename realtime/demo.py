@@ -82,7 +82,7 @@ def _folder(name: str) -> Path:
 
 def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.Namespace) -> None:
     """Camera, matte and result of one frame, side by side."""
-    import cv2
+    import numpy as np
 
     from bgcam.realtime.demo_clip import DemoCamera
     from bgcam.realtime.demo_figure import write_figure
@@ -96,7 +96,7 @@ def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.
     camera = DemoCamera().frame(number)
     matting = Matting(find_model(options.model), backend=options.backend, threads=options.threads)
     gray = gray_matte(matting(CameraFrame(number, camera, 0.0, 0.0)).alpha)
-    matte = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    matte = np.repeat(gray[..., None], 3, axis=2)
     write_figure(picture, [("camera", camera), ("matte", matte), ("result", result)])
 
 
@@ -108,7 +108,9 @@ def _frame_of(video: Path, number: int) -> NDArray[np.uint8]:
         for _ in range(number + 1):
             frame = source.read()
             if frame is None:  # Ctrl-C ended the run
-                raise BgcamError(f"stopped before frame {number}; {video} holds what was done, and there is no picture")
+                break
     finally:
         source.close()
+    if frame is None:
+        raise BgcamError(f"stopped before frame {number}; {video} holds what was done, and there is no picture")
     return frame.bgr

@@ -71,7 +71,8 @@ def read_spec(path: Path) -> ModelSpec:
     try:
         return ModelSpec.from_json(metadata[METADATA_KEY])
     except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path}: its spec is damaged ({error}); export it again with `python -m bgcam.export`") from None
+        what = f"its spec is damaged ({error})"
+        raise ModelError(f"{path}: {what}; export it again with `python -m bgcam.export`") from None
 
 
 def _onnx_metadata(data: bytes) -> dict[str, str]:

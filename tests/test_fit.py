@@ -39,17 +39,21 @@ def test_losses_by_hand() -> None:
 def test_the_papers_recipe_is_the_papers() -> None:
     recipe = paper(2700)
     assert (recipe.optimizer, recipe.lr, recipe.batch, recipe.losses) == ("adam", 0.005, 128, {"l1": 1.0})
-    assert recipe.steps == 40 * 22 and recipe.validation_share == 0.2
+    assert recipe.steps == 40 * 22
+    assert recipe.validation_share == 0.2
     assert {recipe.lr_factor(s) for s in range(recipe.steps)} == {1.0}
 
 
 def test_the_rate_warms_up_and_falls_and_sizes_grow() -> None:
     recipe = changed(BEST, steps=1000)
     factors = [recipe.lr_factor(s) for s in range(1000)]
-    assert factors[0] == pytest.approx(0.01) and max(factors) == pytest.approx(1.0)
+    assert factors[0] == pytest.approx(0.01)
+    assert max(factors) == pytest.approx(1.0)
     assert factors[-1] == pytest.approx(recipe.final_lr, rel=0.01)
     sizes = recipe.sizes_of_steps()
-    assert len(sizes) == 1000 and sizes[0][0] == (192, 144) and sizes[-1] == ((320, 240), (240, 320), (320, 192))
+    assert len(sizes) == 1000
+    assert sizes[0][0] == (192, 144)
+    assert sizes[-1] == ((320, 240), (240, 320), (320, 192))
 
 
 def tiny_run(root: Path, out: str, steps: int, stop_after: int | None = None) -> ckpt.Checkpoint:
@@ -82,7 +86,8 @@ def test_training_learns(tmp_path, capsys) -> None:
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     first, last = (float(line.split("loss ")[1].split()[0]) for line in (lines[0], lines[-1]))
     assert last < 0.8 * first
-    assert "images/s" in lines[0] and "min left" in lines[0]
+    assert "images/s" in lines[0]
+    assert "min left" in lines[0]
 
 
 SCRIPT = textwrap.dedent(

@@ -17,7 +17,8 @@ def test_any_size_gives_an_alpha_of_that_size(config: NetworkConfig, size_wh: tu
     with torch.inference_mode():
         alpha = MatteNet(config).eval()(torch.randn(2, 3, h, w))
     assert alpha.shape == (2, 1, h, w)
-    assert float(alpha.min()) >= 0 and float(alpha.max()) <= 1
+    assert float(alpha.min()) >= 0
+    assert float(alpha.max()) <= 1
 
 
 def test_the_missions_network_is_a_resnet50_under_30_million_parameters() -> None:
@@ -47,7 +48,8 @@ def test_widening_keeps_the_function_and_the_copies_part_ways(how: str) -> None:
             narrow(torch.randn(4, 3, 64, 64))
     narrow.eval()
     wide = widen(narrow, how=how)  # type: ignore[arg-type]
-    assert wide.config.width == 1.0 and wide.encoder.channels == [64, 256, 512, 1024, 2048]
+    assert wide.config.width == 1.0
+    assert wide.encoder.channels == [64, 256, 512, 1024, 2048]
     x = torch.randn(2, 3, 64, 48)
     with torch.inference_mode():
         a, b = narrow.encoder(x), wide.encoder(x)

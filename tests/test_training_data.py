@@ -20,7 +20,8 @@ def test_pairs_of_images_and_masks_report_what_has_no_partner(tmp_path) -> None:
     pairs, problems = find_pairs(tmp_path)
     assert [p.stem for p in pairs] == ["pic_000"]
     assert len(problems) == 2
-    assert "pic_001.png: no mask" in problems[0] and "pic_002.png: no picture" in problems[1]
+    assert "pic_001.png: no mask" in problems[0]
+    assert "pic_002.png: no picture" in problems[1]
     with pytest.raises(FileNotFoundError, match="needs images/"):
         find_pairs(tmp_path / "images")
 
@@ -34,7 +35,8 @@ def test_the_papers_layout_takes_alpha_from_the_fourth_channel(tmp_path) -> None
             picture[..., 3] = np.arange(48).reshape(8, 6)
         cv2.imwrite(str(folder / f"1803-01.{ext}"), picture)
     pairs, problems = find_pairs(tmp_path)
-    assert [p.stem for p in pairs] == ["1803-01"] and not problems
+    assert [p.stem for p in pairs] == ["1803-01"]
+    assert not problems
     np.testing.assert_array_equal(read_alpha(pairs[0]), np.arange(48).reshape(8, 6))
 
 
@@ -55,7 +57,8 @@ def test_a_trimap_is_a_band_around_the_edge_but_not_along_the_frame() -> None:
     trimap = trimap_from_mask(mask)
     column = trimap[:, 200]
     assert np.flatnonzero(column == 0.5).tolist() == list(range(190, 206))  # 10 px outwards, 6 inwards of row 200
-    assert (column[206:] == 1).all() and (column[:190] == 0).all()
+    assert (column[206:] == 1).all()
+    assert (column[:190] == 0).all()
 
 
 def test_soft_mattes_follow_the_picture_inside_the_band() -> None:
@@ -73,7 +76,8 @@ def test_only_small_enclosed_holes_are_filled() -> None:
     mask[10:14, 10:14] = 0  # enclosed
     mask[40:60, 30:34] = 0  # touches the frame
     filled = fill_enclosed_holes(mask)
-    assert (filled[10:14, 10:14] == 255).all() and (filled[40:60, 30:34] == 0).all()
+    assert (filled[10:14, 10:14] == 255).all()
+    assert (filled[40:60, 30:34] == 0).all()
 
 
 def test_despilling_takes_the_screens_colour_off_the_edge_only() -> None:
@@ -113,7 +117,8 @@ def test_a_pasted_person_is_never_cut_in_the_air(cut: str) -> None:
         corners = place @ np.array([[0, 90, 0, 90], [0, 0, 120, 120], [1, 1, 1, 1]], float)
         assert corners[1].max() >= 120 - 1e-6, "the cut below must lie below the frame"
         if "sides" in cut:
-            assert corners[0].min() <= 1 and corners[0].max() >= 159 - 1e-6
+            assert corners[0].min() <= 1
+            assert corners[0].max() >= 159 - 1e-6
     assert augment.place_person(np.random.default_rng(0), np.zeros((50, 50), np.uint8), (160, 120)) is None
 
 
@@ -121,7 +126,8 @@ def test_pasting_uses_the_matte_and_an_empty_room_is_empty() -> None:
     photo = Photo(np.full((120, 90, 3), 255, np.uint8), figure("bottom"))
     room = np.zeros((200, 300, 3), np.uint8)
     rgb, alpha = augment.paste(np.random.default_rng(1), [photo], room, (160, 120))
-    assert alpha.any() and rgb[alpha == 255].mean() > rgb[alpha == 0].mean() + 60
+    assert alpha.any()
+    assert rgb[alpha == 255].mean() > rgb[alpha == 0].mean() + 60
     rgb, alpha = augment.paste(np.random.default_rng(1), [], room, (160, 120))
     assert not alpha.any()
 

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 
-def write_training_set(root: Path, count: int = 8, *, size_wh: tuple[int, int] = (96, 128), kind: str = "masks") -> Path:
+def write_training_set(
+    root: Path, count: int = 8, *, size_wh: tuple[int, int] = (96, 128), kind: str = "masks"
+) -> Path:
     """images/ and masks/ with `count` pairs; the figure is a head and shoulders, cut by the lower edge."""
     (root / "images").mkdir(parents=True)
     (root / kind).mkdir()

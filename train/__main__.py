@@ -13,9 +13,9 @@ def parser() -> argparse.ArgumentParser:
     sub = ap.add_subparsers(dest="command", required=True)
 
     p = sub.add_parser("prepare", help="hard masks -> soft mattes and foreground colours")
-    p.add_argument("source", type=Path, metavar="SRC", help="folder with images/ and masks/, or clip_img/ and matting/")
+    p.add_argument("source", type=Path, metavar="SRC", help="images/ and masks/, or clip_img/ and matting/")
     p.add_argument("destination", type=Path, metavar="DST")
-    p.add_argument("--keep-alpha", action="store_true", help="the mattes are soft already (keyed from a screen): despill")
+    p.add_argument("--keep-alpha", action="store_true", help="the mattes are soft already (keyed): despill")
     p.add_argument("--max-side", type=int, default=448, metavar="PX", help="reduce larger pictures to this (448)")
     p.add_argument("--workers", type=int, help="processes (all cores)")
 

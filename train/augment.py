@@ -57,7 +57,7 @@ def crop_matrix(
     centre = np.array([[1, 0, w / 2], [0, 1, h / 2], [0, 0, 1.0]])
     turn = centre @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]]) @ np.linalg.inv(centre)
     flip = np.array([[-1, 0, w - 1], [0, 1, 0], [0, 0, 1.0]]) if _chance(rng, 0.5) else np.eye(3)
-    return (flip @ turn @ crop)[:2]
+    return np.asarray((flip @ turn @ crop)[:2], np.float64)
 
 
 def as_it_is(rng: Rng, photo: Photo, size_wh: tuple[int, int], zoom: tuple[float, float]) -> tuple[U8, U8]:
@@ -162,7 +162,7 @@ def webcam_flaws(rng: Rng, rgb: U8) -> U8:
         quality = int(rng.integers(25, 90))
         ok, data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if ok:
-            rgb = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.uint8)
+            rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return np.ascontiguousarray(rgb)
 
 
@@ -171,6 +171,6 @@ def paper(rng: Rng, photo: Photo, size_wh: tuple[int, int]) -> tuple[U8, U8]:
     w, h = size_wh
     rgb = cv2.resize(photo.rgb, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
     alpha = cv2.resize(photo.alpha, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    matrix = cv2.getRotationMatrix2D((w / 2, h / 2), rng.uniform(-10, 10), 1.0)
+    matrix = np.asarray(cv2.getRotationMatrix2D((w / 2, h / 2), rng.uniform(-10, 10), 1.0), np.float64)
     rgb, alpha = (_warp(x, matrix, size_wh, cv2.BORDER_REFLECT_101) for x in (rgb, alpha))
     return (rgb[:, ::-1], alpha[:, ::-1]) if _chance(rng, 0.5) else (rgb, alpha)

@@ -65,7 +65,7 @@ def load_weights(path: Path) -> Checkpoint:
     try:
         with safe_open(str(path), "pt") as f:
             notes = dict(f.metadata() or {})
-            weights = {k: f.get_tensor(k) for k in f.keys()}
+            weights = {k: f.get_tensor(k) for k in f}
         weights = {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
         config = NetworkConfig.from_dict(json.loads(notes.pop("config")))
     except FileNotFoundError:

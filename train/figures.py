@@ -1,4 +1,4 @@
-"""The seed paper's figures for a run: loss and dice curves (its Fig. 4), picture / truth / prediction (Fig. 5 and 6)."""
+"""The seed paper's figures for a run: loss and dice curves (Fig. 4), picture / truth / prediction (Fig. 5 and 6)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bgcam.train.checkpoint import Checkpoint
 from bgcam.train.data import Batch, PhotoSet
 from bgcam.train.fit import to_tensors
 from bgcam.train.network import MatteNet
-from bgcam.train.validate import input_size_wh
+from bgcam.train.validate import at_network_size
 
 
 def draw_curves(checkpoint: Checkpoint, path: Path) -> None:
@@ -26,7 +26,8 @@ def draw_curves(checkpoint: Checkpoint, path: Path) -> None:
     for place, key, title in ((1, "l1", "L1"), (2, "dice", "Soft dice")):
         axes = figure.add_subplot(1, 2, place)
         for part, name, colour in (("train", "training (augmented)", "#c85"), ("val", "validation", "#258")):
-            axes.plot(steps, [h[f"{part}_{key}"] for h in checkpoint.history], marker="o", ms=3, color=colour, label=name)
+            values = [h[f"{part}_{key}"] for h in checkpoint.history]
+            axes.plot(steps, values, marker="o", ms=3, color=colour, label=name)
         axes.set_title(title)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
@@ -35,7 +36,9 @@ def draw_curves(checkpoint: Checkpoint, path: Path) -> None:
 
 
 @torch.no_grad()
-def draw_panels(network: MatteNet, photos: PhotoSet, indices: Sequence[int], path: Path, *, height_px: int = 240) -> None:
+def draw_panels(
+    network: MatteNet, photos: PhotoSet, indices: Sequence[int], path: Path, *, height_px: int = 240
+) -> None:
     """One column a photo: picture, true matte, predicted matte, the prediction on green."""
     columns = []
     device = next(network.parameters()).device
@@ -43,13 +46,12 @@ def draw_panels(network: MatteNet, photos: PhotoSet, indices: Sequence[int], pat
         photo = photos.photo(index)
         if photo is None:
             continue
-        size = input_size_wh((photo.rgb.shape[1], photo.rgb.shape[0]))
-        rgb, truth = (cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.uint8) for x in (photo.rgb, photo.alpha))
+        rgb, truth = at_network_size(photo)
         x, _ = to_tensors(Batch(rgb[None], truth[None]), device)
         alpha = network(x)[0, 0].float().cpu().numpy()
         green = rgb * alpha[..., None] + np.array([40, 170, 80]) * (1 - alpha[..., None])
         panels = [rgb, _gray(truth), _gray((alpha * 255).astype(np.uint8)), green.astype(np.uint8)]
-        width = round(height_px * size[0] / size[1])
+        width = round(height_px * rgb.shape[1] / rgb.shape[0])
         columns.append(np.vstack([cv2.resize(p, (width, height_px), interpolation=cv2.INTER_AREA) for p in panels]))
     cv2.imwrite(str(path), np.hstack(columns)[..., ::-1])
 

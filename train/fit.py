@@ -29,6 +29,12 @@ def to_tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
     return ((rgb / 255 - mean) / std).contiguous(memory_format=torch.channels_last), alpha
 
 
+def channels_last(network: MatteNet) -> MatteNet:
+    """The network with its weights laid out as the fast convolutions want them."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
 def make_optimizer(network: MatteNet, recipe: Recipe) -> torch.optim.Optimizer:
     """Two groups, encoder first; biases and batch norm are not decayed."""
     encoder = list(network.encoder.parameters())
@@ -89,7 +95,7 @@ def fit(
         network.load_state_dict(state.network)
         ema.weights = state.weights
         optimizer.load_state_dict(state.optimizer)
-    model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
+    model, optimizer = fabric.setup(channels_last(network), optimizer)
     model.mark_forward_method("logits")
     ema.weights = {k: v.to(fabric.device) for k, v in ema.weights.items()}
     report = Report(run.folder, recipe.steps, state.step, quiet=fabric.global_rank != 0)
@@ -101,7 +107,8 @@ def fit(
             averaged = MatteNet(network.config)
             averaged.load_state_dict(state.weights)
             figures = validate(averaged.eval().to(fabric.device))
-            state.history.append({"step": step, "minutes": (time.monotonic() - started) / 60, **report.means(), **figures})
+            minutes = (time.monotonic() - started) / 60
+            state.history.append({"step": step, "minutes": minutes, **report.means(), **figures})
             report.validation(step, figures)
         if fabric.global_rank == 0:
             ckpt.save(last, state)

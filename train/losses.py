@@ -28,7 +28,7 @@ def gradient(alpha: Tensor, truth: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy with soft truth: the one loss whose gradient stays large where the network is surely wrong."""
+    """Binary cross-entropy with soft truth: its gradient stays large where the network is surely wrong."""
     return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
 
 

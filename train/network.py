@@ -69,7 +69,8 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+        out: Tensor = self.relu(self.bn3(self.conv3(x)) + shortcut)
+        return out
 
 
 class ResNet50(nn.Module):
@@ -96,8 +97,8 @@ class ResNet50(nn.Module):
         stem = self.relu(self.bn1(self.conv1(x)))
         features = [stem]
         x = self.maxpool(stem)
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
             features.append(x)
         return features
 
@@ -123,7 +124,8 @@ class UpBlock(nn.Module):
         up = F.interpolate(below, scale_factor=2.0, mode="nearest")
         # An odd feature map (15 rows at stride 16 of 240) has one row less than twice the map below it.
         up = up[:, :, : skip.shape[2], : skip.shape[3]]
-        return self.mix(torch.cat([up, skip], 1))
+        mixed: Tensor = self.mix(torch.cat([up, skip], 1))
+        return mixed
 
 
 class MatteNet(nn.Module):

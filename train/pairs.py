@@ -76,12 +76,8 @@ def read_alpha(pair: Pair) -> NDArray[np.uint8]:
     image = cv2.imread(str(pair.alpha), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise ValueError(f"{pair.alpha}: not a readable mask")
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    if image.dtype != np.uint8:
+    if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{pair.alpha}: a mask must have 8 or 16 bits, found {image.dtype}")
-    if image.ndim == 2:
-        return image
-    if image.shape[2] == 4:
-        return np.ascontiguousarray(image[..., 3])
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8)
+    if image.ndim == 3:
+        image = image[..., 3] if image.shape[2] == 4 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.ascontiguousarray(image // 257 if image.dtype == np.uint16 else image, np.uint8)

@@ -1,4 +1,4 @@
-"""`python -m bgcam.train prepare SRC DST`: pictures with hard masks become pictures, soft mattes and foreground colours."""
+"""`python -m bgcam.train prepare SRC DST`: hard masks become soft mattes and foreground colours."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ def prepare_one(pair: Pair, destination: Path, *, keep_alpha: bool, max_side_px:
     scale = min(1.0, max_side_px / max(rgb.shape[:2]))
     if scale < 1:
         size_wh = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
-        rgb = cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
     if alpha.shape != rgb.shape[:2]:
-        alpha = cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        alpha = np.asarray(cv2.resize(alpha, rgb.shape[1::-1], interpolation=how), np.uint8)
     state = "made"
     if keep_alpha:
-        soft = alpha.astype(np.float32) / 255
+        soft = (alpha / 255).astype(np.float32)
         colours = despill(foreground_colours(rgb, soft), soft)
     else:
         mask = np.where(alpha >= 128, np.uint8(255), np.uint8(0))

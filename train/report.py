@@ -45,7 +45,9 @@ class Report:
                 self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
         if self._log is not None:
@@ -53,8 +55,8 @@ class Report:
 
     def means(self) -> dict[str, float]:
         """Mean loss, dice and L1 over the last steps."""
-        mean = lambda values: sum(values) / max(1, len(values))  # noqa: E731
-        return {"train_loss": mean(self._losses), "train_dice": mean(self._dice), "train_l1": mean(self._l1)}
+        kept = {"train_loss": self._losses, "train_dice": self._dice, "train_l1": self._l1}
+        return {name: sum(values) / max(1, len(values)) for name, values in kept.items()}
 
     @torch.no_grad()
     def step(self, step: int, loss: Tensor, logits: Tensor, truth: Tensor, images: int) -> None:
@@ -66,8 +68,8 @@ class Report:
         if step % self.every and step != self.steps:
             return
         for one in self._pending:
-            for values, value in zip((self._losses, self._dice, self._l1), one, strict=True):
-                values.append(float(value))
+            for values, figure in zip((self._losses, self._dice, self._l1), one, strict=True):
+                values.append(float(figure))
         self._pending.clear()
         now, (then, then_step) = time.monotonic(), self._mark
         rate = (step - then_step) / max(1e-9, now - then)

@@ -1,6 +1,6 @@
 """What is known of each training set: a table keyed by the file name's prefix (`coco_0001.webp` -> "coco").
 
-A folder of one's own gets `DEFAULT`. Prefixes are those of the project's training collection; the model card names them.
+A folder of one's own gets `DEFAULT`. Prefixes are those of the project's training collection, as in the model card.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def fill_enclosed_holes(mask: NDArray[np.uint8], max_share: float = 0.2) -> NDAr
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     limit = max_share * float((mask >= 128).sum())
     holes = [i for i in range(1, count) if i not in set(edges.tolist()) and stats[i, cv2.CC_STAT_AREA] < limit]
-    return np.where(np.isin(labels, holes), np.uint8(255), mask) if holes else mask
+    return np.asarray(np.where(np.isin(labels, holes), 255, mask), np.uint8)
 
 
 def trimap_from_mask(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ def soften(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[NDArray[np.
     from pymatting import estimate_alpha_cf
 
     hard = (mask >= 128).astype(np.float32)
-    blurred = cv2.GaussianBlur(hard, (0, 0), 1.0)
+    blurred = np.asarray(cv2.GaussianBlur(hard, (0, 0), 1.0), np.float32)
     trimap = trimap_from_mask(mask)
     band = trimap == 0.5
     if not band.any() or not (trimap == 1).any() or not (trimap == 0).any():
@@ -60,7 +60,7 @@ def foreground_colours(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> ND
     from pymatting import estimate_foreground_ml
 
     colours = estimate_foreground_ml(rgb / 255.0, alpha.astype(np.float64))
-    return np.clip(colours * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colours * 255 + 0.5, 0, 255), np.uint8)
 
 
 def despill(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -54,7 +54,10 @@ def _widen_norm(old: nn.BatchNorm2d, new: nn.BatchNorm2d, how: How) -> None:
 
 @torch.no_grad()
 def widen(network: MatteNet, *, how: How = "copy", noise: float = 0.1, seed: int = 0) -> MatteNet:
-    """The same function with a full ResNet50 in place of the half-width one (stem and decoder stay). noise: e's spread against the weights'."""
+    """The same function with a full ResNet50 in place of the half-width one; stem and decoder stay.
+
+    noise: e's spread against the weights'. Raises ValueError for another width.
+    """
     if network.config.width != 0.5:
         raise ValueError(f"only a half-width network can be widened, this one has width {network.config.width:g}")
     wide = MatteNet(replace(network.config, width=1.0))
