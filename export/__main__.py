@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     ap = argparse.ArgumentParser(
         prog="python -m bgcam.export",
-        description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays from it.",
+        description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays.",
     )
     ap.add_argument("checkpoint", type=Path, help=".pt of `bgcam.train fit` or a .safetensors weights file")
     ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx")
