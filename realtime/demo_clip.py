@@ -28,11 +28,15 @@ class DemoCamera:
 
     def frame(self, number: int) -> NDArray[np.uint8]:
         """Frame `number`: (720, 1280, 3) uint8 BGR."""
-        move = _motion(number / FPS)
-        size_wh = (WIDTH, HEIGHT)
-        person = cv2.warpAffine(self._portrait, move, size_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        alpha = np.clip(cv2.warpAffine(self._matte, move, size_wh, flags=cv2.INTER_CUBIC), 0, 1)
+        alpha = self.alpha(number)
+        move, edge = _motion(number / FPS), cv2.BORDER_REPLICATE
+        person = cv2.warpAffine(self._portrait, move, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=edge)
         return np.asarray(cv2.blendLinear(person, self._room, alpha, 1 - alpha), np.uint8)
+
+    def alpha(self, number: int) -> NDArray[np.float32]:
+        """The true matte of frame `number`: (720, 1280) float32 in [0, 1]."""
+        moved = cv2.warpAffine(self._matte, _motion(number / FPS), (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC)
+        return np.clip(moved, 0, 1, dtype=np.float32)
 
 
 def _motion(time_s: float) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
     p.add_argument("--out", type=Path, required=True, help="folder of the run")
     p.add_argument("--backgrounds", type=Path, help="folder of photos without people")
-    p.add_argument("--recipe", choices=("best", "paper"), default="best")
+    p.add_argument("--recipe", choices=("best", "polish", "paper"), default="best")
     p.add_argument("--width", type=float, choices=(0.5, 1.0), default=1.0, help="channels against ResNet50 (1.0)")
     p.add_argument("--stride-on", choices=("conv1", "conv2"), default="conv2", help="conv2 as torchvision (default)")
     p.add_argument("--pool", choices=("pad", "ceil"), default="pad", help="pad as torchvision (default)")
@@ -84,9 +84,9 @@ def run_fit(args: argparse.Namespace) -> None:
     share = 0.2 if args.recipe == "paper" else 0.1
     photos = PhotoSet.from_folders(args.data, validation=False, share=share, without=args.without)
     held = PhotoSet.from_folders(args.data, validation=True, share=share, without=args.without)
+    chosen = {"best": recipes.BEST, "polish": recipes.POLISH, "paper": recipes.paper(len(photos))}
     recipe = recipes.changed(
-        recipes.paper(len(photos)) if args.recipe == "paper" else recipes.BEST,
-        steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr, seed=args.seed,
+        chosen[args.recipe], steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr, seed=args.seed,
     )
     torch.manual_seed(recipe.seed)
     if args.init:

@@ -112,7 +112,7 @@ class Sampler:
 
     def __init__(self, photos: PhotoSet, backgrounds: Backgrounds, *, seed: int, style: str = "best"):
         self.photos, self.backgrounds, self.seed, self.style = photos, backgrounds, seed, style
-        weights = np.array([policy_of(p.stem).weight if style == "best" else 1.0 for p in photos.pairs])
+        weights = np.array([policy_of(p.stem).weight if style != "paper" else 1.0 for p in photos.pairs])
         self._cumulative = np.cumsum(weights / weights.sum())
 
     def _draw_photo(self, rng: np.random.Generator) -> tuple[int, Photo]:

@@ -1,4 +1,4 @@
-"""The two recipes: `paper`, as the seed paper describes it, and `best`, ours."""
+"""The recipes: `paper`, as the seed paper describes it; `best`, ours; `polish`, which goes on from its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Recipe:
     lr: peak rate of the decoder; encoder_lr: of the encoder. schedule: "cosine" has a warm-up and ends at `final_lr`.
     """
 
-    name: Literal["best", "paper"]
+    name: Literal["best", "paper", "polish"]
     steps: int
     batch: int
     lr: float
@@ -58,12 +58,18 @@ FULL: Sizes = ((320, 240), (240, 320), (320, 192))
 
 BEST = Recipe(
     name="best",
-    steps=6000,
+    steps=4400,
     batch=16,
     lr=1.5e-3,
     encoder_lr=4e-4,
-    sizes_wh=((0.7, SMALL), (0.2, MIDDLE), (0.1, FULL)),
+    sizes_wh=((0.75, SMALL), (0.17, MIDDLE), (0.08, FULL)),
     losses={"l1": 1.0, "dice": 0.5, "gradient": 0.5, "bce": 0.2},
+)
+
+# For `--init`: lower rates, larger pictures.
+POLISH = replace(
+    BEST, name="polish", steps=900, lr=6e-4, encoder_lr=2e-4, warmup_steps=50, final_lr=0.01, seed=1,
+    sizes_wh=((0.65, MIDDLE), (0.35, FULL)),
 )
 
 
