@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backends.quiet import without_telemetry
+
 
 def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
     """Quantise an FP32 `onnx.ModelProto`. calibration: normalised inputs (1, 3, H, W)."""
+    without_telemetry()
     import nncf
     from nncf.quantization.advanced_parameters import (
         AdvancedQuantizationParameters,

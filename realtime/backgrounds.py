@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -157,8 +158,8 @@ def _colour(name: str, rgb: int) -> Background:
 def _find(spec: str) -> Path:
     if not spec:
         raise UsageError("the background is empty; give a picture, a video, a folder, a colour, blur or none")
-    path = Path(spec).expanduser()
-    if path.exists():
+    path = Path(os.path.expanduser(spec))  # Path's own fails for an unknown user
+    if os.path.exists(path):
         return path
     shipped = shipped_backgrounds()
     for name, found in shipped.items():

@@ -49,6 +49,8 @@ def _dispatch(arguments: list[str]) -> int:
     from bgcam.realtime.options import build_parser
 
     options = build_parser().parse_args(arguments)
+    if options.command == "demo":
+        raise UsageError("options of demo go after its name: bgcam demo --threads 1")
     return COMMANDS[options.command](options)
 
 

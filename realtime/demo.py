@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bgcam.realtime.errors import BgcamError, SinkError
+from bgcam.realtime.options import OneLineParser, thread_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `bgcam demo`."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="bgcam demo",
         description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png.",
         allow_abbrev=False,
@@ -56,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", metavar="N", type=_seconds, default=5.0, help="the clip's length; default: 5")
     parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or .onnx file")
     parser.add_argument("--backend", metavar="NAME", default="auto", help="as for bgcam; default: auto")
-    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads for the model; default: 0, all")
+    parser.add_argument("--threads", metavar="N", type=thread_count, default=0, help="for the model; default: 0, all")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
     return parser
 

@@ -36,7 +36,7 @@ class DemoCamera:
     def alpha(self, number: int) -> NDArray[np.float32]:
         """The true matte of frame `number`: (720, 1280) float32 in [0, 1]."""
         moved = cv2.warpAffine(self._matte, _motion(number / FPS), (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC)
-        return np.clip(moved, 0, 1, dtype=np.float32)
+        return np.asarray(np.clip(moved, 0, 1), np.float32)
 
 
 def _motion(time_s: float) -> NDArray[np.float64]:

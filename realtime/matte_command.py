@@ -129,10 +129,9 @@ def _matte_video(input: str, target: Path, matting: Matting) -> int:
     try:
         source = FirstRead(opened)
         backend = matting.prepare(source.size_wh).description
-        run_to_outputs(Pipeline(source, matting, matte_picture, []), source, [str(target)], backend=backend)
+        return run_to_outputs(Pipeline(source, matting, matte_picture, []), source, [str(target)], backend=backend)
     finally:
         opened.close()
-    return 0
 
 
 class _Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bgcam.realtime.errors import ModelError
@@ -24,8 +25,8 @@ def find_model(name_or_path: str | None = None) -> Path:
     shipped = MODELS_FOLDER / f"{wanted}.onnx"
     if wanted in shipped_models():
         return shipped
-    path = Path(wanted).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(wanted))  # Path's own fails for an unknown user
+    if os.path.isfile(path):
         return path
     names = ", ".join(shipped_models()) or "none"
     if path.suffix == ".onnx" or len(path.parts) > 1:

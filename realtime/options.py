@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from bgcam import __version__
 
@@ -25,9 +26,17 @@ OUTPUT_HELP = (
 )
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all of bgcam's are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the options are listed; exit 2."""
+        self.exit(2, f"bgcam: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `bgcam`; `command` is None, "matte", "devices" or "demo"."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="bgcam",
         description="Replace what a webcam shows behind a person, in real time.",
         epilog=EXAMPLES,
@@ -83,6 +92,8 @@ def thread_count(text: str) -> int:
     """0 or more; argparse.ArgumentTypeError for anything else."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; give 1 or more, or 0 for all that help")
+    if int(text) > 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give 1024 at most")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -22,10 +23,12 @@ from bgcam.realtime.models import find_model
 from bgcam.realtime.picture.compose import compose
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, open_sink
-from bgcam.realtime.sources import Source, open_source
+from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.status import Status
 
+# SIGHUP, which Windows lacks, is a terminal that was closed.
+END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 NO_VIRTUAL_CAMERA = (
     "no virtual camera here, so the picture goes to a web page; for a virtual camera: sudo modprobe v4l2loopback "
     "exclusive_caps=1 card_label=bgcam (on Debian and Ubuntu, first: sudo apt install v4l2loopback-dkms)"
@@ -55,14 +58,16 @@ def _run(options: Namespace) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
-        run_to_outputs(
+        return run_to_outputs(
             Pipeline(begun, matting or everything, renderer(background), []), begun, outputs, backend=backend
         )
-    return 0
 
 
-def run_to_outputs(pipeline: Pipeline, source: FirstRead, outputs: list[str], *, backend: str) -> None:
-    """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError."""
+def run_to_outputs(pipeline: Pipeline, source: FirstRead, outputs: list[str], *, backend: str) -> int:
+    """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
+
+    Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole.
+    """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps)
         names = [sink.name for sink in pipeline.sinks]
@@ -71,8 +76,10 @@ def run_to_outputs(pipeline: Pipeline, source: FirstRead, outputs: list[str], *,
             print("".join(f"output: {name}\n" for name in names), end="", flush=True)
         with status:
             summary = pipeline.run(status)
-    cut = f"stopped after {summary.frames} of {source.frames} frames; " if pipeline.stopped and source.frames else ""
+    unfinished = pipeline.stopped and not source.live and summary.frames != source.frames
+    cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
     print(f"{cut}{summary}", flush=True)
+    return int(unfinished)
 
 
 class FirstRead:
@@ -133,11 +140,14 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop`, once; a second one interrupts. Signals are the main thread's alone."""
+    """Ctrl-C, SIGTERM and a closed terminal call `stop`, once; a second one interrupts.
+
+    Signals are the main thread's alone.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in END_SIGNALS}
 
     def once(number: int, frame: FrameType | None) -> None:
         for each, handler in before.items():
@@ -183,14 +193,19 @@ def _default_outputs() -> list[str]:
 
 
 def _check_paths(options: Namespace) -> None:
-    """Refuse to write over what is read, and to write one file twice. Raises UsageError."""
+    """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
     read = {"--input": options.input, "--background": options.background, "--model": options.model}
     seen: set[Path] = set()
     for output in options.output:
         path = Path(output).resolve()
         for option, given in read.items():
-            if given and Path(given).exists() and Path(given).resolve() == path:
-                raise UsageError(f"--output {output} is what {option} reads; give another name")
+            if not given or not os.path.exists(given):
+                continue
+            source = Path(given).resolve()
+            into_its_folder = source.suffix.lower() in PICTURE_SUFFIXES and path.is_dir() and source.parent == path
+            among_its_pictures = path.suffix.lower() in PICTURE_SUFFIXES and path.parent == source
+            if source == path or into_its_folder or among_its_pictures:
+                raise UsageError(f"--output {output} would write over what {option} reads; give another name or folder")
         if path in seen:
             raise UsageError(f"--output {output} is given twice; give each output once")
         seen.add(path)

@@ -41,6 +41,10 @@ class ModelSpec:
         for key in ("mean", "std"):
             a, b, c = values[key]
             values[key] = (float(a), float(b), float(c))
+        if not values["sizes_wh"] or any(side < 16 or side % 16 for size in values["sizes_wh"] for side in size):
+            raise ValueError(f"sizes_wh must be multiples of 16, found {values['sizes_wh']}")
+        if min(values["std"]) <= 0:
+            raise ValueError(f"std must be above 0, found {values['std']}")
         if values["channels"] not in ("RGB", "BGR"):
             raise ValueError(f"channels must be RGB or BGR, found {values['channels']!r}")
         return cls(**values)

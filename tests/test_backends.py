@@ -154,3 +154,17 @@ def test_a_model_that_does_not_load_is_a_backend_error(tmp_path: Path, name: str
     with pytest.raises(BackendError, match=rf"{name} cannot load .*broken\.onnx at 64x48 \(.+\)") as caught:
         load_backend(name, path, SPEC, (64, 48))
     assert "\n" not in str(caught.value)
+
+
+def test_openvino_reports_nothing_to_anybody(tiny_model: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from bgcam.realtime.backends import load_backend
+from bgcam.realtime.spec import read_spec
+path = Path(sys.argv[1])
+load_backend("openvino", path, read_spec(path), (64, 48))
+sys.exit(any(name.startswith("openvino_telemetry.") for name in sys.modules))
+"""
+    pytest.importorskip("openvino", reason="openvino is not installed on this machine")
+    assert subprocess.run([sys.executable, "-c", script, str(tiny_model)], check=False).returncode == 0

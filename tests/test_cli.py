@@ -117,7 +117,14 @@ def make_files(folder: Path) -> None:
         (["--input", "clip.mp4", "--model", "no_spec.onnx"], 1, "no_spec.onnx: an ONNX model without bgcam's spec"),
         (["--input", "clip.mp4", "--model", "nobodys"], 1, "no model is called 'nobodys'"),
         (["--input", "clip.mp4", "--backend", "cuda"], 2, "no backend is called 'cuda'"),
-        (["--input", "clip.mp4", "--output", "clip.mp4"], 2, "--output clip.mp4 is what --input reads"),
+        (["--input", "clip.mp4", "--output", "clip.mp4"], 2, "--output clip.mp4 would write over what --input reads"),
+        (["--input", "photo.png", "--output", "."], 2, "--output . would write over what --input reads"),
+        (["--input", "clip.mp4", "--background", "photo.png", "--output", "."], 2, "what --background reads"),
+        (["--input", "clip.mp4", "--background", "~nosuchuser/x.jpg"], 1, "x.jpg: no such background"),
+        (["--input", "clip.mp4", "--background", "x" * 300], 1, "no such background"),
+        (["--input", "clip.mp4", "--model", "~nosuchuser/x.onnx"], 1, "x.onnx: no such model file"),
+        (["--input", "clip.mp4", "--size", "0x0"], 2, "'0x0' has no pixel"),
+        (["--threads", "1", "demo"], 2, "options of demo go after its name"),
         (["--input", "clip.mp4", "--output", "./out.mp4"], 2, "--output ./out.mp4 is given twice"),
         (["--input", "clip.mp4", "--output", "out.xyz"], 2, "out.xyz"),
         (["--input", "clip.mp4", "--output", "gone/out.mp4"], 1, "gone"),
@@ -294,6 +301,29 @@ def test_a_signal_ends_a_live_run_cleanly(
     assert len(frames) > 3
     assert out.splitlines()[-1].startswith(f"{len(frames)} frames, ")
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+class LongFile(EndlessCamera):
+    """A file of a thousand frames."""
+
+    live, frames = False, 1000
+
+
+def test_a_file_that_is_stopped_early_is_no_success(
+    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_command, "open_source", lambda **options: LongFile())
+    real = run_command.open_sinks
+
+    def opening(*args: Any, **options: Any) -> object:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGHUP)).start()
+        return real(*args, **options)
+
+    monkeypatch.setattr(run_command, "open_sinks", opening)
+    code, out, err = bgcam("--background", "green", "--input", "long", "--output", "out.mp4")
+    assert (code, err) == (1, "")
+    frames = read_clip(in_tmp / "out.mp4")
+    assert out.splitlines()[-1].startswith(f"stopped after {len(frames)} of 1000 frames; ")
 
 
 def test_a_signal_before_the_first_frame_ends_cleanly(bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from bgcam.train.checkpoint import Checkpoint, build_network, load, load_encoder, load_weights, save, save_weights
+from bgcam.train.checkpoint import (
+    Checkpoint,
+    average,
+    build_network,
+    load,
+    load_encoder,
+    load_weights,
+    save,
+    save_weights,
+)
 from bgcam.train.network import MatteNet, NetworkConfig
 from bgcam.train.widen import widen
 
@@ -87,6 +96,13 @@ def test_checkpoints_and_weights_come_back(tmp_path) -> None:
         torch.testing.assert_close(build_network(load(tmp_path / "last.pt"))(x), want)
         torch.testing.assert_close(build_network(load_weights(tmp_path / "w.safetensors"))(x), want, atol=5e-3, rtol=0)
     assert load(tmp_path / "w.safetensors").notes == {"data": "none"}
+    other = Checkpoint(network.config, {k: v + 4 for k, v in network.state_dict().items()}, step=1)
+    mixed = average(state, other, 0.25)
+    assert mixed.step == 8
+    key = "head.weight"
+    torch.testing.assert_close(mixed.weights[key], network.state_dict()[key] + 1)
+    with pytest.raises(ValueError, match="different networks"):
+        average(state, Checkpoint(NetworkConfig(), {}), 0.5)
     (tmp_path / "bad.pt").write_bytes(b"no")
     with pytest.raises(ValueError, match=r"bad\.pt: not a checkpoint"):
         load(tmp_path / "bad.pt")

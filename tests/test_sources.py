@@ -42,7 +42,8 @@ def write_video(path, *, frames=FRAMES, codec="libx264", faststart=True, picture
 def cut(path, fraction=0.6):
     data = path.read_bytes()
     out = path.with_name("cut" + path.suffix)
-    out.write_bytes(data[: int(len(data) * fraction)])
+    length = int(len(data) * fraction)
+    out.write_bytes(data[: length - (length % 188 == 0)])  # an MPEG-TS cut between two packets of 188 bytes looks whole
     return out
 
 

@@ -1,4 +1,4 @@
-"""`python -m bgcam.train prepare | fit | widen | figures | score | weights`."""
+"""`python -m bgcam.train prepare | fit | widen | average | figures | score | weights`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("output", type=Path, help=".safetensors")
     p.add_argument("--how", choices=("copy", "zero"), default="copy")
+
+    p = sub.add_parser("average", help="mix the weights of two checkpoints of one network")
+    p.add_argument("first", type=Path)
+    p.add_argument("second", type=Path)
+    p.add_argument("output", type=Path)
+    p.add_argument("--share", type=float, default=0.5, help="how much of the second (0.5)")
 
     p = sub.add_parser("figures", help="curves and panels of a run, as PNG")
     p.add_argument("checkpoint", type=Path)
@@ -143,6 +149,13 @@ def run_widen(args: argparse.Namespace) -> None:
     print(f"{args.output}: {sum(p.numel() for p in wide.parameters()) / 1e6:.1f} M parameters")
 
 
+def run_average(args: argparse.Namespace) -> None:
+    from bgcam.train import checkpoint as ckpt
+
+    ckpt.save(args.output, ckpt.average(ckpt.load(args.first), ckpt.load(args.second), args.share))
+    print(args.output)
+
+
 def run_score(args: argparse.Namespace) -> None:
     from bgcam.train.score import score
 
@@ -161,7 +174,8 @@ def run_weights(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "figures": run_figures,
+    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "average": run_average,
+    "figures": run_figures,
     "score": run_score, "weights": run_weights,
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backends._quantizers import join_quantizers
+from bgcam.realtime.backends.quiet import without_telemetry
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
@@ -23,6 +24,7 @@ class OpenVINOBackend:
     name = "openvino"
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
+        without_telemetry()
         try:
             import openvino  # noqa: F401
         except ImportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -60,7 +61,7 @@ def open_source(
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
     if "://" not in input:
         path = Path(input)
-        if not input or not path.exists():
+        if not input or not os.path.exists(path):
             raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
         if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
             from bgcam.realtime.sources.images import ImagesSource
