@@ -13,7 +13,7 @@ from training_set import write_training_set
 from bgcam.train import checkpoint as ckpt
 from bgcam.train import losses
 from bgcam.train.data import Backgrounds, PhotoSet, Sampler
-from bgcam.train.fit import Run, fit
+from bgcam.train.fit import Run, check_same_recipe, fit
 from bgcam.train.network import MatteNet, NetworkConfig
 from bgcam.train.pairs import find_pairs
 from bgcam.train.recipes import BEST, changed, paper
@@ -81,6 +81,8 @@ def test_a_cut_run_equals_an_uncut_one(tmp_path) -> None:
     for key, value in whole.weights.items():
         torch.testing.assert_close(resumed.weights[key], value, rtol=0, atol=0)
     assert (tmp_path / "whole" / "tensorboard").is_dir()
+    with pytest.raises(ValueError, match=r"began with warmup_steps 2, asked is 3; give another --out"):
+        check_same_recipe(Path("last.pt"), resumed.recipe, {**resumed.recipe, "warmup_steps": 3, "steps": 9})
 
 
 def test_training_learns(tmp_path, capsys) -> None:
@@ -103,7 +105,7 @@ SCRIPT = textwrap.dedent(
     import torch
     from lightning_fabric import Fabric
     from bgcam.train.data import Backgrounds, PhotoSet, Sampler
-    from bgcam.train.fit import Run, fit
+    from bgcam.train.fit import Run, check_same_recipe, fit
     from bgcam.train.network import MatteNet, NetworkConfig
     from bgcam.train.pairs import find_pairs
     from bgcam.train.recipes import BEST, changed

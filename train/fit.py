@@ -64,6 +64,16 @@ class MovingAverage:
                 self.weights[key].copy_(value)
 
 
+def check_same_recipe(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError when a run would go on under other settings than it began with; it may grow longer."""
+    for key, value in now.items():
+        if key != "steps" and key in before and before[key] != value:
+            raise ValueError(
+                f"{path}: this run began with {key} {before[key]}, asked is {value}; "
+                "give another --out, with --init to start from its weights"
+            )
+
+
 @dataclass
 class Run:
     """Where a run keeps things and when it stops. minutes: time budget of this piece (None: until the last step)."""
@@ -82,7 +92,8 @@ def fit(
 ) -> Checkpoint:
     """Train, from the folder's checkpoint if it has one, until the steps or the minutes are used up.
 
-    Writes `last.pt` (resumes exactly) and returns it. validate: called with the averaged network at every save.
+    Writes `last.pt` (resumes exactly) and returns it. Raises ValueError if that run began under another recipe.
+    validate: called with the averaged network at every save.
     """
     fabric = fabric or make_fabric(run)
     started = time.monotonic()
@@ -92,6 +103,7 @@ def fit(
     state = Checkpoint(network.config, ema.weights, recipe=asdict(recipe), notes=notes or {})
     if last.exists():
         state = ckpt.load(last)
+        check_same_recipe(last, state.recipe, asdict(recipe))
         network.load_state_dict(state.network)
         ema.weights = state.weights
         optimizer.load_state_dict(state.optimizer)
