@@ -54,7 +54,8 @@ def names(folder):
 
 
 @pytest.mark.parametrize("spec", ["", "out.avi", "out", "speaker", "null:", "web:", "virtual:", "missing/out.gif"])
-def test_unknown_outputs_list_what_is_accepted(spec):
+def test_unknown_outputs_list_what_is_accepted(spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no folder is called out
     with pytest.raises(UsageError) as caught:
         open_sink(spec, size_wh=SIZE_WH, fps=FPS)
     assert repr(spec) in str(caught.value)
