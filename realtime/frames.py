@@ -19,8 +19,8 @@ def check_bgr(bgr: NDArray[np.uint8]) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CameraFrame:
-    """What the camera saw. Secret: it shows the room.
+class _Picture:
+    """What both kinds of frame hold.
 
     number: counts from 0 at the source. bgr: (H, W, 3) uint8. time_s: seconds since the source's first frame.
     captured_s: `time.monotonic()` when it was read, for latency.
@@ -39,7 +39,12 @@ class CameraFrame:
         return self.bgr.shape[1], self.bgr.shape[0]
 
     def __repr__(self) -> str:
-        return f"CameraFrame(number={self.number}, size_wh={self.size_wh})"
+        return f"{type(self).__name__}(number={self.number}, size_wh={self.size_wh})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CameraFrame(_Picture):
+    """What the camera saw; fields as in `_Picture`. Secret: it shows the room."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,21 +62,6 @@ class Matte:
         return f"Matte(number={self.number}, shape={self.alpha.shape})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ComposedFrame:
-    """What an output may show: (H, W, 3) uint8 BGR, number and times as the camera frame's."""
-
-    number: int
-    bgr: NDArray[np.uint8]
-    time_s: float
-    captured_s: float
-
-    def __post_init__(self) -> None:
-        check_bgr(self.bgr)
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        return self.bgr.shape[1], self.bgr.shape[0]
-
-    def __repr__(self) -> str:
-        return f"ComposedFrame(number={self.number}, size_wh={self.size_wh})"
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ComposedFrame(_Picture):
+    """What an output may show; fields as in `_Picture`. Never a `CameraFrame`, nor the other way round."""
