@@ -65,7 +65,7 @@ def line_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> tuple[Floa
         raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
     mean_y, mean_p = _mean(y), _mean(small)
-    gain = (_mean(y * small) - mean_y * mean_p) / (_mean(y * y) - mean_y * mean_y + np.float32(EPS))
+    gain: Float = (_mean(y * small) - mean_y * mean_p) / (_mean(y * y) - mean_y * mean_y + np.float32(EPS))
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
     gain[(cv2.dilate(small, window) <= LOW) | (cv2.erode(small, window) >= HIGH)] = 0
     offset: Float = (small - gain * y - np.float32(LOW)) / np.float32(HIGH - LOW)
