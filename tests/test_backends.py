@@ -144,7 +144,7 @@ def test_auto_begins_with_the_fastest_for_the_machine(
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
     assert backends.auto_order()[0] == first
-    assert sorted(backends.auto_order()) == sorted(backends.BACKENDS)
+    assert sorted(backends.auto_order()) == ["onnxruntime", "openvino"]
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

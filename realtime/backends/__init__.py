@@ -16,6 +16,7 @@ from bgcam.realtime.spec import ModelSpec
 BACKENDS = {
     "openvino": "bgcam.realtime.backends.openvino:OpenVINOBackend",
     "onnxruntime": "bgcam.realtime.backends.onnxruntime:ONNXRuntimeBackend",
+    "torch": "bgcam.realtime.backends.torch:TorchBackend",
 }
 
 
@@ -63,8 +64,11 @@ def check_backend_name(name: str) -> None:
 
 def auto_order() -> list[str]:
     """The order in which "auto" tries them: OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
-    first = "openvino" if platform.machine().lower() in ("x86_64", "amd64") else "onnxruntime"
-    return sorted(BACKENDS, key=lambda name: name != first)
+    return (
+        ["openvino", "onnxruntime"]
+        if platform.machine().lower() in ("x86_64", "amd64")
+        else ["onnxruntime", "openvino"]
+    )
 
 
 def _backend_class(name: str) -> type[Backend]:
