@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture.buffers import Buffers
 from bgcam.realtime.picture.guided import HIGH, LOW, line_coefficients, luma_of, upsample, upsample_reference
 
 SIDE = st.integers(1, 41)
@@ -57,6 +58,16 @@ def test_without_contrast_in_the_picture_it_is_bilinear() -> None:
     plain = cv2.resize(small, (160, 90), interpolation=cv2.INTER_LINEAR)
     expected = np.clip((plain - LOW) / (HIGH - LOW), 0, 1)
     assert np.abs(upsample(small, gray[:12, :16], gray) - expected).max() < 1e-4
+
+
+def test_buffers_are_used_again_and_change_nothing() -> None:
+    buffers = Buffers()
+    small = np.random.default_rng(5).uniform(0, 1, (12, 16)).astype(np.float32)
+    for shape in ((60, 90), (60, 90), (31, 47)):
+        luma = noise(*shape, seed=shape[0])
+        first = upsample(small, noise(12, 16), luma, buffers=buffers)
+        assert np.array_equal(first, upsample(small, noise(12, 16), luma))
+        assert upsample(small, noise(12, 16), luma, buffers=buffers) is first
 
 
 def test_edges_follow_the_picture() -> None:

@@ -28,6 +28,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture.buffers import Buffers
+
 RADIUS = 1
 # In units of luma in [0, 1], squared: contrast under about 8 grey levels is noise.
 EPS = 1e-3
@@ -50,13 +52,23 @@ def upsample_reference(small: Float, small_luma: NDArray[np.uint8], luma: NDArra
     return np.clip(alpha, 0, 1).astype(np.float32)
 
 
-def upsample(small: Float, small_luma: NDArray[np.uint8], luma: NDArray[np.uint8]) -> Float:
-    """As `upsample_reference`, within 1e-3; of three sizes that need not share an aspect. Makes a new array."""
+def upsample(
+    small: Float, small_luma: NDArray[np.uint8], luma: NDArray[np.uint8], *, buffers: Buffers | None = None
+) -> Float:
+    """As `upsample_reference`, within 1e-3; of three sizes that need not share an aspect.
+
+    With buffers, what comes back is one of them, and holds until the next call; without, it is a new array.
+    """
+    buffers = buffers or Buffers()
     gain, offset = line_coefficients(small, small_luma)
     size_wh = luma.shape[1], luma.shape[0]
-    alpha = cv2.multiply(luma, cv2.resize(gain, size_wh, interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_32F)
-    alpha = cv2.add(alpha, cv2.resize(offset, size_wh, interpolation=cv2.INTER_LINEAR))
-    return np.clip(alpha, 0, 1, out=alpha).astype(np.float32, copy=False)
+    alpha = buffers.get("guided alpha", luma.shape, np.float32)
+    offset_up = buffers.get("guided offset", luma.shape, np.float32)
+    cv2.resize(gain, size_wh, dst=alpha, interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(luma, alpha, dst=alpha, dtype=cv2.CV_32F)
+    cv2.resize(offset, size_wh, dst=offset_up, interpolation=cv2.INTER_LINEAR)
+    cv2.add(alpha, offset_up, dst=alpha)
+    return np.clip(alpha, 0, 1, out=alpha)
 
 
 def line_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> tuple[Float, Float]:
@@ -65,7 +77,8 @@ def line_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> tuple[Floa
         raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
     mean_y, mean_p = _mean(y), _mean(small)
-    gain: Float = (_mean(y * small) - mean_y * mean_p) / (_mean(y * y) - mean_y * mean_y + np.float32(EPS))
+    covariance, variance = _mean(y * small) - mean_y * mean_p, _mean(y * y) - mean_y * mean_y
+    gain: Float = np.divide(covariance, variance + np.float32(EPS), dtype=np.float32)
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
     gain[(cv2.dilate(small, window) <= LOW) | (cv2.erode(small, window) >= HIGH)] = 0
     offset: Float = (small - gain * y - np.float32(LOW)) / np.float32(HIGH - LOW)
