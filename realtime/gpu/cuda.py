@@ -1,0 +1,54 @@
+"""The kernels on an NVIDIA GPU, by CuPy: compiled when first used, then taken from CuPy's cache on disk."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.gpu.kernels import Kernels
+from bgcam.realtime.gpu.source import source_text
+
+PACKAGE_MISSING = 'the package cupy is not installed; run: pip install "bgcam[cuda]"'
+# Above this a block has to ask for shared memory by name.
+PLAIN_SHARED_BYTES = 48 * 1024
+
+
+def load_cupy() -> Any:
+    """CuPy, with a GPU that it can use; BackendError says what is missing."""
+    try:
+        import cupy
+    except ImportError:
+        raise BackendError(PACKAGE_MISSING) from None
+    try:
+        found = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's errors for a missing driver differ between versions
+        raise BackendError(f"no NVIDIA GPU can be used ({error}); install its driver, or use --backend auto") from None
+    if not found:
+        raise BackendError("no NVIDIA GPU was found; use --backend auto")
+    return cupy
+
+
+@functools.cache
+def load_kernels() -> Kernels:
+    """All kernels, on the current device and CuPy's current stream. Raises BackendError."""
+    cupy = load_cupy()
+    module = cupy.RawModule(code=source_text(), options=("--std=c++17",))
+    try:
+        module.compile()
+    except cupy.cuda.compiler.CompileException as error:
+        raise BackendError(f"the CUDA kernels do not compile ({str(error).splitlines()[0]}); update cupy") from error
+    functions: dict[str, Any] = {}
+
+    def launch(
+        name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
+    ) -> None:
+        function = functions.get(name)
+        if function is None:
+            function = functions[name] = module.get_function(name)
+        if shared_bytes > PLAIN_SHARED_BYTES and function.max_dynamic_shared_size_bytes < shared_bytes:
+            function.max_dynamic_shared_size_bytes = shared_bytes
+        function(blocks, (threads,), tuple(arguments), shared_mem=shared_bytes)
+
+    return Kernels(launch)

@@ -1,0 +1,164 @@
+"""What each kernel is given and over how many threads it runs, whatever launches it.
+
+Arrays lie on the GPU (CuPy) or, in the tests that compile the kernels for the host, in memory (NumPy). Nothing is
+allocated or copied here, so that all of it can be captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
+from bgcam.realtime.spec import ModelSpec
+
+THREADS = 128
+# Pixels of a thread of `compose` and `to_i420`: across, down.
+UNIT_WH = (16, 2)
+# Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
+STEP_VALUES = {"bgr": 16, "nv12": 24, "yuyv": 24}
+
+
+class Launch(Protocol):
+    """Runs a kernel: blocks (across, down) of `threads` each, arguments in the kernel's order."""
+
+    def __call__(
+        self, name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How far the matte moves towards the network's newest: `least + slope * |difference|`, at most all the way.
+
+    least in (0, 1], slope 0 or more; least 1 is no smoothing.
+    """
+
+    least: float = 1.0
+    slope: float = 0.0
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Guided upsampling as `picture/guided.py` has it, whose constants these are: epsilon for a luma in [0, 1]."""
+
+    radius_px: int = 1
+    epsilon: float = 1e-3
+    low: float = 0.04
+    high: float = 0.96
+
+
+class Kernels:
+    """The kernels as functions. All sizes are (width, height); shapes as the docstrings of the .cu files say."""
+
+    def __init__(self, launch: Launch):
+        self._launch = launch
+
+    def to_input(
+        self, frame: Any, network_input: Any, luma: Any, *, layout: str, frame_wh: tuple[int, int], spec: ModelSpec
+    ) -> None:
+        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says, and its luma (h, w) float32 from 0 to 255."""
+        check_layout(layout, frame_wh)
+        width, height = frame_wh
+        out_h, out_w = (int(side) for side in network_input.shape[2:])
+        scale = [1 / (255 * std) for std in spec.std]
+        shift = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+        arguments = [
+            *(frame, np.int32(width), np.int32(height), network_input, luma, np.int32(out_w), np.int32(out_h)),
+            *(np.float32(number) for number in (*scale, *shift)),
+            np.int32(spec.channels == "RGB"),
+        ]
+        kind = DTYPES[str(network_input.dtype)]
+        if width < out_w or height < out_h:
+            blocks = (_parts(out_w * out_h, THREADS), 1)
+            self._launch(f"linear_{layout}_{kind}", arguments, blocks=blocks, threads=THREADS)
+            return
+        # As wide a piece of the row as gives every thread of a block one step, or one pixel where there is more.
+        values = STEP_VALUES[layout]
+        tile = min(max((THREADS - 2) * values * out_w // (3 * width), 1), out_w)
+        shared_bytes = 4 * ((_parts(tile * width, out_w) + 2) * 3 + 2 * values)
+        blocks = (_parts(out_w, tile), out_h)
+        name = f"area_{layout}_{kind}"
+        self._launch(name, [*arguments, np.int32(tile)], blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
+
+    def take_alpha(self, output: Any, state: Any, pairs: Any, bad: Any, *, smoothing: Smoothing) -> None:
+        """The network's (1, 1, h, w) into state (h, w) float32 and pairs (h, w, 2) float32; bad (1,) int32."""
+        count = int(np.prod(state.shape))
+        numbers = [np.int32(count), np.float32(smoothing.least), np.float32(smoothing.slope)]
+        name = f"take_alpha_{DTYPES[str(output.dtype)]}"
+        self._flat(name, [output, state, pairs, bad, *numbers], count)
+
+    def guide(self, luma: Any, alpha: Any, pairs: Any, *, guide: Guide) -> None:
+        """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
+        height, width = (int(side) for side in luma.shape)
+        numbers = [np.float32(number) for number in (guide.epsilon, guide.low, guide.high)]
+        arguments = [luma, alpha, pairs, np.int32(width), np.int32(height), np.int32(guide.radius_px), *numbers]
+        self._flat("guided_pairs", arguments, width * height)
+
+    def compose(
+        self,
+        frame: Any,
+        background: Any,
+        pairs: Any,
+        out: Any,
+        *,
+        layout: str,
+        output: str,
+        frame_wh: tuple[int, int],
+        threads: int = THREADS,
+    ) -> None:
+        """The person of the packed frame before the background (H, W, 3) BGR, by pairs (h, w, 2): BGR or I420 bytes."""
+        check_layout(layout, frame_wh)
+        check_output(output, frame_wh)
+        small_h, small_w = (int(side) for side in pairs.shape[:2])
+        sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
+        name = f"compose_{layout}_{output}"
+        self._flat(name, [frame, background, pairs, out, *sizes], _units(frame_wh), threads=threads)
+
+    def to_i420(self, bgr: Any, out: Any, *, frame_wh: tuple[int, int]) -> None:
+        """(H, W, 3) BGR to (H * 3 / 2, W) I420, even sides."""
+        check_output("i420", frame_wh)
+        self._flat("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], _units(frame_wh))
+
+    def _flat(self, name: str, arguments: Sequence[Any], count: int, *, threads: int = THREADS) -> None:
+        self._launch(name, arguments, blocks=(_parts(count, threads), 1), threads=threads)
+
+
+def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:
+    """The uint8 array of a packed frame in one of LAYOUTS, or of a picture in I420."""
+    width, height = size_wh
+    shapes: dict[str, tuple[int, ...]] = {
+        "bgr": (height, width, 3),
+        "yuyv": (height, width, 2),
+        "nv12": (height * 3 // 2, width),
+        "i420": (height * 3 // 2, width),
+    }
+    return shapes[layout]
+
+
+def check_layout(layout: str, size_wh: tuple[int, int]) -> None:
+    """ValueError unless frames of this size can lie so."""
+    if layout not in LAYOUTS:
+        raise ValueError(f"no layout is called {layout!r}; choose one of: {', '.join(LAYOUTS)}")
+    odd = (layout != "bgr" and size_wh[0] % 2) or (layout == "nv12" and size_wh[1] % 2)
+    if odd or min(size_wh) < 1:
+        raise ValueError(f"a frame of {size_wh[0]}x{size_wh[1]} cannot be {layout}: its sides must be even")
+
+
+def check_output(output: str, size_wh: tuple[int, int]) -> None:
+    """ValueError unless pictures of this size can be packed so."""
+    if output not in OUTPUTS:
+        raise ValueError(f"no output is called {output!r}; choose one of: {', '.join(OUTPUTS)}")
+    if output == "i420" and (size_wh[0] % 2 or size_wh[1] % 2):
+        raise ValueError(f"a picture of {size_wh[0]}x{size_wh[1]} cannot be i420: its sides must be even")
+
+
+def _parts(whole: int, part: int) -> int:
+    return -(-whole // part)
+
+
+def _units(size_wh: tuple[int, int]) -> int:
+    return _parts(size_wh[0], UNIT_WH[0]) * _parts(size_wh[1], UNIT_WH[1])

@@ -1,0 +1,28 @@
+"""The kernels' source: one text out of `realtime/kernels`, so that a compiler needs no search path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "kernels"
+FILES = ("pixels.cuh", "frame_to_input.cu", "alpha.cu", "compose.cu")
+LAYOUTS = ("bgr", "nv12", "yuyv")
+OUTPUTS = ("bgr", "i420")
+# A kernel for a network in half or single precision ends in one of these; NumPy's name for each.
+DTYPES = {"float16": "f16", "float32": "f32"}
+
+ENTRIES = (
+    *(f"{how}_{layout}_{kind}" for how in ("area", "linear") for layout in LAYOUTS for kind in DTYPES.values()),
+    *(f"take_alpha_{kind}" for kind in DTYPES.values()),
+    "guided_pairs",
+    *(f"compose_{layout}_{output}" for layout in LAYOUTS for output in OUTPUTS),
+    "to_i420",
+)
+
+
+def source_text() -> str:
+    """CUDA C++ with all kernels of `ENTRIES`, each `extern "C"`; errors in it are told by file and line."""
+    parts = [f'#line 1 "{name}"\n{(FOLDER / name).read_text(encoding="utf-8")}' for name in FILES]
+    # CuPy's cache and NVRTC take ASCII alone.
+    return re.sub(r"[^\x00-\x7f]", "?", "\n".join(parts))

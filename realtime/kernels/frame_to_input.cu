@@ -1,0 +1,138 @@
+// A camera's frame to the network's input in one pass: area-averaged resize, rounding, normalising, planes.
+//
+// Output pixel (X, Y) is the mean of the source rectangle that it covers, as OpenCV's INTER_AREA: with w x h the size of
+// the input, source pixel x spans [x w, (x + 1) w) and output pixel X spans [X W, (X + 1) W) on one axis of integers, so
+// that each weight, the overlap, is exact. The mean is rounded to a whole grey level because the CPU path's resize gives
+// bytes. A block makes `tile` pixels of one output row: first sums down the columns, then along the row.
+//
+// scale0..2, shift0..2: the normalising of plane 0..2. flip: plane 0 is red. luma: (h, w), the grey level of the rounded pixel.
+
+__device__ inline int overlap(int at, int from, int to, int unit) { return min((at + 1) * unit, to) - max(at * unit, from); }
+
+template <class Value> struct Planes {
+    Value *input;
+    float *luma;
+    int width, height;
+    float scale0, scale1, scale2, shift0, shift1, shift2;
+    int flip;
+
+    __device__ void put(int x, int y, float b, float g, float r) const {
+        const Pixel p = {__float2int_rn(b), __float2int_rn(g), __float2int_rn(r)};
+        const int area = width * height, at = y * width + x;
+        store(input + at, (flip ? p.r : p.b) * scale0 + shift0);
+        store(input + area + at, p.g * scale1 + shift1);
+        store(input + 2 * area + at, (flip ? p.b : p.r) * scale2 + shift2);
+        luma[at] = gray(p);
+    }
+};
+
+// Sums of VALUES columns over the rows of one output row; `sums` in shared memory. Four reads are under way at once.
+template <class Layout>
+__device__ void sum_columns(const unsigned char *frame, int width, int height, int step, int from, int to, int unit,
+                            float *sums) {
+    const int ROWS = 4;
+    int total[Layout::VALUES] = {};
+    const int last = (to - 1) / unit;
+    for (int y = from / unit; y <= last; y += ROWS) {
+        unsigned raw[ROWS][4];
+#pragma unroll
+        for (int i = 0; i < ROWS; i++)
+            Layout::load_step(frame, width, height, step, min(y + i, last), raw[i]);
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+            const int weight = max(overlap(y + i, from, to, unit), 0);
+            int values[Layout::VALUES];
+            Layout::expand(raw[i], values);
+#pragma unroll
+            for (int j = 0; j < Layout::VALUES; j++)
+                total[j] += weight * values[j];
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < Layout::VALUES; j++)
+        sums[j] = float(total[j]);
+}
+
+template <class Layout, class Value>
+__device__ void area_row(const unsigned char *frame, int width, int height, int tile, const Planes<Value> &out) {
+    DYNAMIC_SHARED(sums);
+    const int Y = blockIdx.y, first = blockIdx.x * tile, end = min(first + tile, out.width);
+    const int top = Y * height, bottom = top + height;
+    const int left = int((long long)first * width / out.width), right = int(((long long)end * width - 1) / out.width) + 1;
+    if (Layout::fast(width)) {
+        const int step0 = left * 3 / Layout::VALUES, steps = (right * 3 - 1) / Layout::VALUES + 1 - step0;
+        for (int i = threadIdx.x; i < steps; i += blockDim.x)
+            sum_columns<Layout>(frame, width, height, step0 + i, top, bottom, out.height, sums + i * Layout::VALUES);
+    } else {
+        for (int x = left + threadIdx.x; x < right; x += blockDim.x) {
+            int b = 0, g = 0, r = 0;
+            for (int y = top / out.height; y <= (bottom - 1) / out.height; y++) {
+                const int weight = overlap(y, top, bottom, out.height);
+                const Pixel p = Layout::pixel(frame, width, height, x, y);
+                b += weight * p.b;
+                g += weight * p.g;
+                r += weight * p.r;
+            }
+            sums[(x - left) * 3] = float(b);
+            sums[(x - left) * 3 + 1] = float(g);
+            sums[(x - left) * 3 + 2] = float(r);
+        }
+    }
+    __syncthreads();
+    // Where the columns' sums begin: at the step that holds `left`, or at `left` itself.
+    const int origin = Layout::fast(width) ? left * 3 / Layout::VALUES * Layout::VALUES : left * 3;
+    const float share = 1.0f / (float(width) * float(height));
+    for (int X = first + threadIdx.x; X < end; X += blockDim.x) {
+        const int from = X * width, to = from + width;
+        float b = 0, g = 0, r = 0;
+        for (int x = from / out.width; x <= (to - 1) / out.width; x++) {
+            const float weight = float(overlap(x, from, to, out.width));
+            const float *sum = sums + x * 3 - origin;
+            b += weight * sum[0];
+            g += weight * sum[1];
+            r += weight * sum[2];
+        }
+        out.put(X, Y, b * share, g * share, r * share);
+    }
+}
+
+// For a frame smaller than the input on a side: bilinear, as the CPU path's resize. A thread makes one pixel.
+template <class Layout, class Value>
+__device__ void linear_pixel(const unsigned char *frame, int width, int height, const Planes<Value> &out) {
+    const int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= out.width * out.height)
+        return;
+    const int X = at % out.width, Y = at / out.width;
+    const float x = fminf(fmaxf((X + 0.5f) * width / out.width - 0.5f, 0.0f), width - 1.0f);
+    const float y = fminf(fmaxf((Y + 0.5f) * height / out.height - 0.5f, 0.0f), height - 1.0f);
+    const int x0 = int(x), y0 = int(y), x1 = min(x0 + 1, width - 1), y1 = min(y0 + 1, height - 1);
+    const float u = x - x0, v = y - y0;
+    const Pixel p = Layout::pixel(frame, width, height, x0, y0), q = Layout::pixel(frame, width, height, x1, y0);
+    const Pixel s = Layout::pixel(frame, width, height, x0, y1), t = Layout::pixel(frame, width, height, x1, y1);
+    const float w00 = (1 - u) * (1 - v), w01 = u * (1 - v), w10 = (1 - u) * v, w11 = u * v;
+    out.put(X, Y, p.b * w00 + q.b * w01 + s.b * w10 + t.b * w11, p.g * w00 + q.g * w01 + s.g * w10 + t.g * w11,
+            p.r * w00 + q.r * w01 + s.r * w10 + t.r * w11);
+}
+
+#define TO_INPUT(LAYOUT, NAME, TYPE, VALUE)                                                                            \
+    extern "C" __global__ void area_##NAME##_##TYPE(                                                                   \
+        const unsigned char *frame, int width, int height, VALUE *input, float *luma, int out_width, int out_height,   \
+        float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip, int tile) {      \
+        area_row<LAYOUT>(frame, width, height, tile,                                                                   \
+                         Planes<VALUE>{input, luma, out_width, out_height, scale0, scale1, scale2, shift0, shift1,     \
+                                       shift2, flip});                                                                 \
+    }                                                                                                                  \
+    extern "C" __global__ void linear_##NAME##_##TYPE(                                                                 \
+        const unsigned char *frame, int width, int height, VALUE *input, float *luma, int out_width, int out_height,   \
+        float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip) {                \
+        linear_pixel<LAYOUT>(frame, width, height,                                                                     \
+                             Planes<VALUE>{input, luma, out_width, out_height, scale0, scale1, scale2, shift0, shift1, \
+                                           shift2, flip});                                                             \
+    }
+
+TO_INPUT(Bgr, bgr, f16, Half)
+TO_INPUT(Bgr, bgr, f32, float)
+TO_INPUT(Nv12, nv12, f16, Half)
+TO_INPUT(Nv12, nv12, f32, float)
+TO_INPUT(Yuyv, yuyv, f16, Half)
+TO_INPUT(Yuyv, yuyv, f32, float)

@@ -1,0 +1,161 @@
+// Enough of CUDA to compile the kernels for the host: g++ -x c++ -include cuda_host.h. A test's tool, not a simulator:
+// blocks run one after the other, and the threads of a block are coroutines that give way at __syncthreads.
+#pragma once
+#define BGCAM_HOST 1
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+using std::max;
+using std::min;
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+#define __forceinline__ inline
+#define __restrict__
+
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+struct alignas(8) float2 {
+    float x, y;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline float2 make_float2(float x, float y) { return {x, y}; }
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline int __float2int_rn(float x) { return int(std::nearbyint(x)); }
+
+struct Index {
+    unsigned x, y, z;
+};
+inline Index threadIdx, blockIdx, blockDim, gridDim;
+
+const int SHARED_FLOATS = 57 * 1024;  // 228 KiB, what an H100's multiprocessor has
+alignas(16) inline float shared_memory[SHARED_FLOATS];
+#define DYNAMIC_SHARED(name) float *name = shared_memory
+
+// One coroutine a thread; `barriers` counts, a thread, the barriers that it has reached.
+namespace host {
+inline ucontext_t scheduler;
+inline std::vector<ucontext_t> threads;
+inline std::vector<std::vector<char>> stacks;
+inline std::vector<int> barriers;
+inline std::vector<char> ended;
+inline unsigned running;
+inline int misuse;  // 1: not every thread reached a barrier
+inline void (*body)(void *);
+inline void *body_arguments;
+
+inline void enter() {
+    body(body_arguments);
+    ended[running] = 1;
+    swapcontext(&threads[running], &scheduler);
+}
+
+inline void block(unsigned size, bool waits) {
+    std::fill(shared_memory, shared_memory + SHARED_FLOATS, NAN);
+    if (!waits) {
+        for (threadIdx.x = 0; threadIdx.x < size; threadIdx.x++)
+            body(body_arguments);
+        return;
+    }
+    threads.resize(size);
+    stacks.resize(size);
+    barriers.assign(size, 0);
+    ended.assign(size, 0);
+    for (unsigned i = 0; i < size; i++) {
+        stacks[i].resize(64 * 1024);
+        getcontext(&threads[i]);
+        threads[i].uc_stack.ss_sp = stacks[i].data();
+        threads[i].uc_stack.ss_size = stacks[i].size();
+        threads[i].uc_link = &scheduler;
+        makecontext(&threads[i], enter, 0);
+    }
+    for (unsigned left = size; left > 0;) {
+        left = 0;
+        for (unsigned i = 0; i < size; i++) {
+            if (ended[i])
+                continue;
+            running = threadIdx.x = i;
+            swapcontext(&scheduler, &threads[i]);
+            left += !ended[i];
+        }
+        for (unsigned i = 1; i < size; i++)
+            misuse |= barriers[i] != barriers[0];
+    }
+}
+
+template <class... Arguments, std::size_t... At>
+void call(void (*kernel)(Arguments...), void **values, std::index_sequence<At...>) {
+    kernel(*static_cast<Arguments *>(values[At])...);
+}
+
+// As cuLaunchKernel: `values` points to each argument. Threads are numbered on one axis, blocks on two.
+template <class... Arguments>
+int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigned size, void **values, bool waits) {
+    static void (*chosen)(Arguments...);
+    chosen = kernel;
+    body = [](void *given) { call(chosen, static_cast<void **>(given), std::index_sequence_for<Arguments...>()); };
+    body_arguments = values;
+    misuse = 0;
+    blockDim = {size, 1, 1};
+    gridDim = {across, down, 1};
+    for (unsigned y = 0; y < down; y++)
+        for (unsigned x = 0; x < across; x++) {
+            blockIdx = {x, y, 0};
+            block(size, waits);
+        }
+    return misuse;
+}
+}  // namespace host
+
+inline void __syncthreads() {
+    const unsigned self = host::running;
+    host::barriers[self]++;
+    swapcontext(&host::threads[self], &host::scheduler);
+    threadIdx.x = self;
+}
+
+struct Half;
+float value(Half x);
+void store(Half *at, float x);
+
+inline float half_to_float(uint16_t bits) {
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    float x = exponent == 31 ? (fraction ? NAN : INFINITY)
+              : exponent     ? std::ldexp(float(1024 + fraction), exponent - 25)
+                             : std::ldexp(float(fraction), -24);
+    return bits >> 15 ? -x : x;
+}
+
+inline uint16_t float_to_half(float x) {
+    const uint16_t sign = std::signbit(x) ? 0x8000 : 0;
+    const float size = std::fabs(x);
+    if (std::isnan(x))
+        return sign | 0x7E00;
+    if (size >= 65520.0f)
+        return sign | 0x7C00;
+    int exponent;
+    std::frexp(size, &exponent);                 // size = m 2^exponent, m in [0.5, 1)
+    const int unit = std::max(exponent, -13) - 11;  // the weight of the last place
+    const int digits = int(std::nearbyint(std::ldexp(size, -unit)));
+    return sign | (size == 0 ? 0 : digits + ((std::max(exponent, -13) + 13) << 10));
+}
+#define HALF_FOR_HOST                                                         \
+    inline float value(Half x) { return half_to_float(x.bits); }              \
+    inline void store(Half *at, float x) { at->bits = float_to_half(x); }

@@ -1,0 +1,67 @@
+"""The kernels compiled for the host by g++, and launched with NumPy arrays; see cuda_host.h."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bgcam.realtime.gpu.kernels import Kernels
+from bgcam.realtime.gpu.source import ENTRIES, source_text
+
+HEADER = Path(__file__).with_name("cuda_host.h")
+ALIGNMENT = 256  # what cudaMalloc promises
+
+
+def compiler() -> str | None:
+    return shutil.which(os.environ.get("CXX", "g++"))
+
+
+def build(folder: Path) -> Kernels:
+    """Compile all kernels into a library in `folder` and give them as `Kernels` over NumPy arrays."""
+    exports = "\n".join(
+        f'extern "C" int host_{name}(unsigned x, unsigned y, unsigned n, void **v, int w) '
+        f"{{ return host::launch(&{name}, x, y, n, v, w); }}"
+        for name in ENTRIES
+    )
+    source, library = folder / "kernels.cpp", folder / "kernels.so"
+    source.write_text(f"{source_text()}\n{exports}\n", encoding="utf-8")
+    flags = "-x c++ -std=c++17 -O1 -Wall -Wno-unknown-pragmas -ffp-contract=off -shared -fPIC".split()
+    command = [str(compiler()), *flags, "-include", str(HEADER), str(source), "-o", str(library)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    loaded = ctypes.CDLL(str(library))
+
+    def launch(
+        name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
+    ) -> None:
+        assert shared_bytes <= 228 * 1024
+        held = [_value(one) for one in arguments]
+        pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(one) for one in held))
+        waits = int(shared_bytes > 0)
+        uneven = getattr(loaded, f"host_{name}")(blocks[0], blocks[1], threads, pointers, waits)
+        assert not uneven, f"{name}: not all threads of a block reached the same barriers"
+
+    return Kernels(launch)
+
+
+def _value(argument: Any) -> Any:
+    if isinstance(argument, np.ndarray):
+        assert argument.flags.c_contiguous
+        assert argument.ctypes.data % ALIGNMENT == 0, "make arrays with `device_array`"
+        return ctypes.c_void_p(argument.ctypes.data)
+    return {np.dtype("int32"): ctypes.c_int32, np.dtype("float32"): ctypes.c_float}[argument.dtype](argument.item())
+
+
+def device_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array that begins where cudaMalloc would let it, not filled."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
