@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from bgcam.realtime.picture.buffers import Buffers
 
 RADIUS = 1
-# In units of luma in [0, 1], squared: how much a contrast counts, half at 25 grey levels. At a tenth of it the edges boil
-# with the noise of a camera (3 levels), and match truth no better.
+# In units of luma in [0, 1], squared: a contrast of 25 grey levels counts half. At a tenth of it the edges boil with a
+# camera's noise (3 levels), and are no nearer to truth.
 EPS = 1e-2
 # What the network calls less than LOW is background, and more than HIGH is the person.
 LOW, HIGH = 0.04, 0.96
