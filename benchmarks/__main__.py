@@ -9,12 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bgcam.benchmarks import fps, quality
+from bgcam.benchmarks import fps, gpu, quality
 from bgcam.realtime.errors import BgcamError, UsageError
 
 COMMANDS = {
     "quality": (quality, "score the shipped model on a folder of pictures with mattes"),
     "fps": (fps, "time the pipeline on a clip"),
+    "gpu": (gpu, "time the GPU path, part by part"),
 }
 
 

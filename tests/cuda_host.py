@@ -32,7 +32,7 @@ def build(folder: Path) -> Kernels:
     )
     source, library = folder / "kernels.cpp", folder / "kernels.so"
     source.write_text(f"{source_text()}\n{exports}\n", encoding="utf-8")
-    flags = "-x c++ -std=c++17 -O1 -Wall -Wno-unknown-pragmas -ffp-contract=off -shared -fPIC".split()
+    flags = ["-x", "c++", "-std=c++17", "-O1", "-Wall", "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC"]
     command = [str(compiler()), *flags, "-include", str(HEADER), str(source), "-o", str(library)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
@@ -54,7 +54,7 @@ def build(folder: Path) -> Kernels:
 def _value(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         assert argument.flags.c_contiguous
-        assert argument.ctypes.data % ALIGNMENT == 0, "make arrays with `device_array`"
+        assert argument.ctypes.data % 16 == 0, "make arrays with `device_array`"
         return ctypes.c_void_p(argument.ctypes.data)
     return {np.dtype("int32"): ctypes.c_int32, np.dtype("float32"): ctypes.c_float}[argument.dtype](argument.item())
 

@@ -158,7 +158,9 @@ def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
 
 def composed_reference(bgr: np.ndarray, behind: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     size_wh = bgr.shape[1], bgr.shape[0]
-    gain, offset = (cv2.resize(np.ascontiguousarray(pairs[..., i]), size_wh, interpolation=cv2.INTER_LINEAR) for i in (0, 1))
+    gain, offset = (
+        cv2.resize(np.ascontiguousarray(pairs[..., i]), size_wh, interpolation=cv2.INTER_LINEAR) for i in (0, 1)
+    )
     alpha = np.clip(gain * cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY) + offset, 0, 1).astype(np.float32)
     return blend_reference(bgr, behind, alpha)
 

@@ -29,7 +29,12 @@ TOP_FOLDERS = ("benchmarks", "export", "models", "realtime", "train")
 NEEDS_NVIDIA = {"tensorrt", "tensorrt-rtx", "cuda"}  # extras that are not part of the tested set
 
 # Import names that differ from the distribution's.
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "cupy": "cupy-cuda12x", "lightning_fabric": "lightning-fabric"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "cupy": "cupy-cuda12x",
+    "cupyx": "cupy-cuda12x",
+    "lightning_fabric": "lightning-fabric",
+}
 DISTRIBUTIONS |= {"tensorrt_rtx": "tensorrt-rtx"}
 
 

@@ -46,7 +46,7 @@ class Guide:
     """Guided upsampling as `picture/guided.py` has it, whose constants these are: epsilon for a luma in [0, 1]."""
 
     radius_px: int = 1
-    epsilon: float = 1e-3
+    epsilon: float = 1e-2
     low: float = 0.04
     high: float = 0.96
 
@@ -60,7 +60,7 @@ class Kernels:
     def to_input(
         self, frame: Any, network_input: Any, luma: Any, *, layout: str, frame_wh: tuple[int, int], spec: ModelSpec
     ) -> None:
-        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says, and its luma (h, w) float32 from 0 to 255."""
+        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says, and its luma, (h, w) float32 to 255."""
         check_layout(layout, frame_wh)
         width, height = frame_wh
         out_h, out_w = (int(side) for side in network_input.shape[2:])

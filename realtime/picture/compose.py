@@ -22,6 +22,13 @@ def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8])
     return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
 
 
+def drawn_elsewhere(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
+    """The frame, composed by the GPU path: (H, W, 3) uint8 BGR of its size. Raises ValueError for another size."""
+    if bgr.shape != frame.bgr.shape:
+        raise ValueError(f"{frame} cannot have become a picture of shape {bgr.shape}")
+    return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
+
+
 def card(
     number: int, background_bgr: NDArray[np.uint8], *, time_s: float = 0.0, captured_s: float = 0.0
 ) -> ComposedFrame:

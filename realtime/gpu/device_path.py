@@ -1,0 +1,253 @@
+"""Packed frames in, packed pictures out, several in flight: n + 1 goes up while n is computed and n - 1 comes down.
+
+One CUDA graph holds all that is computed for a frame: input kernel, network, alpha, compose.
+
+A few slots are made once, each with buffers of its own on the GPU, a pinned one to upload from, and a graph; nothing is
+allocated for a frame but the pinned array that it comes back in, which CuPy's pool hands out again when it is let go.
+The network has one input and one output, so frames are computed one after another, on one stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.gpu import cuda as gpu_cuda
+from bgcam.realtime.gpu.kernels import Guide, Smoothing, check_layout, check_output, frame_shape
+from bgcam.realtime.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from bgcam.realtime.backends.device import DeviceNetwork
+
+# After the picture's bytes comes one int32: whether its alpha held something that is no number.
+FLAG_BYTES = 16
+WARM_UP_RUNS = 2
+TO_GPU, TO_HOST = 1, 2  # cudaMemcpyKind
+
+
+@dataclass
+class _Slot:
+    """One frame's buffers on the GPU, its pinned staging, and what tells how far it is."""
+
+    frame: Any
+    out: Any
+    staging: NDArray[np.uint8]
+    behind_staging: NDArray[np.uint8] | None
+    uploaded: Any
+    computed: Any
+    done: Any
+    graph: Any = None
+    result: NDArray[np.uint8] | None = None
+
+
+class DevicePath:
+    """Frames of one size and layout, in order. Not for several threads at once.
+
+    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. guide:
+    None takes the matte as it is. graph: False launches each kernel singly. graph_note: why there is no graph, or "".
+    Raises BackendError without a GPU, ValueError for a size that cannot be packed so.
+    """
+
+    def __init__(
+        self,
+        network: DeviceNetwork,
+        spec: ModelSpec,
+        *,
+        frame_wh: tuple[int, int],
+        layout: str = "bgr",
+        output: str = "bgr",
+        in_flight: int = 3,
+        guide: Guide | None = None,
+        smoothing: Smoothing | None = None,
+        graph: bool = True,
+    ):
+        check_layout(layout, frame_wh)
+        check_output(output, frame_wh)
+        if in_flight < 1:
+            raise ValueError(f"in_flight must be 1 or more, found {in_flight}")
+        cupy = self._cupy = gpu_cuda.load_cupy()
+        self._kernels = gpu_cuda.load_kernels()
+        self._network, self._spec = network, spec
+        self._frame_wh, self._layout, self._output = frame_wh, layout, output
+        self._guide, self._smoothing = guide, smoothing or Smoothing()
+        self.frame_shape, self.out_shape = frame_shape(layout, frame_wh), frame_shape(output, frame_wh)
+        self.background_shape = frame_shape("bgr", frame_wh)
+        self._input, self._alpha = (cupy.asarray(one) for one in (network.input, network.output))
+        small = tuple(int(side) for side in self._alpha.shape[2:])
+        self._luma, self._state = (cupy.zeros(small, cupy.float32) for _ in range(2))
+        self._pairs = cupy.zeros((*small, 2), cupy.float32)
+        self._behind = cupy.zeros(self.background_shape, cupy.uint8)
+        self._shown: NDArray[np.uint8] | None = None
+        self._streams = {name: cupy.cuda.Stream(non_blocking=True) for name in ("up", "compute", "down")}
+        self._slots = [self._slot() for _ in range(in_flight)]
+        self._free, self._busy = deque(self._slots), deque[_Slot]()
+        cupy.cuda.runtime.deviceSynchronize()  # what was filled above was so on another stream
+        self.graph_note = "not asked for"
+        self._warm_up()
+        if graph:
+            self.graph_note = self._capture()
+        self.reset()
+
+    def put(self, pixels: NDArray[np.uint8], background: NDArray[np.uint8], *, pinned: bool = False) -> None:
+        """Send a frame on its way. pixels: of `frame_shape`; background: (H, W, 3) BGR, uploaded unless it is the very
+        array of the frame before. pinned: pixels are `pinned_array`'s, and are left alone until they were taken.
+
+        Raises ValueError for another shape, or when `in_flight` frames are on their way: take one first.
+        """
+        if pixels.shape != self.frame_shape or pixels.dtype != np.uint8:
+            raise ValueError(f"expected a frame {self.frame_shape} uint8, found {pixels.shape} {pixels.dtype}")
+        if background.shape != self._behind.shape or background.dtype != np.uint8:
+            raise ValueError(f"a frame {self.frame_shape} cannot go before a background {background.shape}")
+        if not self._free:
+            raise ValueError(f"{len(self._slots)} frames are in flight already; take one first")
+        cuda = self._cupy.cuda
+        up, compute, down = (self._streams[name] for name in ("up", "compute", "down"))
+        slot = self._free.popleft()
+        self._busy.append(slot)
+        source = pixels
+        if not pinned:
+            np.copyto(slot.staging, pixels)
+            source = slot.staging
+        _copy(cuda, slot.frame.data.ptr, source.ctypes.data, pixels.nbytes, TO_GPU, up)
+        slot.uploaded.record(up)
+        if background is not self._shown:
+            if slot.behind_staging is None:
+                slot.behind_staging = self.pinned_array(self._behind.shape)
+            np.copyto(slot.behind_staging, background)
+            # On the computing stream: frames before this one still read the old background.
+            _copy(cuda, self._behind.data.ptr, slot.behind_staging.ctypes.data, background.nbytes, TO_GPU, compute)
+            self._shown = background
+        compute.wait_event(slot.uploaded)
+        if slot.graph is None:
+            self._enqueue(slot)
+        else:
+            slot.graph.launch(compute)
+        slot.computed.record(compute)
+        slot.result = self.pinned_array(slot.out.shape)
+        down.wait_event(slot.computed)
+        _copy(cuda, slot.result.ctypes.data, slot.out.data.ptr, slot.result.nbytes, TO_HOST, down)
+        slot.done.record(down)
+
+    def take(self) -> NDArray[np.uint8]:
+        """The oldest frame's picture, waited for: `out_shape`, pinned, the caller's to keep.
+
+        Raises BackendError when the network gave no matte for it, ValueError when nothing is on its way.
+        """
+        if not self._busy:
+            raise ValueError("no frame is in flight; put one first")
+        slot = self._busy.popleft()
+        slot.done.synchronize()
+        result, slot.result = slot.result, None
+        self._free.append(slot)
+        assert result is not None
+        size = int(np.prod(self.out_shape))
+        if result[-FLAG_BYTES:].view(np.int32)[0]:
+            raise BackendError(f"{self._network.description} gave no matte for a frame; try another --backend")
+        return result[:size].reshape(self.out_shape)
+
+    @property
+    def in_flight(self) -> int:
+        """Frames that were put and not taken."""
+        return len(self._busy)
+
+    def reset(self) -> None:
+        """Forget the mattes of frames before, as after a cut. Frames in flight are not touched."""
+        with self._streams["compute"]:
+            self._state.fill(np.nan)
+
+    def pinned_array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """A uint8 array that the GPU reads and writes by itself, not filled."""
+        import cupyx
+
+        array: NDArray[np.uint8] = cupyx.empty_pinned(shape, np.uint8)
+        return array
+
+    def alpha(self) -> NDArray[np.float32]:
+        """The newest frame's matte at the network's size, (h, w) in [0, 1], after smoothing. Waits; for comparisons."""
+        self._streams["compute"].synchronize()
+        found: NDArray[np.float32] = self._cupy.asnumpy(self._state)
+        return found
+
+    def compute_times_ms(self, runs: int) -> list[float]:
+        """What the GPU takes for all that is computed for a frame, run by run, without the copies. For measuring."""
+        stream, slot = self._streams["compute"], self._slots[0]
+        times_ms = []
+        for _ in range(runs):
+            begin, end = self._cupy.cuda.Event(), self._cupy.cuda.Event()
+            begin.record(stream)
+            if slot.graph is None:
+                self._enqueue(slot)
+            else:
+                slot.graph.launch(stream)
+            end.record(stream)
+            end.synchronize()
+            times_ms.append(float(self._cupy.cuda.get_elapsed_time(begin, end)))
+        return times_ms
+
+    def _slot(self) -> _Slot:
+        cupy = self._cupy
+        size = int(np.prod(self.out_shape))
+        events = [cupy.cuda.Event(disable_timing=True) for _ in range(3)]
+        return _Slot(
+            cupy.zeros(self.frame_shape, cupy.uint8),
+            cupy.zeros(-(-size // 16) * 16 + FLAG_BYTES, cupy.uint8),
+            self.pinned_array(self.frame_shape),
+            None,
+            *events,
+        )
+
+    def _enqueue(self, slot: _Slot) -> None:
+        """All that is computed for a frame, on the computing stream; what the graph holds."""
+        stream = self._streams["compute"]
+        flag = slot.out[-FLAG_BYTES:].view(np.int32)
+        with stream:
+            self._cupy.cuda.runtime.memsetAsync(flag.data.ptr, 0, FLAG_BYTES, stream.ptr)
+            self._kernels.to_input(
+                slot.frame, self._input, self._luma, layout=self._layout, frame_wh=self._frame_wh, spec=self._spec
+            )
+            self._network.enqueue(stream.ptr)
+            self._kernels.take_alpha(self._alpha, self._state, self._pairs, flag, smoothing=self._smoothing)
+            if self._guide is not None:
+                self._kernels.guide(self._luma, self._state, self._pairs, guide=self._guide)
+            self._kernels.compose(
+                *(slot.frame, self._behind, self._pairs, slot.out),
+                layout=self._layout,
+                output=self._output,
+                frame_wh=self._frame_wh,
+            )
+
+    def _warm_up(self) -> None:
+        """Kernels load and the network settles: none of that may happen inside a capture, or in a frame's time."""
+        for slot in self._slots[:1] * WARM_UP_RUNS:
+            self._enqueue(slot)
+        self._streams["compute"].synchronize()
+
+    def _capture(self) -> str:
+        """A graph for each slot; else why there is none, and every kernel is launched by itself."""
+        stream = self._streams["compute"]
+        try:
+            for slot in self._slots:
+                stream.begin_capture()
+                try:
+                    self._enqueue(slot)
+                finally:
+                    slot.graph = stream.end_capture()
+                slot.graph.launch(stream)
+            stream.synchronize()
+        except Exception as error:  # a network that cannot be captured fails in its own way
+            for slot in self._slots:
+                slot.graph = None
+            # What broke inside a capture leaves the stream unusable.
+            self._streams["compute"] = self._cupy.cuda.Stream(non_blocking=True)
+            self._warm_up()
+            return f"cannot be captured ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        return ""
+
+
+def _copy(cuda: Any, to: int, source: int, size: int, kind: int, stream: Any) -> None:
+    cuda.runtime.memcpyAsync(to, source, size, kind, stream.ptr)
