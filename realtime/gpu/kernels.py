@@ -16,8 +16,9 @@ from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
 from bgcam.realtime.spec import ModelSpec
 
 THREADS = 128
-# Pixels of a thread of `compose` and `to_i420`: across, down.
-UNIT_WH = (16, 2)
+# Pixels of a row that a thread of `compose` and `to_i420` makes.
+UNIT_PX = 16
+WARP = 32
 # Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
 STEP_VALUES = {"bgr": 16, "nv12": 24, "yuyv": 24}
 
@@ -116,15 +117,20 @@ class Kernels:
         small_h, small_w = (int(side) for side in pairs.shape[:2])
         sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
         name = f"compose_{layout}_{output}"
-        self._flat(name, [frame, background, pairs, out, *sizes], _units(frame_wh), threads=threads)
+        blocks, block = _rows(frame_wh, threads)
+        # A row of pairs, with one more at each end.
+        shared_bytes = 8 * (small_w + 2)
+        arguments = [frame, background, pairs, out, *sizes]
+        self._launch(name, arguments, blocks=blocks, threads=block, shared_bytes=shared_bytes)
 
     def to_i420(self, bgr: Any, out: Any, *, frame_wh: tuple[int, int]) -> None:
         """(H, W, 3) BGR to (H * 3 / 2, W) I420, even sides."""
         check_output("i420", frame_wh)
-        self._flat("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], _units(frame_wh))
+        blocks, block = _rows(frame_wh, THREADS)
+        self._launch("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], blocks=blocks, threads=block)
 
-    def _flat(self, name: str, arguments: Sequence[Any], count: int, *, threads: int = THREADS) -> None:
-        self._launch(name, arguments, blocks=(_parts(count, threads), 1), threads=threads)
+    def _flat(self, name: str, arguments: Sequence[Any], count: int) -> None:
+        self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS)
 
 
 def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:
@@ -160,5 +166,8 @@ def _parts(whole: int, part: int) -> int:
     return -(-whole // part)
 
 
-def _units(size_wh: tuple[int, int]) -> int:
-    return _parts(size_wh[0], UNIT_WH[0]) * _parts(size_wh[1], UNIT_WH[1])
+def _rows(size_wh: tuple[int, int], most_threads: int) -> tuple[tuple[int, int], int]:
+    """Blocks and threads of a block for kernels that take a row in equal parts: whole warps, few of them idle."""
+    units = _parts(size_wh[0], UNIT_PX)
+    parts = _parts(units, most_threads)
+    return (parts, size_wh[1]), _parts(_parts(units, parts), WARP) * WARP

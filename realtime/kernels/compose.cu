@@ -1,50 +1,34 @@
 // The full-resolution chain in one pass: upsample the pairs of alpha.cu bilinearly, alpha = a * gray + b, blend with the
 // background, and pack: BGR, or I420 so that BGR is never written.
 //
-// A thread makes 16 pixels of two rows: 16-byte reads and writes where rows allow it (width a multiple of 16), single
-// bytes otherwise. Alpha is held in 1/65536: whole pixels stay exact, and the rest is within a grey level of float.
-// I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of each four. Odd sides: BGR only.
+// A block makes one row, or a part of it, a thread 16 of its pixels: with 16-byte reads and writes where rows allow it
+// (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's row, in shared memory,
+// while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is within a grey
+// level of float. I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of each four.
 
-// Walks one row of the small picture from left to right, a bilinear sample a step. Where the picture grows, neighbours
-// share their columns, so most steps read nothing.
-struct Walk {
-    const float2 *upper, *lower;
-    float below;
-    int width, column;
-    float2 left, right;
-
-    __device__ Walk(const float2 *pairs, int small_width, int small_height, int y, float step_y) {
-        const float at = fminf(fmaxf((y + 0.5f) * step_y - 0.5f, 0.0f), small_height - 1.0f);
-        const int row = int(at);
-        below = at - row;
-        upper = pairs + row * small_width;
-        lower = pairs + min(row + 1, small_height - 1) * small_width;
-        width = small_width;
-        column = -2;
-        left = right = make_float2(0.0f, 0.0f);
+// The row of pairs at the height of row y, with the first and the last once more beyond the ends.
+__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y, float2 *row) {
+    const float at = fminf(fmaxf((y + 0.5f) * step_y - 0.5f, 0.0f), small_height - 1.0f);
+    const int upper = int(at), lower = min(upper + 1, small_height - 1);
+    const float below = at - upper;
+    for (int i = threadIdx.x; i < small_width + 2; i += blockDim.x) {
+        const int x = clamped(i - 1, 0, small_width - 1);
+        const float2 p = pairs[upper * small_width + x], q = pairs[lower * small_width + x];
+        row[i] = make_float2(p.x + below * (q.x - p.x), p.y + below * (q.y - p.y));
     }
+}
 
-    __device__ float2 read(int x) const {
-        const int at = min(x, width - 1);
-        const float2 p = upper[at], q = lower[at];
-        return make_float2(p.x + below * (q.x - p.x), p.y + below * (q.y - p.y));
-    }
-
-    __device__ float2 sample(int x, float step_x) {
-        const float at = fminf(fmaxf((x + 0.5f) * step_x - 0.5f, 0.0f), width - 1.0f);
-        const int now = int(at);
-        if (now != column) {
-            left = now == column + 1 ? right : read(now);
-            right = read(now + 1);
-            column = now;
-        }
-        const float beside = at - now;
-        return make_float2(left.x + beside * (right.x - left.x), left.y + beside * (right.y - left.y));
-    }
-};
+// Pixel x lies at (x + 0.5) * step - 0.5 of the small row, which begins at `row + 1`.
+__device__ inline float2 pair_at(const float2 *row, int x, float step) {
+    const float at = (x + 0.5f) * step + 0.5f;
+    const int now = int(at);
+    const float beside = at - now;
+    const float2 left = row[now], right = row[now + 1];
+    return make_float2(left.x + beside * (right.x - left.x), left.y + beside * (right.y - left.y));
+}
 
 __device__ inline Pixel blend(Pixel person, Pixel behind, float2 pair) {
-    const float alpha = fminf(fmaxf(pair.x * gray(person) + pair.y, 0.0f), 1.0f);
+    const float alpha = __saturatef(pair.x * gray(person) + pair.y);
     const int weight = __float2int_rn(alpha * 65536.0f);
     return {behind.b + (((person.b - behind.b) * weight + 32768) >> 16),
             behind.g + (((person.g - behind.g) * weight + 32768) >> 16),
@@ -104,42 +88,32 @@ struct ToI420 {
     }
 };
 
-__device__ inline void blend_row(unsigned *person, const unsigned *behind, Walk walk, int x, float step_x) {
-    unsigned done[12] = {};
-#pragma unroll
-    for (int i = 0; i < 16; i++)
-        put_pixel(done, i, blend(pixel_of(person, i), pixel_of(behind, i), walk.sample(x + i, step_x)));
-#pragma unroll
-    for (int i = 0; i < 12; i++)
-        person[i] = done[i];
-}
-
 template <class Layout, class Out>
 __device__ void compose(const unsigned char *frame, const unsigned char *background, const float2 *pairs,
                         unsigned char *out, int width, int height, int small_width, int small_height) {
-    const int across = (width + 15) / 16, unit = blockIdx.x * blockDim.x + threadIdx.x;
-    const int x = unit % across * 16, y = unit / across * 2;
-    if (y >= height)
-        return;
-    const float step_x = float(small_width) / width, step_y = float(small_height) / height;
-    if (Layout::fast(width) && y + 1 < height) {
-        unsigned person[2][12], behind[2][12];
-        Layout::load_unit(frame, width, height, x, y, person[0], person[1]);
-        Bgr::load_unit(background, width, height, x, y, behind[0], behind[1]);
+    DYNAMIC_SHARED(shared);
+    float2 *row = reinterpret_cast<float2 *>(shared);
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 16, y = blockIdx.y;
+    const float step = float(small_width) / width;
+    const bool fast = Layout::fast(width) && x < width;
+    unsigned person[12], behind[12];
+    if (fast) {
+        Layout::load_row(frame, width, height, x, y, person);
+        Bgr::load_row(background, width, height, x, y, behind);
+    }
+    pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, row);
+    __syncthreads();
+    if (fast) {
+        unsigned done[12] = {};
 #pragma unroll
-        for (int row = 0; row < 2; row++) {
-            blend_row(person[row], behind[row], Walk(pairs, small_width, small_height, y + row, step_y), x, step_x);
-            Out::put_row(out, width, height, x, y + row, person[row]);
-        }
+        for (int i = 0; i < 16; i++)
+            put_pixel(done, i, blend(pixel_of(person, i), pixel_of(behind, i), pair_at(row, x + i, step)));
+        Out::put_row(out, width, height, x, y, done);
         return;
     }
-    for (int row = y; row < min(y + 2, height); row++) {
-        Walk walk(pairs, small_width, small_height, row, step_y);
-        for (int at = x; at < min(x + 16, width); at++) {
-            const Pixel person = Layout::pixel(frame, width, height, at, row);
-            const Pixel behind = Bgr::pixel(background, width, height, at, row);
-            Out::put(out, width, height, at, row, blend(person, behind, walk.sample(at, step_x)));
-        }
+    for (int at = x; at < min(x + 16, width); at++) {
+        const Pixel mine = Layout::pixel(frame, width, height, at, y), other = Bgr::pixel(background, width, height, at, y);
+        Out::put(out, width, height, at, y, blend(mine, other, pair_at(row, at, step)));
     }
 }
 
@@ -159,18 +133,13 @@ COMPOSE(Yuyv, yuyv, ToI420, i420)
 
 // BGR that is there already to I420: for pictures that no compose made. Even sides.
 extern "C" __global__ void to_i420(const unsigned char *bgr, unsigned char *out, int width, int height) {
-    const int across = (width + 15) / 16, unit = blockIdx.x * blockDim.x + threadIdx.x;
-    const int x = unit % across * 16, y = unit / across * 2;
-    if (y >= height)
-        return;
-    if (Bgr::fast(width)) {
-        unsigned words[2][12];
-        Bgr::load_unit(bgr, width, height, x, y, words[0], words[1]);
-        ToI420::put_row(out, width, height, x, y, words[0]);
-        ToI420::put_row(out, width, height, x, y + 1, words[1]);
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 16, y = blockIdx.y;
+    if (Bgr::fast(width) && x < width) {
+        unsigned words[12];
+        Bgr::load_row(bgr, width, height, x, y, words);
+        ToI420::put_row(out, width, height, x, y, words);
         return;
     }
-    for (int row = y; row < y + 2; row++)
-        for (int at = x; at < min(x + 16, width); at++)
-            ToI420::put(out, width, height, at, row, Bgr::pixel(bgr, width, height, at, row));
+    for (int at = x; at < min(x + 16, width); at++)
+        ToI420::put(out, width, height, at, y, Bgr::pixel(bgr, width, height, at, y));
 }

@@ -72,7 +72,7 @@ __device__ inline void store16(unsigned char *to, const unsigned *words) {
     *reinterpret_cast<uint4 *>(to) = make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-// A layout tells: `pixel`, any one; `fast`, whether rows allow 16-byte accesses; `load_unit`, 16 pixels of two rows as
+// A layout tells: `pixel`, any one; `fast`, whether rows allow 16-byte accesses; `load_row`, 16 pixels of a row as
 // BGR bytes; and for sums over columns, `VALUES` neighbouring bytes of BGR a step: `load_step` reads what holds them
 // (in registers, so that several reads are under way at once), `expand` turns that into numbers.
 struct Bgr {
@@ -85,17 +85,11 @@ struct Bgr {
         return {at[0], at[1], at[2]};
     }
 
-    __device__ static void load_row(const unsigned char *frame, int width, int x, int y, unsigned *words) {
+    __device__ static void load_row(const unsigned char *frame, int width, int height, int x, int y, unsigned *words) {
         const unsigned char *at = frame + (size_t(y) * width + x) * 3;
         load16(at, words);
         load16(at + 16, words + 4);
         load16(at + 32, words + 8);
-    }
-
-    __device__ static void load_unit(const unsigned char *frame, int width, int height, int x, int y, unsigned *top,
-                                     unsigned *bottom) {
-        load_row(frame, width, x, y, top);
-        load_row(frame, width, x, y + 1, bottom);
     }
 
     __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
@@ -119,21 +113,17 @@ struct Nv12 {
         return from_yuv(frame[size_t(y) * width + x], uv[0], uv[1]);
     }
 
-    __device__ static void load_unit(const unsigned char *frame, int width, int height, int x, int y, unsigned *top,
-                                     unsigned *bottom) {
-        unsigned luma[2][4], uv[4];
-        load16(frame + size_t(y) * width + x, luma[0]);
-        load16(frame + size_t(y + 1) * width + x, luma[1]);
+    __device__ static void load_row(const unsigned char *frame, int width, int height, int x, int y, unsigned *words) {
+        unsigned luma[4], uv[4];
+        load16(frame + size_t(y) * width + x, luma);
         load16(frame + size_t(width) * height + size_t(y >> 1) * width + x, uv);
 #pragma unroll
         for (int i = 0; i < 12; i++)
-            top[i] = bottom[i] = 0;
+            words[i] = 0;
 #pragma unroll
-        for (int i = 0; i < 16; i++) {
-            const int u = byte_of(uv[i >> 2], i & 2), v = byte_of(uv[i >> 2], (i & 2) + 1);
-            put_pixel(top, i, from_yuv(byte_of(luma[0][i >> 2], i & 3), u, v));
-            put_pixel(bottom, i, from_yuv(byte_of(luma[1][i >> 2], i & 3), u, v));
-        }
+        for (int i = 0; i < 16; i++)
+            put_pixel(words, i,
+                      from_yuv(byte_of(luma[i >> 2], i & 3), byte_of(uv[i >> 2], i & 2), byte_of(uv[i >> 2], (i & 2) + 1)));
     }
 
     __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
@@ -173,22 +163,17 @@ struct Yuyv {
         return from_yuv(byte_of(pair, (i & 1) * 2), byte_of(pair, 1), byte_of(pair, 3));
     }
 
-    __device__ static void load_unit(const unsigned char *frame, int width, int height, int x, int y, unsigned *top,
-                                     unsigned *bottom) {
+    __device__ static void load_row(const unsigned char *frame, int width, int height, int x, int y, unsigned *words) {
         const unsigned char *at = frame + (size_t(y) * width + x) * 2;
-        unsigned raw[2][8];
-        load16(at, raw[0]);
-        load16(at + 16, raw[0] + 4);
-        load16(at + 2 * size_t(width), raw[1]);
-        load16(at + 2 * size_t(width) + 16, raw[1] + 4);
+        unsigned raw[8];
+        load16(at, raw);
+        load16(at + 16, raw + 4);
 #pragma unroll
         for (int i = 0; i < 12; i++)
-            top[i] = bottom[i] = 0;
+            words[i] = 0;
 #pragma unroll
-        for (int i = 0; i < 16; i++) {
-            put_pixel(top, i, pixel_in(raw[0], i));
-            put_pixel(bottom, i, pixel_in(raw[1], i));
-        }
+        for (int i = 0; i < 16; i++)
+            put_pixel(words, i, pixel_in(raw, i));
     }
 
     __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
