@@ -22,6 +22,7 @@ FORBIDDEN = {
 # The exceptions: the torch backend, which runs ONNX files, and what reads those files.
 ALLOWED = {
     "realtime/onnx_graph.py": ("onnx",),
+    "realtime/onnx_half.py": ("onnx",),
     "realtime/backends/torch.py": ("torch",),
     "realtime/backends/_torch_device.py": ("torch",),
     "realtime/backends/_torch_graph.py": ("torch",),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
+import importlib.util
 import platform
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,15 @@ from bgcam.realtime.spec import ModelSpec
 BACKENDS = {
     "openvino": "bgcam.realtime.backends.openvino:OpenVINOBackend",
     "onnxruntime": "bgcam.realtime.backends.onnxruntime:ONNXRuntimeBackend",
+    "tensorrt": "bgcam.realtime.backends.tensorrt:TensorRTBackend",
+    "tensorrt-rtx": "bgcam.realtime.backends.tensorrt_rtx:TensorRTRTXBackend",
     "torch": "bgcam.realtime.backends.torch:TorchBackend",
+}
+# What each backend of a graphics card needs; in the order in which "auto" tries them.
+CARD_MODULES = {
+    "tensorrt": ("tensorrt", "cupy", "onnx"),
+    "tensorrt-rtx": ("tensorrt_rtx", "cupy", "onnx"),
+    "torch": ("torch", "onnx"),
 }
 
 
@@ -29,12 +38,22 @@ class Backend(Protocol):
     """
 
     name: str
-    description: str
+
+    @property
+    def description(self) -> str: ...
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0): ...
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Alpha (h, w) float32 in [0, 1] for a (h, w, 3) uint8 BGR picture of exactly the input size."""
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A backend that gets ready in the background."""
+
+    def make_optional(self) -> None:
+        """Should it fail, another backend goes on in its place."""
 
 
 def load_backend(
@@ -47,8 +66,18 @@ def load_backend(
     """
     if name != "auto":
         return _backend_class(name)(path, spec, size_wh, threads=threads), []
+    backend, passed_over = load_first(auto_order(), path, spec, size_wh, threads=threads)
+    if isinstance(backend, Slow):
+        backend.make_optional()
+    return backend, passed_over
+
+
+def load_first(
+    names: list[str], path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
+) -> tuple[Backend, list[str]]:
+    """The first of these that loads, and why those before it did not. Raises BackendError when none does."""
     passed_over: list[str] = []
-    for candidate in auto_order():
+    for candidate in names:
         try:
             return _backend_class(candidate)(path, spec, size_wh, threads=threads), passed_over
         except BackendError as error:
@@ -63,12 +92,19 @@ def check_backend_name(name: str) -> None:
 
 
 def auto_order() -> list[str]:
-    """The order in which "auto" tries them: OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
-    return (
-        ["openvino", "onnxruntime"]
-        if platform.machine().lower() in ("x86_64", "amd64")
-        else ["onnxruntime", "openvino"]
-    )
+    """What "auto" tries, in order: those of a graphics card first, where there is one and they are installed."""
+    installed = [name for name, modules in CARD_MODULES.items() if all(map(_is_installed, modules))]
+    if installed:
+        from bgcam.realtime.backends._gpu import has_gpu
+
+        installed = installed if has_gpu() else []
+    return installed + cpu_order()
+
+
+def cpu_order() -> list[str]:
+    """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return ["openvino", "onnxruntime"] if x86 else ["onnxruntime", "openvino"]
 
 
 def _backend_class(name: str) -> type[Backend]:
@@ -76,3 +112,10 @@ def _backend_class(name: str) -> type[Backend]:
     module, _, attribute = BACKENDS[name].partition(":")
     found: type[Backend] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a package is there, without importing it; a torch without CUDA is not."""
+    if importlib.util.find_spec(module) is None:
+        return False
+    return module != "torch" or "+cpu" not in importlib.metadata.version("torch")

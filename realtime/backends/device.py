@@ -12,6 +12,8 @@ from bgcam.realtime.spec import ModelSpec
 
 # Tried in this order by "auto"; "module:function", imported when it is asked for.
 DEVICE_NETWORKS = {
+    "tensorrt": "bgcam.realtime.backends._engine_open:open_tensorrt",
+    "tensorrt-rtx": "bgcam.realtime.backends._engine_open:open_tensorrt_rtx",
     "torch": "bgcam.realtime.backends._torch_device:open_network",
 }
 PRECISIONS = ("auto", "fp16", "bf16", "fp32", "int8")

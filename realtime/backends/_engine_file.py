@@ -1,0 +1,110 @@
+"""A TensorRT engine in a file that says what it is: an engine alone is opaque, and loading a foreign one may crash.
+
+The file is one line of text, one line of JSON (`EngineManifest`), and the engine's bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+MAGIC = b"bgcam-engine 1\n"
+
+
+class EngineRefused(Exception):
+    """The file is no engine of ours, is damaged, or is not what is wanted; it says which."""
+
+
+@dataclass(frozen=True)
+class EngineManifest:
+    """What an engine was made of, by what, and for what.
+
+    api: "tensorrt" or "tensorrt-rtx"; api_version: of that package. model_sha256: of the ONNX file. precision: fp16,
+    fp32 or int8. gpu, driver: of the machine, "" for an engine that was built for others. compute_capabilities: what
+    it was built for, such as "SM89", or ("CURRENT",). input, output: name, shape and type of each. spec: the model's, with this
+    engine's size alone, as JSON.
+    """
+
+    api: str
+    api_version: str
+    model_sha256: str
+    size_wh: tuple[int, int]
+    precision: str
+    gpu: str
+    driver: str
+    compute_capabilities: tuple[str, ...]
+    input: tuple[str, tuple[int, ...], str]
+    output: tuple[str, tuple[int, ...], str]
+    spec: str
+    engine_sha256: str
+    engine_bytes: int
+
+
+def write_engine(path: Path, manifest: EngineManifest, engine: bytes | memoryview) -> None:
+    """Write the file whole. Raises OSError."""
+    write_whole(path, MAGIC, json.dumps(asdict(manifest), sort_keys=True).encode(), b"\n", engine)
+
+
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file under another name first, so that it is there whole or not at all. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_engine(path: Path) -> tuple[EngineManifest, bytes]:
+    """What the file says of itself, and the engine, its checksum compared. Raises EngineRefused, FileNotFoundError."""
+    data = path.read_bytes()
+    if not data.startswith(MAGIC):
+        raise EngineRefused("it is no engine file of bgcam")
+    line, _, engine = data[len(MAGIC) :].partition(b"\n")
+    try:
+        manifest = _manifest(line)
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineRefused(f"its first lines are damaged ({error})") from None
+    if len(engine) != manifest.engine_bytes:
+        raise EngineRefused(f"it is cut off: {len(engine)} of {manifest.engine_bytes} bytes")
+    if sha256(engine) != manifest.engine_sha256:
+        raise EngineRefused("it is damaged: its checksum differs")
+    return manifest, engine
+
+
+def check_engine(manifest: EngineManifest, wanted: Mapping[str, object]) -> None:
+    """Raise EngineRefused with the first field that is not as wanted (by `EngineManifest`'s names)."""
+    for name, value in wanted.items():
+        found = getattr(manifest, name)
+        if found != value:
+            raise EngineRefused(f"it was built for another {name.replace('_', ' ')}: {found or 'none'}, not {value}")
+
+
+def sha256(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _manifest(line: bytes) -> EngineManifest:
+    """Raises ValueError, TypeError or KeyError when the line is none."""
+    values = json.loads(line)
+    if not isinstance(values, dict) or set(values) != {field.name for field in fields(EngineManifest)}:
+        raise ValueError("not the expected fields")
+    width, height = values["size_wh"]
+    ends = {}
+    for end in ("input", "output"):
+        name, shape, kind = values[end]
+        ends[end] = (str(name), tuple(int(side) for side in shape), str(kind))
+    sides = {"size_wh": (int(width), int(height)), "compute_capabilities": tuple(values["compute_capabilities"])}
+    return EngineManifest(**{**values, **sides, **ends})
