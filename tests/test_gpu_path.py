@@ -44,7 +44,11 @@ class Bright:
                 self._infer()
 
     def _infer(self) -> None:
-        self.output[0, 0] = self.input[0, 0] * SPEC.std[0] + SPEC.mean[0]
+        # In place: what a capture allocates is another's when the graph runs.
+        alpha = self.output[0, 0]
+        alpha[...] = self.input[0, 0]
+        alpha *= SPEC.std[0]
+        alpha += SPEC.mean[0]
         if self.breaks:
             self.output[0, 0, 3, 4] = np.nan
 
