@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rounds, spread
+from bgcam.realtime.gpu.cuda import capture
 from bgcam.realtime.models import MODELS_FOLDER
 from bgcam.realtime.spec import ModelSpec, read_spec
 
@@ -159,13 +160,13 @@ def _inference(cupy: Any, network: Any, seconds: float) -> Row:
             network.enqueue(stream.ptr)
         stream.synchronize()
         plain = spread(event_times_ms(cupy, stream, lambda: network.enqueue(stream.ptr), seconds=seconds))
-        stream.begin_capture()
+        singly = {"launched_singly_ms": plain["median_ms"]}
         try:
-            network.enqueue(stream.ptr)
-        finally:
-            graph = stream.end_capture()
-        captured = spread(event_times_ms(cupy, stream, lambda: graph.launch(stream), seconds=seconds))
-    return {**captured, "launched_singly_ms": plain["median_ms"]}
+            graph = capture(stream, lambda: network.enqueue(stream.ptr))
+            captured = spread(event_times_ms(cupy, stream, lambda: graph.launch(stream), seconds=seconds))
+        except Exception as error:  # what it takes without a graph is worth having
+            return singly | {"graph": one_line(error)}
+    return captured | singly
 
 
 def _driver() -> str | None:

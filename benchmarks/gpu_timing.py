@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bgcam.realtime.gpu.cuda import capture
+
 # How many times the L2 cache the buffers of one round fill: what a kernel reads is then never left over in it.
 L2_TIMES = 4
 MIN_RUNS = 5
@@ -20,17 +22,17 @@ def median_us(cupy: Any, launches: Sequence[Callable[[], None]], *, seconds: flo
         for _ in range(2):
             launches[0]()
         stream.synchronize()
-        stream.begin_capture()
-        try:
-            for launch in launches:
-                launch()
-        finally:
-            graph = stream.end_capture()
+        graph = capture(stream, lambda: _all(launches))
     return (
         float(np.median(event_times_ms(cupy, stream, lambda: graph.launch(stream), seconds=seconds)))
         * 1e3
         / len(launches)
     )
+
+
+def _all(launches: Sequence[Callable[[], None]]) -> None:
+    for launch in launches:
+        launch()
 
 
 def event_times_ms(cupy: Any, stream: Any, launch: Callable[[], Any], *, seconds: float) -> list[float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bgcam.realtime.errors import BackendError
@@ -28,6 +29,18 @@ def load_cupy() -> Any:
     if not found:
         raise BackendError("no NVIDIA GPU was found; use --backend auto")
     return cupy
+
+
+def capture(stream: Any, launch: Callable[[], None]) -> Any:
+    """A CUDA graph of what `launch` puts on this stream, or its own error; the stream is of no use after one."""
+    stream.begin_capture()
+    try:
+        launch()
+    except BaseException:
+        with contextlib.suppress(Exception):  # it only says that something failed before
+            stream.end_capture()
+        raise
+    return stream.end_capture()
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,11 +233,7 @@ class DevicePath:
         stream = self._streams["compute"]
         try:
             for slot in self._slots:
-                stream.begin_capture()
-                try:
-                    self._enqueue(slot)
-                finally:
-                    slot.graph = stream.end_capture()
+                slot.graph = gpu_cuda.capture(stream, partial(self._enqueue, slot))
                 slot.graph.launch(stream)
             stream.synchronize()
         except Exception as error:  # a network that cannot be captured fails in its own way
