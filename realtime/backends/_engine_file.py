@@ -26,8 +26,8 @@ class EngineManifest:
 
     api: "tensorrt" or "tensorrt-rtx"; api_version: of that package. model_sha256: of the ONNX file. precision: fp16,
     fp32 or int8. gpu, driver: of the machine, "" for an engine that was built for others. compute_capabilities: what
-    it was built for, such as "SM89", or ("CURRENT",). input, output: name, shape and type of each. spec: the model's, with this
-    engine's size alone, as JSON.
+    it was built for, such as "SM89", or ("CURRENT",). input, output: name, shape and type of each. spec: the model's,
+    with this engine's size alone, as JSON.
     """
 
     api: str
