@@ -23,7 +23,7 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     """Host to host: one frame in flight for latency, several for frames a second. One background, already uploaded."""
     from bgcam.realtime.backends.device import open_device_network
     from bgcam.realtime.gpu.device_path import DevicePath
-    from bgcam.realtime.gpu.kernels import Guide
+    from bgcam.realtime.gpu.kernels import Guide, Steadiness
 
     path = find_model()
     spec = read_spec(path)
@@ -40,7 +40,13 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
                 else:
                     network = NoNetwork(cupy, size_wh)
                 for layout, output, pinned in FRAMES if kind == "network" else FRAMES[2:3]:
-                    made: dict[str, Any] = {"frame_wh": wh, "layout": layout, "output": output, "guide": Guide()}
+                    made: dict[str, Any] = {
+                        "frame_wh": wh,
+                        "layout": layout,
+                        "output": output,
+                        "guide": Guide(),
+                        "steadiness": Steadiness(),
+                    }
                     one = DevicePath(network, spec, in_flight=1, **made)
                     several = DevicePath(network, spec, in_flight=IN_FLIGHT, **made)
                     yield row | {

@@ -77,7 +77,7 @@ def copy_gb_s(cupy: Any, seconds: float) -> float:
 def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
     """Each kernel against its floor: the bytes it must move over the copy bandwidth."""
     from bgcam.realtime.gpu.cuda import load_kernels
-    from bgcam.realtime.gpu.kernels import Guide, Smoothing, frame_shape
+    from bgcam.realtime.gpu.kernels import Guide, Steadiness, frame_shape
 
     bandwidth = copy_gb_s(cupy, seconds)
     run = load_kernels()
@@ -100,9 +100,9 @@ def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
         }
         given = cupy.empty((1, 3, *small), cupy.float16)
         alpha = cupy.asarray(random.random((1, 1, *small), np.float32).astype(np.float16))
-        luma, state = (cupy.asarray(random.random(small, np.float32)) for _ in range(2))
+        luma, state, seen, moved = (cupy.asarray(random.random(small, np.float32)) for _ in range(4))
         pairs = cupy.asarray(random.random((*small, 2), np.float32))
-        bad = cupy.zeros(1, cupy.int32)
+        bad, total = cupy.zeros(1, cupy.int32), cupy.zeros(1, cupy.float32)
         cases: list[tuple[str, int, list[Any]]] = []
         for layout, held in frames.items():
             launch = partial(run.to_input, layout=layout, frame_wh=wh, spec=spec)
@@ -118,8 +118,11 @@ def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
         launches = [partial(run.to_i420, b, o, frame_wh=wh) for b, o in zip(behind, outs["i420"], strict=True)]
         cases.append(("pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches))
         # The small kernels always find their data in the cache, as in a frame.
-        launches = [partial(run.take_alpha, alpha, state, pairs, bad, smoothing=Smoothing())] * 20
-        cases.append(("take alpha", alpha.nbytes + 2 * state.nbytes + pairs.nbytes, launches))
+        launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
+        cases.append(("movement", 3 * luma.nbytes, launches))
+        held = (alpha, luma, moved, total, state, seen, pairs, bad)
+        launches = [partial(run.take_alpha, *held, steadiness=Steadiness())] * 20
+        cases.append(("take alpha", alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches))
         launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
         cases.append(("guide", luma.nbytes + state.nbytes + pairs.nbytes, launches))
         for name, moved, launches in cases:

@@ -39,6 +39,11 @@ inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline float __saturatef(float x) { return x > 0 ? std::min(x, 1.0f) : 0.0f; }
+inline float atomicAdd(float *at, float x) {
+    const float before = *at;
+    *at += x;
+    return before;
+}
 inline int __float2int_rn(float x) { return int(std::nearbyint(x)); }
 
 struct Index {

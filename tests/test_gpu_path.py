@@ -16,10 +16,10 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.device_path import DevicePath
-from bgcam.realtime.gpu.kernels import Guide, Kernels, Smoothing
+from bgcam.realtime.gpu.kernels import Guide, Kernels, Steadiness
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
-from bgcam.realtime.picture.compose import compose, drawn_elsewhere
+from bgcam.realtime.picture.compose import compose, composed
 from bgcam.realtime.spec import ModelSpec
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
@@ -140,8 +140,9 @@ def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any) -> None:
     assert path.in_flight == 0
 
 
-def test_smoothing_holds_and_reset_forgets(cupy: Any) -> None:
-    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, smoothing=Smoothing(least=0.25))
+def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
+    steadiness = Steadiness(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), cut=300.0)  # ever a quarter
+    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, steadiness=steadiness)
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.75), (black, 0.5625)):
         path.put(shown, black)
@@ -151,6 +152,15 @@ def test_smoothing_holds_and_reset_forgets(cupy: Any) -> None:
     path.put(black, white)
     path.take()
     np.testing.assert_allclose(path.alpha(), 0, atol=1e-4)
+
+
+def test_a_cut_is_taken_as_it_is(cupy: Any) -> None:
+    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=2, steadiness=Steadiness())
+    white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
+    for shown, alpha in ((white, 1.0), (black, 0.0), (white, 1.0)):
+        path.put(shown, black)
+        path.take()
+        np.testing.assert_allclose(path.alpha(), alpha, atol=1e-4)
 
 
 def test_what_does_not_fit_is_refused(cupy: Any) -> None:
@@ -172,9 +182,9 @@ def test_what_does_not_fit_is_refused(cupy: Any) -> None:
 
 def test_a_picture_of_another_size_is_no_frames() -> None:
     camera = CameraFrame(0, frame(0), 0.0, 0.0)
-    assert drawn_elsewhere(camera, frame(1)).number == 0
+    assert composed(camera, frame(1)).number == 0
     with pytest.raises(ValueError, match="cannot have become"):
-        drawn_elsewhere(camera, frame(0)[:-1])
+        composed(camera, frame(0)[:-1])
 
 
 @pytest.mark.parametrize("frame_wh", [(64, 34), (640, 360)])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.kernels import Guide, Kernels, Smoothing, frame_shape
+from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
 from bgcam.realtime.spec import ModelSpec
@@ -110,22 +110,55 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     assert np.abs(machine.get(luma) - gray).max() <= 1
 
 
+def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, steadiness: Steadiness) -> Any:
+    """What is kept after the frame, as NumPy: alpha, luma; then the pairs and whether alpha was bad."""
+    new = machine.put(luma.astype(np.float32))
+    alpha, seen = (machine.put(one.astype(np.float32)) for one in kept)
+    moved, total = machine.put(np.zeros(luma.shape, np.float32)), machine.put(np.zeros(1, np.float32))
+    pairs, bad = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(1, np.int32))
+    if steadiness != UNSTEADY:
+        moved = machine.put(poisoned(luma.shape, "float32"))
+        machine.kernels.movement(new, seen, moved, total, steadiness=steadiness)
+    machine.kernels.take_alpha(machine.put(output), new, moved, total, alpha, seen, pairs, bad, steadiness=steadiness)
+    return [machine.get(one) for one in (alpha, seen, pairs, bad)]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_alpha_is_taken_and_smoothed(machine: Machine, dtype: str) -> None:
-    shape = (13, 19)
+@pytest.mark.parametrize("size_wh", [(1, 1), (3, 50), (48, 32), (31, 9)])
+@pytest.mark.parametrize("change", [3, 30, 200])  # noise and slow movement, movement, a cut
+def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size_wh: Any, change: int) -> None:
+    steady = pytest.importorskip("bgcam.realtime.picture.steady")
+    constants = [steady.REST, steady.APART, steady.MOVED, steady.SURE, steady.LEAVE, steady.HELD, steady.CUT]
+    assert Steadiness() == Steadiness(*constants)
+    shape = size_wh[::-1]
     random = np.random.default_rng(2)
-    output = random.uniform(-0.1, 1.1, (1, 1, *shape)).astype(dtype)
-    before = random.uniform(0, 1, shape).astype(np.float32)
-    before[0, :3] = np.nan  # nothing was there
-    state, bad = machine.put(before), machine.put(np.zeros(1, np.int32))
-    pairs = machine.put(poisoned((*shape, 2), "float32"))
-    machine.kernels.take_alpha(machine.put(output), state, pairs, bad, smoothing=Smoothing(least=0.3, slope=0.5))
-    new = np.clip(output[0, 0].astype(np.float32), 0, 1)
-    expected = np.where(np.isnan(before), new, before + np.minimum(0.3 + 0.5 * abs(new - before), 1) * (new - before))
-    np.testing.assert_allclose(machine.get(state), expected, atol=1e-6)
-    np.testing.assert_array_equal(machine.get(pairs)[..., 1], machine.get(state))
-    np.testing.assert_array_equal(machine.get(pairs)[..., 0], 0)
-    assert machine.get(bad)[0] == 0
+    seen = random.uniform(0, 255, shape).astype(np.float32)
+    luma = np.clip(seen + random.normal(0, change, shape) + change, 0, 255).astype(np.uint8)
+    before = np.clip(random.normal(0.5, 0.6, shape), 0, 1).astype(np.float32)
+    output = np.clip(before + random.normal(0, 0.2, shape), 0, 1).astype(dtype)[None, None]
+    alpha, kept, pairs, bad = take(machine, output, luma, (before, seen), Steadiness())
+    expected = steady.steady_reference(output[0, 0].astype(np.float32), luma, steady.Kept(before, seen))
+    np.testing.assert_allclose(alpha, expected.alpha, atol=1e-4)
+    np.testing.assert_allclose(kept, expected.luma, atol=1e-2)
+    np.testing.assert_array_equal(pairs[..., 1], alpha)
+    np.testing.assert_array_equal(pairs[..., 0], 0)
+    assert bad[0] == 0
+
+
+@pytest.mark.parametrize("steadiness", [Steadiness(), UNSTEADY])
+def test_a_first_matte_is_taken_as_it_is(machine: Machine, steadiness: Steadiness) -> None:
+    output = np.random.default_rng(3).uniform(-0.1, 1.1, (1, 1, 5, 7)).astype(np.float32)
+    luma = np.random.default_rng(4).integers(0, 256, (5, 7), dtype=np.uint8)
+    nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
+    alpha, seen, _, _ = take(machine, output, luma, nothing, steadiness)
+    np.testing.assert_array_equal(alpha, np.clip(output[0, 0], 0, 1))
+    np.testing.assert_array_equal(seen, luma)
+
+
+def test_unsteady_mattes_follow_at_once(machine: Machine) -> None:
+    output = np.random.default_rng(3).uniform(0, 1, (1, 1, 5, 7)).astype(np.float32)
+    alpha, _, _, _ = take(machine, output, np.zeros((5, 7), np.uint8), (np.ones((5, 7)), np.ones((5, 7))), UNSTEADY)
+    np.testing.assert_allclose(alpha, output[0, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -133,12 +166,11 @@ def test_alpha_is_taken_and_smoothed(machine: Machine, dtype: str) -> None:
 def test_alpha_that_is_no_number_is_told_and_hides(machine: Machine, dtype: str, wrong: float) -> None:
     output = np.ones((1, 1, 5, 7), dtype)
     output[0, 0, 2, 3] = wrong
-    state, bad = machine.put(poisoned((5, 7), "float32")), machine.put(np.zeros(1, np.int32))
-    pairs = machine.put(poisoned((5, 7, 2), "float32"))
-    machine.kernels.take_alpha(machine.put(output), state, pairs, bad, smoothing=Smoothing())
-    assert machine.get(bad)[0] == 1
-    assert machine.get(state)[2, 3] == 0
-    assert machine.get(state).sum() == 34
+    nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
+    alpha, _, _, bad = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNSTEADY)
+    assert bad[0] == 1
+    assert alpha[2, 3] == 0
+    assert alpha.sum() == 34
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (48, 32), (19, 23)])
@@ -151,7 +183,8 @@ def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
     alpha = np.clip(random.normal(0.5, 0.7, (height, width)), 0, 1).astype(np.float32)
     pairs = machine.put(poisoned((height, width, 2), "float32"))
     machine.kernels.guide(machine.put(luma.astype(np.float32)), machine.put(alpha), pairs, guide=Guide())
-    gain, offset = guided.line_coefficients(alpha, luma)
+    lines = guided.find_lines(alpha, luma)
+    gain, offset = lines.gain, lines.offset
     np.testing.assert_allclose(machine.get(pairs)[..., 0] * 255, gain * 255, atol=2e-3)
     np.testing.assert_allclose(machine.get(pairs)[..., 1], offset, atol=2e-3)
 

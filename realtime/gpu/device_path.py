@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu import cuda as gpu_cuda
-from bgcam.realtime.gpu.kernels import Guide, Smoothing, check_layout, check_output, frame_shape
+from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Steadiness, check_layout, check_output, frame_shape
 from bgcam.realtime.spec import ModelSpec
 
 if TYPE_CHECKING:
     from bgcam.realtime.backends.device import DeviceNetwork
 
-# After the picture's bytes comes one int32: whether its alpha held something that is no number.
-FLAG_BYTES = 16
+# After the picture's bytes: an int32, whether its alpha held something that is no number; 16 bytes before the end a
+# float32, how many cells changed much since the frame before.
+FLAG_BYTES = 32
 WARM_UP_RUNS = 2
 TO_GPU, TO_HOST = 1, 2  # cudaMemcpyKind
 
@@ -49,8 +50,9 @@ class _Slot:
 class DevicePath:
     """Frames of one size and layout, in order. Not for several threads at once.
 
-    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. guide:
-    None takes the matte as it is. graph: False launches each kernel singly. graph_note: why there is no graph, or "".
+    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. guide
+    and steadiness: None leaves that step out. graph: False launches each kernel singly. graph_note: why there is no
+    graph, or "".
     Raises BackendError without a GPU, ValueError for a size that cannot be packed so.
     """
 
@@ -64,7 +66,7 @@ class DevicePath:
         output: str = "bgr",
         in_flight: int = 3,
         guide: Guide | None = None,
-        smoothing: Smoothing | None = None,
+        steadiness: Steadiness | None = None,
         graph: bool = True,
     ):
         check_layout(layout, frame_wh)
@@ -75,12 +77,12 @@ class DevicePath:
         self._kernels = gpu_cuda.load_kernels()
         self._network, self._spec = network, spec
         self._frame_wh, self._layout, self._output = frame_wh, layout, output
-        self._guide, self._smoothing = guide, smoothing or Smoothing()
+        self._guide, self._steadiness = guide, steadiness
         self.frame_shape, self.out_shape = frame_shape(layout, frame_wh), frame_shape(output, frame_wh)
         self.background_shape = frame_shape("bgr", frame_wh)
         self._input, self._alpha = (cupy.asarray(one) for one in (network.input, network.output))
         small = tuple(int(side) for side in self._alpha.shape[2:])
-        self._luma, self._state = (cupy.zeros(small, cupy.float32) for _ in range(2))
+        self._luma, self._kept_alpha, self._kept_luma, self._moved = (cupy.zeros(small, cupy.float32) for _ in range(4))
         self._pairs = cupy.zeros((*small, 2), cupy.float32)
         self._behind = cupy.zeros(self.background_shape, cupy.uint8)
         self._shown: NDArray[np.uint8] | None = None
@@ -159,7 +161,7 @@ class DevicePath:
     def reset(self) -> None:
         """Forget the mattes of frames before, as after a cut. Frames in flight are not touched."""
         with self._streams["compute"]:
-            self._state.fill(np.nan)
+            self._kept_alpha.fill(np.nan)
 
     def pinned_array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """A uint8 array that the GPU reads and writes by itself, not filled."""
@@ -171,7 +173,7 @@ class DevicePath:
     def alpha(self) -> NDArray[np.float32]:
         """The newest frame's matte at the network's size, (h, w) in [0, 1], after smoothing. Waits; for comparisons."""
         self._streams["compute"].synchronize()
-        found: NDArray[np.float32] = self._cupy.asnumpy(self._state)
+        found: NDArray[np.float32] = self._cupy.asnumpy(self._kept_alpha)
         return found
 
     def compute_times_ms(self, runs: int) -> list[float]:
@@ -205,16 +207,22 @@ class DevicePath:
     def _enqueue(self, slot: _Slot) -> None:
         """All that is computed for a frame, on the computing stream; what the graph holds."""
         stream = self._streams["compute"]
-        flag = slot.out[-FLAG_BYTES:].view(np.int32)
+        kept = self._kept_alpha, self._kept_luma
+        bad, total = (slot.out[-at:][:4].view(kind) for at, kind in ((FLAG_BYTES, np.int32), (16, np.float32)))
         with stream:
-            self._cupy.cuda.runtime.memsetAsync(flag.data.ptr, 0, FLAG_BYTES, stream.ptr)
+            self._cupy.cuda.runtime.memsetAsync(bad.data.ptr, 0, FLAG_BYTES, stream.ptr)
             self._kernels.to_input(
                 slot.frame, self._input, self._luma, layout=self._layout, frame_wh=self._frame_wh, spec=self._spec
             )
             self._network.enqueue(stream.ptr)
-            self._kernels.take_alpha(self._alpha, self._state, self._pairs, flag, smoothing=self._smoothing)
+            if self._steadiness is not None:
+                self._kernels.movement(self._luma, self._kept_luma, self._moved, total, steadiness=self._steadiness)
+            self._kernels.take_alpha(
+                *(self._alpha, self._luma, self._moved, total, *kept, self._pairs, bad),
+                steadiness=self._steadiness or UNSTEADY,
+            )
             if self._guide is not None:
-                self._kernels.guide(self._luma, self._state, self._pairs, guide=self._guide)
+                self._kernels.guide(self._luma, self._kept_alpha, self._pairs, guide=self._guide)
             self._kernels.compose(
                 *(slot.frame, self._behind, self._pairs, slot.out),
                 layout=self._layout,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.gpu.device_path import DevicePath
-from bgcam.realtime.gpu.kernels import Guide, Smoothing
-from bgcam.realtime.picture.compose import drawn_elsewhere
+from bgcam.realtime.gpu.kernels import Guide, Steadiness
+from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.spec import read_spec
 
 
@@ -32,7 +32,7 @@ class FramePath:
         precision: str = "auto",
         in_flight: int = 3,
         guide: Guide | None = None,
-        smoothing: Smoothing | None = None,
+        steadiness: Steadiness | None = None,
     ):
         from bgcam.realtime.backends.device import open_device_network
 
@@ -41,7 +41,9 @@ class FramePath:
             model_path, spec, spec.best_size_wh(frame_wh), backend=backend, precision=precision
         )
         self.description = network.description
-        self._path = DevicePath(network, spec, frame_wh=frame_wh, in_flight=in_flight, guide=guide, smoothing=smoothing)
+        self._path = DevicePath(
+            network, spec, frame_wh=frame_wh, in_flight=in_flight, guide=guide, steadiness=steadiness
+        )
         self._room = in_flight
         self._frames: deque[CameraFrame] = deque()
 
@@ -53,7 +55,7 @@ class FramePath:
     def collect(self) -> ComposedFrame:
         """The oldest frame that was submitted, composed. Raises BackendError when there was no matte for it."""
         frame = self._frames.popleft()  # first: were this frame to fail, the next would not get its picture
-        return drawn_elsewhere(frame, self._path.take())
+        return composed(frame, self._path.take())
 
     def __call__(self, frames: Iterable[tuple[CameraFrame, NDArray[np.uint8]]]) -> Iterator[ComposedFrame]:
         """Every frame with its background, composed, in order."""

@@ -32,14 +32,20 @@ class Launch(Protocol):
 
 
 @dataclass(frozen=True)
-class Smoothing:
-    """How far the matte moves towards the network's newest: `least + slope * |difference|`, at most all the way.
+class Steadiness:
+    """Steady mattes as `picture/steady.py` has them, whose constants these are."""
 
-    least in (0, 1], slope 0 or more; least 1 is no smoothing.
-    """
+    rest: float = 0.2
+    apart: tuple[float, float] = (0.1, 0.5)
+    moved: tuple[float, float] = (2.0, 6.0)
+    sure: float = 0.04
+    leave: float = 0.15
+    held: float = 0.25
+    cut: float = 10.0
 
-    least: float = 1.0
-    slope: float = 0.0
+
+# Takes every matte as it is.
+UNSTEADY = Steadiness(rest=1.0, held=1.0)
 
 
 @dataclass(frozen=True)
@@ -85,12 +91,35 @@ class Kernels:
         name = f"area_{layout}_{kind}"
         self._launch(name, [*arguments, np.int32(tile)], blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
 
-    def take_alpha(self, output: Any, state: Any, pairs: Any, bad: Any, *, smoothing: Smoothing) -> None:
-        """The network's (1, 1, h, w) into state (h, w) float32 and pairs (h, w, 2) float32; bad (1,) int32."""
-        count = int(np.prod(state.shape))
-        numbers = [np.int32(count), np.float32(smoothing.least), np.float32(smoothing.slope)]
+    def movement(self, luma: Any, kept_luma: Any, moved: Any, total: Any, *, steadiness: Steadiness) -> None:
+        """luma and kept_luma to moved, all (h, w) float32 in grey levels; total (1,) float32 has to be 0."""
+        height, width = (int(side) for side in luma.shape)
+        arguments = [luma, kept_luma, moved, total, np.int32(width), np.int32(height), np.float32(steadiness.cut)]
+        self._flat("movement", arguments, width * height, shared_bytes=4 * THREADS)
+
+    def take_alpha(
+        self,
+        output: Any,
+        luma: Any,
+        moved: Any,
+        total: Any,
+        kept_alpha: Any,
+        kept_luma: Any,
+        pairs: Any,
+        bad: Any,
+        *,
+        steadiness: Steadiness,
+    ) -> None:
+        """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32; bad (1,) int32.
+
+        moved and total are `movement`'s, or zeros for UNSTEADY.
+        """
+        count = int(np.prod(kept_alpha.shape))
+        one = steadiness
+        numbers = (one.rest, *one.apart, *one.moved, one.sure, one.leave, one.held)
+        arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, bad]
         name = f"take_alpha_{DTYPES[str(output.dtype)]}"
-        self._flat(name, [output, state, pairs, bad, *numbers], count)
+        self._flat(name, [*arrays, np.int32(count), *(np.float32(number) for number in numbers)], count)
 
     def guide(self, luma: Any, alpha: Any, pairs: Any, *, guide: Guide) -> None:
         """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
@@ -129,8 +158,9 @@ class Kernels:
         blocks, block = _rows(frame_wh, THREADS)
         self._launch("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], blocks=blocks, threads=block)
 
-    def _flat(self, name: str, arguments: Sequence[Any], count: int) -> None:
-        self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS)
+    def _flat(self, name: str, arguments: Sequence[Any], count: int, *, shared_bytes: int = 0) -> None:
+        blocks = (_parts(count, THREADS), 1)
+        self._launch(name, arguments, blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
 
 
 def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:

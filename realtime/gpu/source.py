@@ -14,6 +14,7 @@ DTYPES = {"float16": "f16", "float32": "f32"}
 
 ENTRIES = (
     *(f"{how}_{layout}_{kind}" for how in ("area", "linear") for layout in LAYOUTS for kind in DTYPES.values()),
+    "movement",
     *(f"take_alpha_{kind}" for kind in DTYPES.values()),
     "guided_pairs",
     *(f"compose_{layout}_{output}" for layout in LAYOUTS for output in OUTPUTS),

@@ -55,7 +55,8 @@ __device__ void sum_columns(const unsigned char *frame, int width, int height, i
 
 template <class Layout, class Value>
 __device__ void area_row(const unsigned char *frame, int width, int height, int tile, const Planes<Value> &out) {
-    DYNAMIC_SHARED(sums);
+    DYNAMIC_SHARED(shared);
+    float *sums = shared;
     const int Y = blockIdx.y, first = blockIdx.x * tile, end = min(first + tile, out.width);
     const int top = Y * height, bottom = top + height;
     const int left = int((long long)first * width / out.width), right = int(((long long)end * width - 1) / out.width) + 1;
