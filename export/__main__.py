@@ -1,4 +1,7 @@
-"""`python -m bgcam.export CHECKPOINT -o models/NAME.onnx --data DIR`: one file for every backend, compared first."""
+"""`python -m bgcam.export CHECKPOINT -o models/NAME.onnx --data DIR`: one file for every backend, compared first.
+
+`python -m bgcam.export MODEL --to tensorrt|tensorrt-rtx -o NAME.engine`: an engine, from such a file or a checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from numpy.typing import NDArray
 
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.options import size_wh
+
+# The backends that a new file is compared on; engines are compared when they are built.
+COMPARED = ("openvino", "onnxruntime", "torch")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,10 +30,16 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m bgcam.export",
         description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays.",
     )
-    ap.add_argument("checkpoint", type=Path, help=".pt of `bgcam.train fit` or a .safetensors weights file")
-    ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx")
-    ap.add_argument("--precision", choices=("int8", "fp32"), default="int8")
-    ap.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR",
+    ap.add_argument("checkpoint", type=Path,
+                    help=".pt of `bgcam.train fit` or a .safetensors weights file; for an engine also an .onnx file")
+    ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx, or NAME.engine")
+    ap.add_argument("--to", choices=("onnx", "tensorrt", "tensorrt-rtx"), default="onnx")
+    ap.add_argument("--precision", choices=("int8", "fp16", "fp32"), help="default: int8; fp16 for an engine")
+    ap.add_argument("--size", type=size_wh, metavar="WxH", help="an engine's input size; default: the model's first")
+    ap.add_argument("--compute-capability", action="append", default=[], metavar="SM89",
+                    help="a kind of card to build a tensorrt-rtx engine for, which then needs none here; several times "
+                    "for several; default: the card of this machine")
+    ap.add_argument("--data", type=Path, nargs="+", metavar="DIR",
                     help="training folders: the training part calibrates INT8, the validation part checks the export")
     ap.add_argument("--backgrounds", type=Path, help="photos without people, for calibration as in training")
     ap.add_argument("--calibrate", type=int, default=300, metavar="N", help="pictures for calibration (300)")
@@ -78,14 +91,32 @@ def export(args: argparse.Namespace) -> None:
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
 
 
+def to_engine(args: argparse.Namespace) -> None:
+    """Build an engine of an ONNX file, or of a checkpoint by way of one."""
+    from bgcam.export.engine import export_engine, onnx_of_checkpoint
+    from bgcam.realtime.backends._engine_build import CURRENT
+
+    with tempfile.TemporaryDirectory() as folder:
+        is_onnx = args.checkpoint.suffix == ".onnx"
+        model = args.checkpoint if is_onnx else onnx_of_checkpoint(args.checkpoint, Path(folder))
+        export_engine(
+            model,
+            args.output,
+            api_name=args.to,
+            precision=args.precision,
+            size_wh=args.size,
+            compute_capabilities=tuple(args.compute_capability) or CURRENT,
+        )
+
+
 def runners(path: Path) -> Iterator[tuple[str, Run]]:
     """Each installed backend on a model file, at whatever size a picture has."""
-    from bgcam.realtime.backends import BACKENDS, load_backend
+    from bgcam.realtime.backends import load_backend
     from bgcam.realtime.errors import BackendError
     from bgcam.realtime.spec import read_spec
 
     spec = read_spec(path)
-    for name in BACKENDS:
+    for name in COMPARED:
         loaded: dict[tuple[int, int], Any] = {}
 
         def run(bgr: NDArray[np.uint8], name: str = name, loaded: dict[tuple[int, int], Any] = loaded) -> Any:
@@ -106,9 +137,16 @@ def runners(path: Path) -> Iterator[tuple[str, Run]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; errors that people can mend are one line."""
-    args = parser().parse_args(argv)
+    ap = parser()
+    args = ap.parse_args(argv)
+    args.precision = args.precision or ("int8" if args.to == "onnx" else "fp16")
+    if args.to == "onnx" and (args.data is None or args.precision == "fp16"):
+        ap.error("--data is needed" if args.data is None else "ONNX files are int8 or fp32")
     try:
-        export(args)
+        if args.to == "onnx":
+            export(args)
+        else:
+            to_engine(args)
     except (ExportRefused, BgcamError, OSError, ValueError) as error:
         print(f"bgcam.export: {error}", file=sys.stderr)
         return 1

@@ -61,13 +61,17 @@ class ModelSpec:
 
 
 def read_spec(path: Path) -> ModelSpec:
-    """Read a model file's spec without loading the model. ModelError says what is wrong and what to do."""
+    """Read a model's or engine's spec without loading it. ModelError says what is wrong and what to do."""
     try:
-        metadata = _onnx_metadata(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file; give a file that `python -m bgcam.export` wrote") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
+    if path.suffix == ".engine":
+        return _engine_spec(path)
+    try:
+        metadata = _onnx_metadata(data)
     except (IndexError, ValueError):
         raise ModelError(f"{path}: not an ONNX model; give a file that `python -m bgcam.export` wrote") from None
     if METADATA_KEY not in metadata:
@@ -77,6 +81,16 @@ def read_spec(path: Path) -> ModelSpec:
     except (ValueError, TypeError, KeyError) as error:
         what = f"its spec is damaged ({error})"
         raise ModelError(f"{path}: {what}; export it again with `python -m bgcam.export`") from None
+
+
+def _engine_spec(path: Path) -> ModelSpec:
+    from bgcam.realtime.backends._engine_file import EngineRefused, read_engine
+
+    try:
+        return ModelSpec.from_json(read_engine(path)[0].spec)
+    except (EngineRefused, ValueError, TypeError, KeyError) as error:
+        what = f"an engine that cannot be used: {error}"
+        raise ModelError(f"{path}: {what}; build it again with `python -m bgcam.export`") from None
 
 
 def _onnx_metadata(data: bytes) -> dict[str, str]:

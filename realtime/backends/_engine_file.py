@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 MAGIC = b"bgcam-engine 1\n"
+SUFFIX = ".engine"
 
 
 class EngineRefused(Exception):
