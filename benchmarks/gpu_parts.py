@@ -113,21 +113,21 @@ def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
                 continue
             compose = partial(run.compose, layout=layout, output=output, frame_wh=wh, threads=threads)
             launches = [partial(compose, f, b, pairs, o) for f, b, o in zip(held, behind, outs[output], strict=True)]
-            moved = held[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
-            cases.append((f"compose {layout} to {output}, {threads} threads", moved, launches))
+            carried = held[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
+            cases.append((f"compose {layout} to {output}, {threads} threads", carried, launches))
         launches = [partial(run.to_i420, b, o, frame_wh=wh) for b, o in zip(behind, outs["i420"], strict=True)]
         cases.append(("pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches))
         # The small kernels always find their data in the cache, as in a frame.
         launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
         cases.append(("movement", 3 * luma.nbytes, launches))
-        held = (alpha, luma, moved, total, state, seen, pairs, bad)
-        launches = [partial(run.take_alpha, *held, steadiness=Steadiness())] * 20
+        small_ones = (alpha, luma, moved, total, state, seen, pairs, bad)
+        launches = [partial(run.take_alpha, *small_ones, steadiness=Steadiness())] * 20
         cases.append(("take alpha", alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches))
         launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
         cases.append(("guide", luma.nbytes + state.nbytes + pairs.nbytes, launches))
-        for name, moved, launches in cases:
+        for name, carried, launches in cases:
             us = median_us(cupy, launches, seconds=seconds)
-            floor_us = moved / bandwidth / 1e3
+            floor_us = carried / bandwidth / 1e3
             yield {
                 "size": size,
                 "kernel": name,
