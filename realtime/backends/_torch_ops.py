@@ -69,15 +69,17 @@ def _convolution(node: Node, constants: Constants, fused: bool) -> Run:
             y = y.add_(shortcut[0]) if shortcut[0].shape == y.shape else y + shortcut[0]
         return _limited(y, low, high)
 
-    if not (fused and even and groups == 1 and (low, high) == (0.0, INFINITE)):
+    if not (fused and even and groups == 1 and low == 0.0):
         return plain
     filled = torch.zeros_like(weight[:, 0, 0, 0]) if bias is None else bias
 
     def with_add(x: Tensor, shortcut: Tensor) -> Tensor:
-        return torch.cudnn_convolution_add_relu(x, weight, shortcut, 1.0, filled, stride, padding, dilation, groups)
+        y = torch.cudnn_convolution_add_relu(x, weight, shortcut, 1.0, filled, stride, padding, dilation, groups)
+        return _limited(y, -INFINITE, high)
 
     def with_relu(x: Tensor) -> Tensor:
-        return torch.cudnn_convolution_relu(x, weight, filled, stride, padding, dilation, groups)
+        y = torch.cudnn_convolution_relu(x, weight, filled, stride, padding, dilation, groups)
+        return _limited(y, -INFINITE, high)
 
     return with_add if adds else with_relu
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: runs on every machine that Python runs on."""
+"""ONNX Runtime: on the CPU of every machine that Python runs on, or on the accelerator that its package is for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from bgcam.realtime.spec import ModelSpec
 
 PACKAGE_MISSING = 'the package onnxruntime is not installed; run: pip install "bgcam[onnxruntime]"'
 ERRORS_ONLY = 3
+CPU = "CPUExecutionProvider"
+# In order of preference: what a package was built for beside the CPU, and its name for people. INT8 models are slow
+# on these, or do not run, so they get them without quantizers.
+ACCELERATORS = {
+    "CUDAExecutionProvider": "CUDA",
+    "CoreMLExecutionProvider": "CoreML",
+    "DmlExecutionProvider": "DirectML",
+    "OpenVINOExecutionProvider": "OpenVINO",
+}
 
 
 class ONNXRuntimeBackend:
@@ -31,12 +40,14 @@ class ONNXRuntimeBackend:
         self._scale = (1 / (255 * np.array(spec.std, np.float32))).astype(np.float32)
         self._shift = (-np.array(spec.mean, np.float32) / np.array(spec.std, np.float32)).astype(np.float32)
         try:
-            self._session = _fixed_session(ort, path, size_wh, threads)
+            self._session, precision = _best_session(ort, path, size_wh, threads, spec.precision)
         except Exception as error:  # its errors share no base class but Exception
             reason = str(error).splitlines()[0]
             raise BackendError(f"onnxruntime cannot load {path} at {size_wh[0]}x{size_wh[1]} ({reason})") from error
         self._input = self._session.get_inputs()[0].name
-        self.description = f"ONNX Runtime CPU, {spec.precision}"
+        # What was asked for and what was taken may differ: without its libraries, CUDA gives way to the CPU.
+        taken = ACCELERATORS.get(self._session.get_providers()[0], "CPU")
+        self.description = f"ONNX Runtime {taken}, {precision}"
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Backend.infer`."""
@@ -53,7 +64,29 @@ class ONNXRuntimeBackend:
         return alpha
 
 
-def _fixed_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int) -> Any:
+def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, precision: str) -> tuple[Any, str]:
+    """A session on the first accelerator that takes the model, or on the CPU; and the precision that it runs in."""
+    available = ort.get_available_providers()
+    for provider in [name for name in ACCELERATORS if name in available]:
+        try:
+            model = _without_quantizers(path) if precision == "int8" else path.read_bytes()
+            session = _fixed_session(ort, model, size_wh, threads, [provider, CPU])
+        except Exception:  # as above; the CPU is what it comes down to, and its errors are told
+            continue
+        if session.get_providers()[0] == provider:
+            return session, "fp32" if precision == "int8" else precision
+    return _fixed_session(ort, path.read_bytes(), size_wh, threads, [CPU]), precision
+
+
+def _without_quantizers(path: Path) -> bytes:
+    """The model in floating point. Raises BackendError where the package onnx is missing."""
+    from bgcam.realtime.onnx_graph import load_onnx, without_quantizers
+
+    model: bytes = without_quantizers(load_onnx(path)).SerializeToString()
+    return model
+
+
+def _fixed_session(ort: Any, model: bytes, size_wh: tuple[int, int], threads: int, providers: list[str]) -> Any:
     """A session whose input is (1, 3, h, w): with every size known, it plans its memory once."""
     width, height = size_wh
 
@@ -62,16 +95,17 @@ def _fixed_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int)
         made.log_severity_level = ERRORS_ONLY
         made.intra_op_num_threads = threads
         made.inter_op_num_threads = 1
+        made.enable_mem_pattern = "DmlExecutionProvider" not in providers  # DirectML refuses it
         return made
 
     # The names of the free dimensions are known only once the file is read, so it is first read without optimisation.
     plain = options()
     plain.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    shape = ort.InferenceSession(str(path), plain, providers=["CPUExecutionProvider"]).get_inputs()[0].shape
+    shape = ort.InferenceSession(model, plain, providers=[CPU]).get_inputs()[0].shape
     fixed = options()
     for dimension, size in zip(shape, (1, 3, height, width), strict=True):
         if isinstance(dimension, str):
             fixed.add_free_dimension_override_by_name(dimension, size)
         elif dimension is not None and dimension != size:
             raise ValueError(f"its input is {shape}")
-    return ort.InferenceSession(str(path), fixed, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, fixed, providers=providers)
