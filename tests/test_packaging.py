@@ -31,8 +31,8 @@ NEEDS_NVIDIA = {"tensorrt", "tensorrt-rtx", "cuda"}  # extras that are not part 
 # Import names that differ from the distribution's.
 DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
-    "cupy": "cupy-cuda12x",
-    "cupyx": "cupy-cuda12x",
+    "cupy": "cupy-cuda13x",
+    "cupyx": "cupy-cuda13x",
     "lightning_fabric": "lightning-fabric",
 }
 DISTRIBUTIONS |= {"tensorrt_rtx": "tensorrt-rtx"}
@@ -152,7 +152,7 @@ def test_one_backend_on_each_machine() -> None:
 @pytest.mark.parametrize("top", TOP_FOLDERS)
 def test_imports_are_declared(top: str) -> None:
     declared = names(PROJECT["dependencies"])
-    extras = ("onnxruntime", *sorted(NEEDS_NVIDIA)) if top == "realtime" else tuple(EXTRAS)
+    extras = ("onnxruntime", "torch", *sorted(NEEDS_NVIDIA)) if top == "realtime" else tuple(EXTRAS)
     declared |= names([text for extra in extras for text in EXTRAS[extra]])
     unknown = set()
     for path in modules(top):

@@ -329,7 +329,7 @@ def test_a_missing_card_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_cupy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(BackendError, match=r"^the package cupy is not installed; run: pip install cupy-cuda\d+x$"):
+    with pytest.raises(BackendError, match=r"^the package cupy is not installed; run: pip install .bgcam\[cuda\].$"):
         Opener("tensorrt", api=fake_tensorrt.tensorrt(), card=CARD)
 
 

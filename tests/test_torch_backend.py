@@ -251,7 +251,9 @@ def test_a_size_that_the_model_cannot_have_is_one_line(tiny_model: Path) -> None
         at_size(fixed, (32, 16))
 
 
-@pytest.mark.parametrize(("package", "line"), [("torch", "pip install torch onnx"), ("onnx", "pip install onnx")])
+@pytest.mark.parametrize(
+    ("package", "line"), [("torch", r"pip install .bgcam\[torch\]."), ("onnx", "pip install onnx")]
+)
 def test_a_missing_package_is_one_line(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, package: str, line: str
 ) -> None:

@@ -11,10 +11,11 @@ from bgcam.realtime.backends._engine_build import Progress, load_api
 from bgcam.realtime.backends._engine_cache import Say, Wanted, build_cached, load_cached
 from bgcam.realtime.backends._engine_choice import choose_precision, read_choice
 from bgcam.realtime.backends._engine_file import SUFFIX, EngineManifest, EngineRefused, check_engine, read_engine
-from bgcam.realtime.backends._engine_run import EngineNetwork, load_cupy
+from bgcam.realtime.backends._engine_run import EngineNetwork
 from bgcam.realtime.backends._gpu import Gpu, gpu
 from bgcam.realtime.backends.warming import say_to_terminal
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.gpu.cuda import load_cupy
 from bgcam.realtime.spec import ModelSpec
 
 PRECISIONS = ("auto", "fp16", "int8", "fp32")

@@ -8,10 +8,8 @@ from typing import Any
 
 from bgcam.realtime.backends._engine_build import _logger
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.gpu.cuda import load_cupy
 
-CUPY_MISSING = "the package cupy is not installed; run: pip install {}"
-# By CUDA's major version, as the driver has it.
-CUPY_WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}
 DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
 
@@ -118,12 +116,3 @@ class EngineNetwork:
     def _why(self) -> str:
         said = self._log.said
         return " ".join(said[0].split())[:300] if said else "it does not say why"
-
-
-def load_cupy() -> Any:
-    """CuPy. BackendError with the pip line when it is missing or finds no CUDA."""
-    try:
-        import cupy
-    except ImportError:
-        raise BackendError(CUPY_MISSING.format(CUPY_WHEELS[13])) from None
-    return cupy

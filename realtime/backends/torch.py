@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
-PACKAGE_MISSING = "the package torch is not installed; run: pip install torch onnx"
+PACKAGE_MISSING = 'the package torch is not installed; run: pip install "bgcam[torch]"'
 
 
 class TorchBackend:
