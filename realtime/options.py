@@ -106,7 +106,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
         "--backend",
         metavar="NAME",
         default="auto" if top else argparse.SUPPRESS,
-        help="auto, openvino or onnxruntime; default: auto, which says what it took",
+        help="auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch; default: auto, which says what it took",
     )
     parser.add_argument(
         "--threads",
