@@ -383,6 +383,28 @@ def test_an_engine_for_this_very_card_runs(model: Path, tmp_path: Path) -> None:
         opened("tensorrt-rtx", fake_tensorrt_rtx.tensorrt_rtx(), path, precision="int8")
 
 
+def test_auto_knows_what_an_engine_file_is_for(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    path = engine_file(tmp_path / "m.engine", model)
+    with pytest.raises(BackendError, match=r"^the package tensorrt-rtx is not installed"):
+        load_backend("auto", path, SPEC, SIZE)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BackendError, match=r"m\.engine cannot be used: it is cut off"):
+        load_backend("auto", path, SPEC, SIZE)
+
+
+def test_what_is_damaged_is_built_in_the_background(model: Path) -> None:
+    api = fake_tensorrt_rtx.tensorrt_rtx()
+    found = opener("tensorrt-rtx", api)
+    assert not found.is_ready(model, SPEC, SIZE)
+    found.open(model, SPEC, SIZE, say=lambda line: None)
+    assert found.is_ready(model, SPEC, SIZE)
+    assert not opener("tensorrt-rtx", api, replace(CARD, driver="590.10")).is_ready(model, SPEC, SIZE)
+    for kept in cache_folder().glob("*.engine"):
+        kept.write_bytes(b"x")
+    assert not found.is_ready(model, SPEC, SIZE)
+
+
 def test_a_damaged_engine_file_has_no_spec(tmp_path: Path) -> None:
     (tmp_path / "m.engine").write_bytes(b"x")
     with pytest.raises(

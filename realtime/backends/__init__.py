@@ -64,6 +64,8 @@ def load_backend(
     name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
     threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError when none loads.
     """
+    if name == "auto" and path.suffix == ".engine":
+        name = _engines_backend(path)
     if name != "auto":
         return _backend_class(name)(path, spec, size_wh, threads=threads), []
     backend, passed_over = load_first(auto_order(), path, spec, size_wh, threads=threads)
@@ -112,6 +114,16 @@ def _backend_class(name: str) -> type[Backend]:
     module, _, attribute = BACKENDS[name].partition(":")
     found: type[Backend] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def _engines_backend(path: Path) -> str:
+    """The one backend that an engine file is for."""
+    from bgcam.realtime.backends._engine_file import EngineRefused, read_engine
+
+    try:
+        return read_engine(path)[0].api
+    except (EngineRefused, OSError) as error:
+        raise BackendError(f"{path} cannot be used: {error}; build it again with `python -m bgcam.export`") from None
 
 
 def _is_installed(module: str) -> bool:

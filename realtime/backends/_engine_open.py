@@ -65,14 +65,18 @@ class Opener:
         if path.suffix == SUFFIX:
             return True
         choice = read_choice(self._wanted(path, spec, size_wh, "auto"))
-        return choice is not None and self._wanted(path, spec, size_wh, choice).cached().is_file()
+        if choice is None:
+            return False
+        wanted = self._wanted(path, spec, size_wh, choice)
+        compiled = self.api_name != "tensorrt-rtx" or _kernels(wanted).is_file()
+        return compiled and load_cached(wanted, say=lambda line: None) is not None
 
     def _wanted(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], precision: str) -> Wanted:
         return Wanted(self.api_name, self._api, path, spec, size_wh, precision, self._gpu)
 
     def _open_cached(self, wanted: Wanted, progress: Progress | None, say: Say) -> EngineNetwork:
         engine = load_cached(wanted, say=say)
-        run = partial(self._network, precision=wanted.precision, runtime_cache=wanted.cached().with_suffix(".kernels"))
+        run = partial(self._network, precision=wanted.precision, runtime_cache=_kernels(wanted))
         if engine is not None:
             try:
                 return run(engine)
@@ -114,6 +118,11 @@ class Opener:
             runtime_cache=runtime_cache,
             cupy=self.cupy,
         )
+
+
+def _kernels(wanted: Wanted) -> Path:
+    """Where TensorRT-RTX keeps what it compiled for this card."""
+    return wanted.cached().with_suffix(".kernels")
 
 
 def open_network(
