@@ -137,8 +137,8 @@ def time_pipeline(
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.matting import Matting
     from bgcam.realtime.models import find_model
+    from bgcam.realtime.picture.chain import Chain
     from bgcam.realtime.pipeline import Pipeline
-    from bgcam.realtime.run_command import renderer
     from bgcam.realtime.stats import Summary
 
     behind = open_background(background)
@@ -148,7 +148,7 @@ def time_pipeline(
     source = Clip(pictures, fps=fps, count=WARM_UP_FRAMES + frames)
     description = matting.prepare(source.size_wh).description
     clock = Clock()
-    pipeline = Pipeline(source, matting, renderer(behind), [clock])
+    pipeline = Pipeline(source, matting, Chain(behind), [clock])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("frames", total=source.frames)
 

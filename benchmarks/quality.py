@@ -81,12 +81,14 @@ def shipped(model: str | None, *, backend: str) -> Contender:
     from bgcam.realtime.frames import CameraFrame
     from bgcam.realtime.matting import Matting
     from bgcam.realtime.models import find_model
+    from bgcam.realtime.picture.guided import whole_matte
 
     matting = Matting(find_model(model), backend=backend)
     description = matting.prepare(matting.spec.sizes_wh[0]).description
 
     def alpha_of(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return matting(CameraFrame(number=0, bgr=bgr, time_s=0.0, captured_s=0.0)).alpha
+        frame = CameraFrame(number=0, bgr=bgr, time_s=0.0, captured_s=0.0)
+        return whole_matte(frame, matting(frame)).alpha
 
     return Contender(matting.spec.name, description, alpha_of)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
 from bgcam.realtime.sources import PICTURE_SUFFIXES
 
@@ -54,7 +54,7 @@ class Background(Protocol):
     name: str
     needs_matte: bool
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
 
 
@@ -68,7 +68,7 @@ class Still:
         self._bgr = bgr
         self._cut: NDArray[np.uint8] | None = None
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self._cut is None or self._cut.shape != frame.bgr.shape:
             self._cut = cover(self._bgr, frame.size_wh)
         return self._cut
@@ -83,8 +83,8 @@ class Blur:
         self.name = f"blur:{strength:g}"
         self._strength = strength
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return blur_background(frame.bgr, alpha, strength=self._strength)
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+        return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self._strength)
 
 
 class Room:
@@ -93,7 +93,7 @@ class Room:
     name = "none"
     needs_matte = False
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return frame.bgr
 
 

@@ -83,21 +83,20 @@ def _folder(name: str) -> Path:
 
 def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.Namespace) -> None:
     """Camera, matte and result of one frame, side by side."""
-    import numpy as np
-
     from bgcam.realtime.demo_clip import DemoCamera
     from bgcam.realtime.demo_figure import write_figure
     from bgcam.realtime.frames import CameraFrame
     from bgcam.realtime.matting import Matting
     from bgcam.realtime.models import find_model
-    from bgcam.realtime.picture.compose import gray_matte
+    from bgcam.realtime.picture.guided import whole_matte
+    from bgcam.realtime.picture.views import matte_view
 
     number = min(SHOWN_FRAME, frames - 1)
     result = _frame_of(video, number)
     camera = DemoCamera().frame(number)
     matting = Matting(find_model(options.model), backend=options.backend, threads=options.threads)
-    gray = gray_matte(matting(CameraFrame(number, camera, 0.0, 0.0)).alpha)
-    matte = np.repeat(gray[..., None], 3, axis=2)
+    frame = CameraFrame(number, camera, 0.0, 0.0)
+    matte = matte_view(whole_matte(frame, matting(frame)).alpha)
     write_figure(picture, [("camera", camera), ("matte", matte), ("result", result)])
 
 

@@ -1,4 +1,4 @@
-"""The three things that travel: a camera frame, its matte, and the composed frame. Each carries the frame's number.
+"""What travels: a camera frame, its matte (first coarse, then whole), the composed frame. Each carries its number.
 
 A sink takes only a `ComposedFrame`, and only `bgcam.realtime.picture` makes one: a camera frame cannot reach an output
 by accident.
@@ -45,6 +45,27 @@ class _Picture:
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CameraFrame(_Picture):
     """What the camera saw; fields as in `_Picture`. Secret: it shows the room."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoarseMatte:
+    """What the network said of the frame of the same number, at its own size, and what it saw.
+
+    alpha: (h, w) float32 in [0, 1]. seen_bgr: (h, w, 3) uint8, the frame resized, aspect not kept. Secret as the frame.
+    """
+
+    number: int
+    alpha: NDArray[np.float32]
+    seen_bgr: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        check_bgr(self.seen_bgr)
+        if self.alpha.dtype != np.float32 or self.alpha.shape != self.seen_bgr.shape[:2]:
+            found = f"{self.alpha.shape} {self.alpha.dtype} beside {self.seen_bgr.shape}"
+            raise ValueError(f"a coarse matte must be (h, w) float32 as the picture seen, found {found}")
+
+    def __repr__(self) -> str:
+        return f"CoarseMatte(number={self.number}, shape={self.alpha.shape})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

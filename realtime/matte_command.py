@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backgrounds import Room
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import find_model
-from bgcam.realtime.picture.compose import gray_matte, matte_picture
-from bgcam.realtime.picture.foreground import estimate_foreground
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.foreground import estimate_foreground, near_colours
+from bgcam.realtime.picture.guided import whole_matte
+from bgcam.realtime.picture.look import Look
 from bgcam.realtime.picture.png import write_png
+from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.run_command import FirstRead, run_to_outputs
 from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
@@ -37,13 +41,15 @@ def matte(options: Namespace) -> int:
     else:
         _check_video(options, source, target)
         return _matte_video(options.matte_input, target, _open_matting(options))
-    return _matte_pictures(jobs, _open_matting(options), cutout=options.cutout)
+    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout)
 
 
-def cutout(frame_bgr: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 BGRA: the person's own colours and alpha; where alpha is 0 the colours are 0, not the room's."""
+    alpha = whole_matte(frame, coarse).alpha
     gray = gray_matte(alpha)
-    colours = estimate_foreground(frame_bgr, alpha) * (gray > 0)[..., None]
+    near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
+    colours = estimate_foreground(frame.bgr, alpha, near) * (gray > 0)[..., None]
     return np.dstack([colours, gray]).astype(np.uint8)
 
 
@@ -78,9 +84,9 @@ def _target_of_one(source: Path, target: Path) -> Path:
     return png
 
 
-def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, cutout: bool) -> int:
+def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool) -> int:
     """All that can be read, each file whole; the rest is said on stderr."""
-    make = _cutout_of if cutout else _gray_of
+    make = cutout if as_cutout else _gray
     skipped = 0
     told = _Progress(len(jobs))
     for number, (path, png) in enumerate(jobs):
@@ -107,12 +113,8 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, cuto
     return 1 if skipped else 0
 
 
-def _gray_of(frame: CameraFrame, matte: Matte) -> NDArray[np.uint8]:
-    return gray_matte(matte.alpha)
-
-
-def _cutout_of(frame: CameraFrame, matte: Matte) -> NDArray[np.uint8]:
-    return cutout(frame.bgr, matte.alpha)
+def _gray(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+    return gray_matte(whole_matte(frame, coarse).alpha)
 
 
 def _check_video(options: Namespace, source: Path, target: Path) -> None:
@@ -129,7 +131,8 @@ def _matte_video(input: str, target: Path, matting: Matting) -> int:
     try:
         source = FirstRead(opened)
         backend = matting.prepare(source.size_wh).description
-        return run_to_outputs(Pipeline(source, matting, matte_picture, []), source, [str(target)], backend=backend)
+        chain = Chain(Room(), Look(view="matte"))
+        return run_to_outputs(Pipeline(source, matting, chain, []), source, [str(target)], backend=backend)
     finally:
         opened.close()
 

@@ -1,4 +1,4 @@
-"""From a camera frame to its matte: resize, infer, resize back."""
+"""From a camera frame to its coarse matte: resize, infer. The picture stage brings it to the frame's size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.backends import Backend, check_backend_name, load_backend
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.spec import ModelSpec, read_spec
 
 
@@ -42,15 +42,15 @@ class Matting:
                 self.passed_over = self.passed_over or passed_over
             return self._loaded[size_wh]
 
-    def __call__(self, frame: CameraFrame) -> Matte:
-        """The matte of this frame, at its size. Raises BackendError, never gives a matte that is not one."""
+    def __call__(self, frame: CameraFrame) -> CoarseMatte:
+        """The matte of this frame, at the network's size. Raises BackendError, never gives a matte that is not one."""
         backend = self.prepare(frame.size_wh)
         size_wh = self.spec.best_size_wh(frame.size_wh)
-        small = backend.infer(resize(frame.bgr, size_wh))
+        seen_bgr = resize(frame.bgr, size_wh)
+        small = backend.infer(seen_bgr)
         if small.shape != (size_wh[1], size_wh[0]) or not np.isfinite(small).all():
             raise BackendError(f"{backend.description} gave no matte for frame {frame.number}; try another --backend")
-        alpha = cv2.resize(small, frame.size_wh, interpolation=cv2.INTER_LINEAR)
-        return Matte(frame.number, np.clip(alpha, 0, 1, dtype=np.float32))
+        return CoarseMatte(frame.number, np.clip(small, 0, 1, dtype=np.float32), seen_bgr)
 
 
 def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:

@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.channel import Channel, GaveUp
-from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
 from bgcam.realtime.stats import Stats, Summary
@@ -23,7 +24,15 @@ STOP_PATIENCE_S = 0.5
 JOIN_S = 3.0
 
 
-class Pipeline:
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+AnyMatte = TypeVar("AnyMatte", bound=_Numbered)
+
+
+class Pipeline(Generic[AnyMatte]):
     """One run from a source to its sinks; made once, run once. `sinks` may be set until it runs.
 
     matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
@@ -34,8 +43,8 @@ class Pipeline:
     def __init__(
         self,
         source: Source,
-        matting: Callable[[CameraFrame], Matte],
-        render: Callable[[CameraFrame, Matte], ComposedFrame],
+        matting: Callable[[CameraFrame], AnyMatte],
+        render: Callable[[CameraFrame, AnyMatte], ComposedFrame],
         sinks: Sequence[Sink],
         *,
         depth: int = 1,
@@ -49,7 +58,7 @@ class Pipeline:
         self._source, self._matting, self._render = source, matting, render
         self._workers = workers
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
-        self._mattes: Channel[tuple[CameraFrame, Future[Matte]]] = Channel(depth)
+        self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         self._composed: Channel[ComposedFrame] = Channel(depth)
         self._error: BaseException | None = None
         self._error_lock = threading.Lock()
@@ -127,7 +136,7 @@ class Pipeline:
                 return None
             raise
 
-    def _matte(self, frame: CameraFrame) -> Matte:
+    def _matte(self, frame: CameraFrame) -> AnyMatte:
         try:
             started_s = time.monotonic()
             matte = self._matting(frame)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.errors import SourceError
-from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.sources.images import picture_paths, read_picture
 from bgcam.realtime.sources.video import VideoSource
 
@@ -38,7 +38,7 @@ class Video:
         self._still = Still(self.name, first[1])
         self._next = next(self._frames, None)
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         now_s = frame.time_s - self._skipped_s
         if self._next and self._loop_s and now_s - self._next[0] > self._loop_s:
             # A long gap in the camera's time: whole loops need not be decoded.
@@ -51,7 +51,7 @@ class Video:
             self._next = next(self._frames, None)
         if newest is not None:
             self._still = Still(self.name, newest)
-        return self._still.picture(frame, alpha)
+        return self._still.picture(frame, coarse)
 
     def _play(self, source: VideoSource | None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """(second, BGR) without end; it ends when the video breaks, or has one frame only."""
@@ -87,13 +87,13 @@ class Slideshow:
         self._paths = picture_paths(folder)
         self._at, self._still = self._first_readable()
 
-    def picture(self, frame: CameraFrame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         at = int(frame.time_s // SLIDE_S) % len(self._paths)
         if at != self._at:
             self._at = at
             with contextlib.suppress(SourceError):
                 self._still = Still(self.name, read_picture(self._paths[at]))
-        return self._still.picture(frame, alpha)
+        return self._still.picture(frame, coarse)
 
     def _first_readable(self) -> tuple[int, Still]:
         errors = []

@@ -17,10 +17,10 @@ import numpy as np
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import Background, open_background
 from bgcam.realtime.errors import SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import find_model
-from bgcam.realtime.picture.compose import compose
+from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
@@ -59,11 +59,11 @@ def _run(options: Namespace) -> int:
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
         return run_to_outputs(
-            Pipeline(begun, matting or everything, renderer(background), []), begun, outputs, backend=backend
+            Pipeline(begun, matting or everything, Chain(background), []), begun, outputs, backend=backend
         )
 
 
-def run_to_outputs(pipeline: Pipeline, source: FirstRead, outputs: list[str], *, backend: str) -> int:
+def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
     Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole.
@@ -104,18 +104,9 @@ class FirstRead:
         self._source.close()
 
 
-def renderer(background: Background) -> Callable[[CameraFrame, Matte], ComposedFrame]:
-    """What a pipeline's picture stage does: the frame's person before the background's picture for this frame."""
-
-    def render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
-        return compose(frame, matte, background.picture(frame, matte.alpha))
-
-    return render
-
-
-def everything(frame: CameraFrame) -> Matte:
+def everything(frame: CameraFrame) -> CoarseMatte:
     """A matte that keeps the whole frame, for when the user asked to see the room."""
-    return Matte(frame.number, np.ones(frame.bgr.shape[:2], np.float32))
+    return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
 
 
 def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float) -> list[Sink]:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from bgcam.realtime import backgrounds
 from bgcam.realtime.backgrounds import cover, open_background
 from bgcam.realtime.errors import BackgroundError, UsageError
-from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
-NOBODY = np.zeros((48, 64), np.float32)
+NOBODY = CoarseMatte(0, np.zeros((24, 32), np.float32), np.full((24, 32, 3), 77, np.uint8))
 
 
 def camera_frame(time_s: float = 0.0, *, size_wh: tuple[int, int] = (64, 48), level: int = 77) -> CameraFrame:

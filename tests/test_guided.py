@@ -9,8 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.picture.buffers import Buffers
-from bgcam.realtime.picture.guided import HIGH, LOW, line_coefficients, luma_of, upsample, upsample_reference
+from bgcam.realtime.picture.guided import (
+    HIGH,
+    LOW,
+    find_lines,
+    lay_lines,
+    luma_of,
+    upsample,
+    upsample_reference,
+    whole_matte,
+)
 
 SIDE = st.integers(1, 41)
 
@@ -63,11 +73,35 @@ def test_without_contrast_in_the_picture_it_is_bilinear() -> None:
 def test_buffers_are_used_again_and_change_nothing() -> None:
     buffers = Buffers()
     small = np.random.default_rng(5).uniform(0, 1, (12, 16)).astype(np.float32)
+    lines = find_lines(small, noise(12, 16))
     for shape in ((60, 90), (60, 90), (31, 47)):
         luma = noise(*shape, seed=shape[0])
-        first = upsample(small, noise(12, 16), luma, buffers=buffers)
+        first = lay_lines(lines, luma, buffers=buffers)
         assert np.array_equal(first, upsample(small, noise(12, 16), luma))
-        assert upsample(small, noise(12, 16), luma, buffers=buffers) is first
+        assert lay_lines(lines, luma, buffers=buffers) is first
+
+
+def test_where_it_is_sure_alpha_is_0_or_1() -> None:
+    x = np.linspace(0, 9, 64, dtype=np.float32)
+    small = np.clip(0.5 + 2 * np.sin(x)[None, :] * np.cos(x[:48])[:, None], 0, 1)
+    lines = find_lines(small, noise(48, 64))
+    alpha = lay_lines(lines, noise(480, 640, seed=1))
+    beside_unsure = cv2.dilate(lines.unsure.astype(np.uint8), np.ones((3, 3), np.uint8))
+    sure = cv2.resize(beside_unsure, (640, 480), interpolation=cv2.INTER_NEAREST) == 0
+    assert sure.mean() > 0.3
+    assert set(np.unique(alpha[sure])) == {0, 1}
+
+
+def test_a_frame_takes_its_own_matte_only() -> None:
+    frame = CameraFrame(3, noise(30, 40, 3), 0.0, 0.0)
+    seen = noise(12, 16, 3)
+    matte = whole_matte(frame, CoarseMatte(3, np.ones((12, 16), np.float32), seen))
+    assert matte.number == 3
+    assert np.array_equal(matte.alpha, np.ones((30, 40), np.float32))
+    with pytest.raises(ValueError, match="another frame's"):
+        whole_matte(frame, CoarseMatte(2, np.ones((12, 16), np.float32), seen))
+    with pytest.raises(ValueError, match="as the picture seen"):
+        CoarseMatte(3, np.ones((16, 12), np.float32), seen)
 
 
 def test_edges_follow_the_picture() -> None:
@@ -91,6 +125,6 @@ def test_the_frames_luma_is_bt601() -> None:
 def test_refuses_what_does_not_fit() -> None:
     small = np.zeros((4, 5), np.float32)
     with pytest.raises(ValueError, match="cannot take luma"):
-        line_coefficients(small, noise(5, 4))
+        find_lines(small, noise(5, 4))
     with pytest.raises(ValueError, match="cannot take luma"):
-        line_coefficients(small.astype(np.float64), noise(4, 5))  # type: ignore[arg-type]
+        find_lines(small.astype(np.float64), noise(4, 5))  # type: ignore[arg-type]

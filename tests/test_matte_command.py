@@ -11,6 +11,7 @@ import pytest
 from clips import PERSON, SIZE_WH, read_clip, scene, write_clip, write_picture
 
 from bgcam.realtime import cli, matte_command
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 Matte = Callable[..., int]
 
@@ -122,6 +123,6 @@ def test_a_full_disk_leaves_no_part_of_a_png(
 def test_a_cutouts_colours_and_alpha_fit_together() -> None:
     frame = scene(0)
     alpha = (frame[..., 0] == PERSON).astype(np.float32)
-    bgra = matte_command.cutout(frame, alpha)
+    bgra = matte_command.cutout(CameraFrame(0, frame, 0.0, 0.0), CoarseMatte(0, alpha, frame))
     assert np.array_equal(bgra[..., 3], (alpha * 255).astype(np.uint8))
     assert np.array_equal(bgra[..., :3], frame * (alpha > 0)[..., None])

@@ -12,6 +12,7 @@ from bgcam.realtime import matting as module
 from bgcam.realtime.errors import BackendError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.matting import Matting
+from bgcam.realtime.picture.guided import whole_matte
 
 
 def half_bright(height: int, width: int) -> CameraFrame:
@@ -22,9 +23,13 @@ def half_bright(height: int, width: int) -> CameraFrame:
 
 
 @pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (240, 320), (31, 47), (1, 1), (5, 900)])
-def test_the_matte_has_the_frames_size_and_number(tiny_model: Path, shape: tuple[int, int]) -> None:
-    matte = Matting(tiny_model, threads=1)(half_bright(*shape))
-    assert matte.number == 7
+def test_the_matte_has_the_frames_number_and_becomes_its_size(tiny_model: Path, shape: tuple[int, int]) -> None:
+    matting, frame = Matting(tiny_model, threads=1), half_bright(*shape)
+    coarse = matting(frame)
+    assert coarse.number == 7
+    assert coarse.alpha.shape[::-1] == matting.spec.best_size_wh(frame.size_wh)
+    assert coarse.seen_bgr.shape == (*coarse.alpha.shape, 3)
+    matte = whole_matte(frame, coarse)
     assert matte.alpha.shape == shape
     assert matte.alpha.dtype == np.float32
     assert 0 <= matte.alpha.min() <= matte.alpha.max() <= 1

@@ -1,6 +1,6 @@
-"""The paper's formula: `out = frame * alpha + background * (1 - alpha)`.
+"""The paper's formula: `out = frame * alpha + background * (1 - alpha)`, and laying a person's own colours so.
 
-`blend_reference` says it plainly; `blend` is what runs, and a test holds it within one grey level of the reference.
+`blend_reference` says it plainly; `blend` and `lay_person` are what runs, and tests hold them to one grey level of it.
 """
 
 from __future__ import annotations
@@ -9,21 +9,85 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture.foreground import Colours, colours_at
+from bgcam.realtime.picture.parts import Parts, Place
 
-def blend_reference(
-    frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: NDArray[np.float32]
-) -> NDArray[np.uint8]:
+Float = NDArray[np.float32]
+
+
+def blend_reference(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 twice and alpha (H, W) in [0, 1] to (H, W, 3) uint8, rounded to nearest."""
     weight = alpha.astype(np.float64)[..., None]
     return np.rint(frame * weight + background * (1 - weight)).astype(np.uint8)
 
 
-def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
     """As `blend_reference`, within one grey level, and exact where alpha is 0 or 1. Makes a new array.
 
     Of five ways tried at 1280x720, OpenCV's `blendLinear` was the quickest: 4 ms on two cores, against 10 ms for 16-bit
     fixed point and 6 ms for OpenCV's float arithmetic. It divides by the weights' sum, which is 1 here.
     """
+    _check(frame, background, alpha)
+    return np.asarray(cv2.blendLinear(frame, background, alpha, 1 - alpha), np.uint8)
+
+
+def lay_person(
+    frame: NDArray[np.uint8],
+    background: NDArray[np.uint8],
+    alpha: Float,
+    parts: Parts,
+    colours: Colours | None = None,
+    *,
+    glow: Float | None = None,
+) -> NDArray[np.uint8]:
+    """As `blend_reference`, within one grey level, but only where `parts` says that there is something to blend.
+
+    colours: the frame's colours give way to the person's own, `foreground.estimate_foreground`'s before rounding. glow:
+    light of the background that falls on the person (see `wrap`), on the colours' grid. Makes a new array.
+    """
+    _check(frame, background, alpha)
+    out = background.copy()
+    for place in parts.person:
+        out[place] = frame[place]
+    for place in parts.edge:
+        if colours is None:
+            share = alpha[place]
+            out[place] = cv2.blendLinear(frame[place], background[place], share, 1 - share)
+        else:
+            out[place] = _edge(frame[place], background[place], alpha[place], place, colours, glow)
+    return out
+
+
+def _edge(
+    frame: NDArray[np.uint8],
+    background: NDArray[np.uint8],
+    alpha: Float,
+    place: Place,
+    colours: Colours,
+    glow: Float | None,
+) -> NDArray[np.uint8]:
+    """One rectangle. OpenCV's arithmetic throughout: it takes half the time of NumPy's on three channels."""
+    share = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
+    person = colours_at(colours.person, colours.grid.cell_px, place)
+    room = colours_at(colours.room, colours.grid.cell_px, place)
+    # The frame as the smooth colours have it: room + alpha * (person - room).
+    work = cv2.subtract(person, room)
+    cv2.multiply(work, share, dst=work)
+    cv2.add(work, room, dst=work)
+    # The foreground: person + alpha * (frame - that).
+    cv2.subtract(frame, work, dst=work, dtype=cv2.CV_32F)
+    cv2.multiply(work, share, dst=work)
+    cv2.add(work, person, dst=work)
+    np.clip(work, 0, 255, out=work)
+    if glow is not None:
+        # A screen: light adds the less the brighter it is already.
+        lit = cv2.multiply(255 - work, colours_at(glow, colours.grid.cell_px, place), scale=1 / 255)
+        cv2.add(work, lit, dst=work)
+    cv2.subtract(work, background, dst=work, dtype=cv2.CV_32F)
+    cv2.multiply(work, share, dst=work)
+    return np.asarray(cv2.add(work, background, dtype=cv2.CV_8U), np.uint8)
+
+
+def _check(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> None:
     if frame.shape != background.shape or alpha.shape != frame.shape[:2]:
         raise ValueError(f"sizes differ: frame {frame.shape}, background {background.shape}, alpha {alpha.shape}")
-    return np.asarray(cv2.blendLinear(frame, background, alpha, 1 - alpha), np.uint8)

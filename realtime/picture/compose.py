@@ -22,11 +22,16 @@ def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8])
     return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
 
 
-def drawn_elsewhere(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
-    """The frame, composed by the GPU path: (H, W, 3) uint8 BGR of its size. Raises ValueError for another size."""
+def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
+    """What the picture chain made of the frame, (H, W, 3) uint8 BGR of its size. Raises ValueError for another size."""
     if bgr.shape != frame.bgr.shape:
         raise ValueError(f"{frame} cannot have become a picture of shape {bgr.shape}")
     return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
+
+
+def drawn_elsewhere(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
+    """The frame, composed by the GPU path: as `composed`."""
+    return composed(frame, bgr)
 
 
 def card(
@@ -34,18 +39,6 @@ def card(
 ) -> ComposedFrame:
     """A frame without a camera's pixel: the background alone, (H, W, 3) uint8 BGR, to show while there is no matte."""
     return ComposedFrame(number, background_bgr, time_s, captured_s)
-
-
-def matte_picture(frame: CameraFrame, matte: Matte) -> ComposedFrame:
-    """The matte itself as a gray picture: 0 is background, 255 is person, the same in all three channels."""
-    _check_pair(frame, matte)
-    gray = gray_matte(matte.alpha)
-    return ComposedFrame(frame.number, np.repeat(gray[..., None], 3, axis=2), frame.time_s, frame.captured_s)
-
-
-def gray_matte(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W) float32 in [0, 1] to (H, W) uint8, rounded to nearest."""
-    return np.rint(alpha * 255).astype(np.uint8)
 
 
 def _check_pair(frame: CameraFrame, matte: Matte) -> None:

@@ -24,10 +24,13 @@ exactly 1 where they lie above HIGH by as much: a sigmoid's last digits neither 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, Matte
 from bgcam.realtime.picture.buffers import Buffers
 
 RADIUS = 1
@@ -53,27 +56,20 @@ def upsample_reference(small: Float, small_luma: NDArray[np.uint8], luma: NDArra
     return np.clip(alpha, 0, 1).astype(np.float32)
 
 
-def upsample(
-    small: Float, small_luma: NDArray[np.uint8], luma: NDArray[np.uint8], *, buffers: Buffers | None = None
-) -> Float:
-    """As `upsample_reference`, within 1e-3; of three sizes that need not share an aspect.
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """What is laid over the luma, at network size: gain' per grey level (so divided by 255), offset', float32 (h, w).
 
-    With buffers, what comes back is one of them, and holds until the next call; without, it is a new array.
+    unsure: bool (h, w), where step 4 leaves the gain. A pixel none of whose four cells is unsure has alpha 0 or 1.
     """
-    buffers = buffers or Buffers()
-    gain, offset = line_coefficients(small, small_luma)
-    size_wh = luma.shape[1], luma.shape[0]
-    alpha = buffers.get("guided alpha", luma.shape, np.float32)
-    offset_up = buffers.get("guided offset", luma.shape, np.float32)
-    cv2.resize(gain, size_wh, dst=alpha, interpolation=cv2.INTER_LINEAR)
-    cv2.multiply(luma, alpha, dst=alpha, dtype=cv2.CV_32F)
-    cv2.resize(offset, size_wh, dst=offset_up, interpolation=cv2.INTER_LINEAR)
-    cv2.add(alpha, offset_up, dst=alpha)
-    return np.clip(alpha, 0, 1, out=alpha)
+
+    gain: Float
+    offset: Float
+    unsure: NDArray[np.bool_]
 
 
-def line_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> tuple[Float, Float]:
-    """Steps 2 to 5: gain' per grey level of an uint8 luma (so divided by 255), and offset'; both (h, w) float32."""
+def find_lines(small: Float, small_luma: NDArray[np.uint8]) -> Lines:
+    """Steps 2 to 5: p (h, w) float32 in [0, 1] and the luma of what the network saw, (h, w) uint8."""
     if small.shape != small_luma.shape or small.ndim != 2 or small.dtype != np.float32 or small_luma.dtype != np.uint8:
         raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
@@ -81,10 +77,47 @@ def line_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> tuple[Floa
     covariance, variance = _mean(y * small) - mean_y * mean_p, _mean(y * y) - mean_y * mean_y
     gain: Float = np.divide(covariance, variance + np.float32(EPS), dtype=np.float32)
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
-    gain[(cv2.dilate(small, window) <= LOW) | (cv2.erode(small, window) >= HIGH)] = 0
+    unsure = (cv2.dilate(small, window) > LOW) & (cv2.erode(small, window) < HIGH)
+    gain *= unsure
     offset: Float = (small - gain * y - np.float32(LOW)) / np.float32(HIGH - LOW)
     gain /= np.float32(255 * (HIGH - LOW))
-    return gain, offset
+    return Lines(gain, offset, unsure)
+
+
+def bilinear_lines(small: Float) -> Lines:
+    """As `find_lines` without a picture: p resized, and the contrast step. For comparison."""
+    window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
+    unsure = (cv2.dilate(small, window) > LOW) & (cv2.erode(small, window) < HIGH)
+    offset: Float = (small - np.float32(LOW)) / np.float32(HIGH - LOW)
+    return Lines(np.zeros_like(small), offset, unsure)
+
+
+def lay_lines(lines: Lines, luma: NDArray[np.uint8], *, buffers: Buffers | None = None) -> Float:
+    """Step 6: alpha (H, W) for the luma (H, W) uint8 of the frame; sizes and aspects need not be related.
+
+    With buffers, what comes back is one of them, and holds until the next call; without, it is a new array.
+    """
+    buffers = buffers or Buffers()
+    size_wh = luma.shape[1], luma.shape[0]
+    alpha = buffers.get("guided alpha", luma.shape, np.float32)
+    offset = buffers.get("guided offset", luma.shape, np.float32)
+    cv2.resize(lines.gain, size_wh, dst=alpha, interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(luma, alpha, dst=alpha, dtype=cv2.CV_32F)
+    cv2.resize(lines.offset, size_wh, dst=offset, interpolation=cv2.INTER_LINEAR)
+    cv2.add(alpha, offset, dst=alpha)
+    return np.clip(alpha, 0, 1, out=alpha)
+
+
+def upsample(small: Float, small_luma: NDArray[np.uint8], luma: NDArray[np.uint8]) -> Float:
+    """As `upsample_reference`, within 1e-3: both halves of the way at once, into a new array."""
+    return lay_lines(find_lines(small, small_luma), luma)
+
+
+def whole_matte(frame: CameraFrame, coarse: CoarseMatte) -> Matte:
+    """The matte of one frame at its size, without a thought of the frames before. ValueError for another's matte."""
+    if frame.number != coarse.number:
+        raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
+    return Matte(frame.number, upsample(coarse.alpha, luma_of(coarse.seen_bgr), luma_of(frame.bgr)))
 
 
 def luma_of(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

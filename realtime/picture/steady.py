@@ -11,8 +11,8 @@ same weight w, so that slow movement adds up in the luma until it counts as move
 5. w = max(w, ramp(moved, MOVED)): what moves follows at once, so that nothing ghosts.
 6. kept += w * (new - kept), for alpha and luma; the kept alpha is the result.
 
-ramp(x, (a, b)) rises from 0 at a to 1 at b. After a cut (mean |luma - kept luma| above CUT grey levels), and when the
-size changes, the new frame is taken as it is. Frames have to come in order.
+ramp(x, (a, b)) rises from 0 at a to 1 at b. After a cut (more than half of all cells are over CUT grey levels from the
+kept luma), and when the size changes, the new frame is taken as it is. Frames have to come in order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REST = 0.2
 APART = (0.1, 0.5)
 MOVED = (2.0, 6.0)
 SURE, LEAVE, HELD = 0.04, 0.15, 0.25
-CUT = 40.0
+CUT = 10.0
 SQUARE = (3, 3)
 
 
@@ -47,7 +47,7 @@ def steady_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -
     if kept is None or kept.alpha.shape != alpha.shape:
         return new
     change = new.luma.astype(np.float64) - kept.luma
-    if np.abs(change).mean() > CUT:
+    if (np.abs(change) > CUT).mean() > 0.5:
         return new
     moved = _around(np.abs(_around(change).mean(axis=0))).max(axis=0)
     apart = new.alpha.astype(np.float64) - kept.alpha
@@ -66,12 +66,13 @@ def steady(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
     if kept is None or kept.alpha.shape != alpha.shape:
         return new
     change = new.luma - kept.luma
-    if cv2.norm(change, cv2.NORM_L1) > CUT * change.size:
+    if 2 * np.count_nonzero(np.abs(change) > CUT) > change.size:
         return new
-    moved = cv2.blur(change, SQUARE, borderType=cv2.BORDER_REPLICATE)
-    moved = cv2.dilate(np.abs(moved, out=moved), np.ones(SQUARE, np.uint8))
+    drift = np.abs(cv2.blur(change, SQUARE, borderType=cv2.BORDER_REPLICATE))
+    moved: Float = np.asarray(cv2.dilate(drift, np.ones(SQUARE, np.uint8)), np.float32)
     apart = alpha - kept.alpha
-    weight = _clipped_line(np.abs(apart), APART, (REST, 1.0))
+    distance: Float = np.abs(apart, dtype=np.float32)
+    weight = _clipped_line(distance, APART, (REST, 1.0))
     held = (np.maximum(kept.alpha, alpha - (LEAVE - SURE)) < SURE) | (
         np.minimum(kept.alpha, alpha + (LEAVE - SURE)) > 1 - SURE
     )

@@ -1,0 +1,108 @@
+"""`--frame follow`: a smooth crop that keeps the person centred, found from the matte alone.
+
+The crop has the frame's aspect. Its target puts the person's middle at the frame's middle, the top of the head a little
+below the frame's top, and zooms in until the shoulders fill about half of the width. It moves only when the target has
+left it by a dead zone, and then eases there, so that a nodding head leaves the frame at rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
+
+MAX_ZOOM = 2.0
+# Where the head's top stands, and how wide the person is, as shares of the crop.
+HEADROOM, PERSON_WIDTH = 0.12, 0.55
+# Rows and columns count as the person's from this share of the one that holds most.
+COUNTS = 0.1
+# The crop sets out when it is off by START of its own size, and comes to rest within STOP.
+START, STOP = 0.05, 0.005
+EASE_S = 0.6
+# A person smaller than this share of the frame is none: the whole frame is shown.
+SMALLEST = 0.005
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of the frame, as shares of it: the middle, and its side (1 is the whole frame, in both directions)."""
+
+    x: float = 0.5
+    y: float = 0.5
+    side: float = 1.0
+
+    def inside(self) -> Crop:
+        """The nearest crop that does not leave the frame."""
+        half = self.side / 2
+        return Crop(min(max(self.x, half), 1 - half), min(max(self.y, half), 1 - half), self.side)
+
+
+WHOLE = Crop()
+
+
+def target_crop(alpha: NDArray[np.float32]) -> Crop:
+    """Where the crop should be for a matte (h, w) in [0, 1]; the whole frame where there is nobody."""
+    if float(alpha.mean()) < SMALLEST:
+        return WHOLE
+    height, width = alpha.shape
+    rows, columns = alpha.sum(axis=1), alpha.sum(axis=0)
+    there = np.flatnonzero(columns >= COUNTS * columns.max())
+    top = int(np.flatnonzero(rows >= COUNTS * rows.max())[0]) / height
+    left, right = int(there[0]) / width, (int(there[-1]) + 1) / width
+    side = min(1.0, max((right - left) / PERSON_WIDTH, 1 / MAX_ZOOM))
+    # The head rather than the box: an arm that reaches out should not push the face aside.
+    head = alpha[int(top * height) : max(int(top * height) + 1, int((top + 0.25 * side) * height))].sum(axis=0)
+    middle = float((head * (np.arange(width) + 0.5)).sum() / max(float(head.sum()), 1e-6)) / width
+    return Crop(middle, top + (0.5 - HEADROOM) * side, side).inside()
+
+
+class Follow:
+    """The crop of each frame, in order; `seconds` is the frame's own time."""
+
+    def __init__(self) -> None:
+        self.crop = WHOLE
+        self._moving = False
+        self._then_s: float | None = None
+
+    def step(self, alpha: NDArray[np.float32], *, seconds: float) -> Crop:
+        """The crop for this frame's matte. The first frame starts at its target; so does one a second or more later."""
+        target = target_crop(alpha)
+        gap_s = None if self._then_s is None else seconds - self._then_s
+        self._then_s = seconds
+        if gap_s is None or not 0 <= gap_s < 1:
+            self.crop, self._moving = target, False
+            return self.crop
+        now = self.crop
+        off = max(abs(target.x - now.x), abs(target.y - now.y), abs(target.side - now.side)) / now.side
+        self._moving = off > (STOP if self._moving else START)
+        if self._moving:
+            share = 1 - float(np.exp(-gap_s / EASE_S))
+            pairs = ((now.x, target.x), (now.y, target.y), (now.side, target.side))
+            self.crop = Crop(*(old + share * (new - old) for old, new in pairs)).inside()
+        return self.crop
+
+
+def crop_frame(frame: CameraFrame, coarse: CoarseMatte, crop: Crop) -> tuple[CameraFrame, CoarseMatte]:
+    """The crop of both, each brought to its own size again: bilinear, to a fraction of a pixel, so that it glides."""
+    if crop == WHOLE:
+        return frame, coarse
+    bgr = _cut(frame.bgr, crop)
+    cut = CoarseMatte(coarse.number, _cut(coarse.alpha, crop), _cut(coarse.seen_bgr, crop))
+    return CameraFrame(frame.number, bgr, frame.time_s, frame.captured_s), cut
+
+
+def _cut(picture: NDArray[Any], crop: Crop) -> NDArray[Any]:
+    height, width = picture.shape[:2]
+    matrix = np.array(
+        [
+            [crop.side, 0, (crop.x - crop.side / 2) * width + crop.side / 2 - 0.5],
+            [0, crop.side, (crop.y - crop.side / 2) * height + crop.side / 2 - 0.5],
+        ]
+    )
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, matrix, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,190 @@
+"""The picture stage: a camera frame and its coarse matte become the composed frame, by a table of stages.
+
+Each stage is a pure function with a file of its own; here stand only their order, and what is kept from frame to frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.framing import Follow, crop_frame
+from bgcam.realtime.picture.blend import lay_person
+from bgcam.realtime.picture.buffers import Buffers
+from bgcam.realtime.picture.compose import composed
+from bgcam.realtime.picture.edges import move_edge, sharpen_edge
+from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
+from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.look import Look
+from bgcam.realtime.picture.match import light_gains, light_table
+from bgcam.realtime.picture.parts import find_parts
+from bgcam.realtime.picture.steady import Kept, steady
+from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
+from bgcam.realtime.picture.wrap import light_wrap, wrapped
+
+Picture = NDArray[np.uint8]
+
+# About the side of the tiles that are blended or left alone; a whole number of the colour grid's cells.
+TILE_PX = 48
+# The share by which the new light's gains follow a change, each frame.
+LIGHT_FOLLOWS = np.float32(0.05)
+
+
+class Behind(Protocol):
+    """What stands behind the person; see `backgrounds.Background`."""
+
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> Picture: ...
+
+
+@dataclass
+class Work:
+    """One frame on its way. Each stage reads what those before it left, and leaves its own.
+
+    frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
+    background: (H, W, 3) BGR. lines: see `guided`. person_bgr, person_seen: frame and what the network saw, in the new
+    light. colours, glow: on a grid, see `foreground` and `wrap`; None when their stage is off.
+    """
+
+    frame: CameraFrame
+    coarse: CoarseMatte
+    background: Picture = field(init=False)
+    lines: Lines = field(init=False)
+    person_bgr: Picture = field(init=False)
+    person_seen: Picture = field(init=False)
+    colours: Colours | None = None
+    glow: NDArray[np.float32] | None = None
+
+
+class Chain:
+    """Called with each frame and its coarse matte, in order, on one thread; gives the composed frame.
+
+    without: names of STAGES to leave out, for measuring what they gain; what `look` does not ask for is out anyway.
+    Raises ValueError for a matte that is another frame's, frames out of order, and a background of another size.
+    """
+
+    def __init__(self, background: Behind, look: Look | None = None, *, without: Collection[str] = ()):
+        self.look, self.background = look or Look(), background
+        self.kept: Kept | None = None
+        self.follow = Follow()
+        self.gains: NDArray[np.float32] | None = None
+        self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
+        self._buffers = Buffers()
+        self._last = -1
+
+    def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
+        if frame.number != coarse.number:
+            raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
+        if frame.number <= self._last:
+            raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
+        self._last = frame.number
+        work = Work(frame, coarse)
+        for stage in self._stages:
+            if stage is not None:
+                stage(self, work)
+        return composed(frame, VIEWS[self.look.view](self, work))
+
+    def alpha(self, work: Work) -> NDArray[np.float32]:
+        """The matte at the frame's size, (H, W) in [0, 1]; holds until the next one."""
+        frame = work.frame.bgr
+        luma = self._buffers.get("luma", frame.shape[:2], np.uint8)
+        cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY, dst=luma)
+        return lay_lines(work.lines, luma, buffers=self._buffers)
+
+
+def _steady(chain: Chain, work: Work) -> None:
+    chain.kept = steady(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.kept)
+    work.coarse = replace(work.coarse, alpha=chain.kept.alpha)
+
+
+def _follow(chain: Chain, work: Work) -> None:
+    if chain.look.frame == "follow":
+        crop = chain.follow.step(work.coarse.alpha, seconds=work.frame.time_s)
+        work.frame, work.coarse = crop_frame(work.frame, work.coarse, crop)
+
+
+def _edge(chain: Chain, work: Work) -> None:
+    alpha = move_edge(work.coarse.alpha, steps=chain.look.edge_steps)
+    work.coarse = replace(work.coarse, alpha=sharpen_edge(alpha, steps=chain.look.sharp_steps))
+
+
+def _background(chain: Chain, work: Work) -> None:
+    work.background = chain.background.picture(work.frame, work.coarse)
+    if work.background.shape != work.frame.bgr.shape:
+        raise ValueError(f"{work.frame} cannot go before a background of shape {work.background.shape}")
+
+
+def _guided(chain: Chain, work: Work) -> None:
+    work.lines = find_lines(work.coarse.alpha, luma_of(work.coarse.seen_bgr))
+
+
+def _bilinear(chain: Chain, work: Work) -> None:
+    work.lines = bilinear_lines(work.coarse.alpha)
+
+
+def _match(chain: Chain, work: Work) -> None:
+    work.person_bgr, work.person_seen = work.frame.bgr, work.coarse.seen_bgr
+    if not chain.look.match:
+        return
+    gains = light_gains(work.person_seen, work.coarse.alpha, work.background, strength=chain.look.match)
+    chain.gains = gains if chain.gains is None else chain.gains + LIGHT_FOLLOWS * (gains - chain.gains)
+    table = light_table(chain.gains)
+    work.person_bgr = np.asarray(cv2.LUT(work.person_bgr, table), np.uint8)
+    work.person_seen = np.asarray(cv2.LUT(work.person_seen, table), np.uint8)
+
+
+def _colours(chain: Chain, work: Work) -> None:
+    work.colours = near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
+
+
+def _wrap(chain: Chain, work: Work) -> None:
+    if chain.look.wrap:
+        work.glow = light_wrap(work.coarse.alpha, work.background, strength=chain.look.wrap)
+
+
+# In this order. The table of what each gains and costs: `python -m bgcam.benchmarks picture`.
+STAGES = {
+    "steady": _steady,
+    "follow": _follow,
+    "edge": _edge,
+    "background": _background,
+    "guided": _guided,
+    "match": _match,
+    "colours": _colours,
+    "wrap": _wrap,
+}
+INSTEAD = {"background": _background, "guided": _bilinear}
+
+
+def _composite(chain: Chain, work: Work) -> Picture:
+    if work.background is work.frame.bgr:  # the user wants to see the room
+        return work.frame.bgr
+    return _lay(chain, work, work.background)
+
+
+def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
+    small, frame_wh = work.coarse.alpha, work.frame.size_wh
+    cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
+    shows = work.lines.unsure if work.glow is None else wrapped(work.lines.unsure, frame_wh=frame_wh)
+    parts = find_parts(small, shows, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
+    return lay_person(work.person_bgr, background, chain.alpha(work), parts, work.colours, glow=work.glow)
+
+
+def _matte(chain: Chain, work: Work) -> Picture:
+    return matte_view(chain.alpha(work))
+
+
+def _cutout(chain: Chain, work: Work) -> Picture:
+    return _lay(chain, work, checkerboard(work.frame.size_wh))
+
+
+def _side_by_side(chain: Chain, work: Work) -> Picture:
+    return four_in_one([work.frame.bgr, *(view(chain, work) for view in (_matte, _cutout, _composite))])
+
+
+VIEWS = {"composite": _composite, "matte": _matte, "cutout": _cutout, "side-by-side": _side_by_side}

@@ -1,0 +1,51 @@
+"""Light wrap: the background's light falls on the person's edge a little, as it would if the person stood there."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.picture.foreground import grid_of, to_grid
+
+Float = NDArray[np.float32]
+
+MAX_STRENGTH = 10.0
+# How far the light reaches onto the person, as a share of the frame's shorter side (the sigma of a Gaussian).
+REACH_SHARE = 0.012
+# Of the background's light, at the very edge and at full strength.
+SHARE_AT_EDGE = 0.7
+
+
+def light_wrap(
+    alpha: Float,
+    background_bgr: NDArray[np.uint8],
+    *,
+    strength: float,
+) -> Float:
+    """Light to add on the person, (rows, columns, 3) float32 BGR from 0 to 255, on `grid_of(frame, matte)`.
+
+    alpha: the matte at network size, (h, w) in [0, 1]; background: (H, W, 3) uint8 BGR at the frame's. strength: 0 to
+    10. A cell's light is the background around it, times how much of what is around is background: Gaussian(1 - alpha),
+    which falls off towards the person's inside.
+    """
+    height, width = background_bgr.shape[:2]
+    grid = grid_of((width, height), (alpha.shape[1], alpha.shape[0]))
+    sigma = max(0.5, REACH_SHARE * min(width, height) / grid.cell_px)
+    outside = to_grid(1 - alpha, grid, frame_wh=(width, height))
+    near = cv2.GaussianBlur(outside, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    # The last cells reach a little beyond the frame; light is so smooth that this does not show.
+    light = cv2.resize(background_bgr, (grid.columns, grid.rows), interpolation=cv2.INTER_AREA)
+    light = cv2.GaussianBlur(light.astype(np.float32), (0, 0), 2 * sigma, borderType=cv2.BORDER_REPLICATE)
+    share = 2 * SHARE_AT_EDGE * strength / MAX_STRENGTH
+    return np.asarray(light * (share * near)[..., None], np.float32)
+
+
+def wrapped(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where, at network size, light wrap shows: within 2.5 sigma of the edge."""
+    height, width = unsure.shape
+    reach_px = 2.5 * REACH_SHARE * min(frame_wh)
+    side_x, side_y = (
+        2 * int(np.ceil(reach_px * new / old)) + 1 for new, old in zip((width, height), frame_wh, strict=True)
+    )
+    return cv2.dilate(unsure.astype(np.uint8), np.ones((side_y, side_x), np.uint8)).astype(np.bool_)
