@@ -11,7 +11,6 @@ from tiny_model import SPEC, write_int8_model
 
 from bgcam.export import engine, onnx_file
 from bgcam.export.__main__ import main
-from bgcam.realtime.backends import _gpu
 from bgcam.realtime.backends._engine_file import read_engine
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import read_spec
@@ -115,7 +114,3 @@ def test_onnx_needs_data(model: Path, capsys: pytest.CaptureFixture[str], option
     with pytest.raises(SystemExit):
         main([str(model), "-o", "m.onnx", *options])
     assert line in capsys.readouterr().err
-
-
-def test_cards_are_told_by_the_driver() -> None:
-    assert _gpu.has_gpu() in (True, False)

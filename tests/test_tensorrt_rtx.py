@@ -134,7 +134,7 @@ def test_the_stand_in_module_has_nothing_else(api: Any) -> None:
 
 
 def test_without_a_driver_an_engine_does_not_load(api: Any, engines: dict[str, Built]) -> None:
-    from fake_tensorrt import cupy
+    from fake_card import cupy
 
     from bgcam.realtime.backends._engine_run import EngineNetwork
     from bgcam.realtime.backends._gpu import has_gpu

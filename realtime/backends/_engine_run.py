@@ -8,7 +8,7 @@ from typing import Any
 
 from bgcam.realtime.backends._engine_build import _logger
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.cuda import load_cupy
+from bgcam.realtime.gpu.cuda import capture, load_cupy
 
 DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
@@ -63,14 +63,14 @@ class EngineNetwork:
         self._execute(self._stream.ptr)
         self._stream.synchronize()
         self._keep(runtime_cache)
-        if capturable is None or capturable(self._stream.ptr):
+        if capturable is not None and not capturable(self._stream.ptr):
+            return
+        try:
             with self._stream:
-                self._stream.begin_capture()
-                try:
-                    self._execute(self._stream.ptr)
-                finally:
-                    graph = self._stream.end_capture()
-            self._graph = graph
+                self._graph = capture(self._stream, lambda: self._execute(self._stream.ptr))
+        except RuntimeError:  # of CuPy or ours; kernels launched singly are slower, and right
+            self._stream = self._cupy.cuda.Stream(non_blocking=True)
+            self.description += ", without a CUDA graph"
 
     def _new_context(self, runtime_cache: Path | None, *, own_graph: bool) -> Any:
         """A context whose working memory is ours, so that nothing is allocated while frames run.

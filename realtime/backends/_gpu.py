@@ -61,10 +61,10 @@ def has_gpu() -> bool:
     return True
 
 
-def _release(file: Path = DRIVER_VERSION_FILE) -> str:
+def _release() -> str:
     """The driver's release ("580.65.06"), "" where it cannot be read."""
     try:
-        found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", file.read_text())
+        found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", DRIVER_VERSION_FILE.read_text())
     except OSError:
         return ""
     return found.group() if found else ""

@@ -1,0 +1,169 @@
+"""Engines are built once for what they depend on, never loaded blindly, and their precision is measured once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fake_tensorrt
+import fake_tensorrt_rtx
+import onnx
+import pytest
+from tensorrt_setup import CARD, SIZE, apis, opened, opener
+from tiny_model import SPEC, write_int8_model
+
+from bgcam.realtime.backends import _engine_choice
+from bgcam.realtime.backends._engine_cache import cache_folder
+from bgcam.realtime.backends._engine_choice import Measured, fastest
+from bgcam.realtime.backends._engine_run import EngineNetwork
+from bgcam.realtime.backends.tensorrt import TensorRTBackend
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_int8_model(tmp_path / "small.onnx")
+
+
+@apis
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"card": replace(CARD, driver="590.10")},
+        {"card": replace(CARD, name="NVIDIA GeForce RTX 3060", compute_capability=(8, 6))},
+        {"version": "99.0"},
+        {"precision": "int8"},
+        {"model": True},
+    ],
+    ids=["driver", "card", "version", "precision", "model"],
+)
+def test_whatever_changes_builds_again(
+    name: str, module: Callable[..., Any], backend: type[TensorRTBackend], model: Path, change: dict[str, Any]
+) -> None:
+    opened(name, module(), model)
+    change = dict(change)
+    api = module(version=change.pop("version")) if "version" in change else module()
+    if change.pop("model", False):
+        changed = onnx.load(model)
+        changed.graph.initializer[0].raw_data = changed.graph.initializer[0].raw_data[::-1]
+        model.write_bytes(changed.SerializeToString())
+    opened(name, api, model, **change)
+    assert api.Builder.builds == 1
+    opened(name, api, model, **change)
+    assert api.Builder.builds == 1
+
+
+@apis
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: data[:-7], "it is cut off"),
+        (lambda data: data[:-1] + b"!", "it is damaged: its checksum differs"),
+        (lambda data: b"x", "it is no engine file of bgcam"),
+    ],
+)
+def test_a_damaged_engine_in_the_cache_is_never_loaded(
+    name: str, module: Callable[[], Any], backend: type[TensorRTBackend], model: Path, damage: Any, reason: str
+) -> None:
+    opened(name, module(), model)
+    (engine,) = cache_folder().glob("*.engine")
+    whole = engine.read_bytes()
+    engine.write_bytes(damage(whole))
+    api = module()
+    _, said = opened(name, api, model)
+    assert api.Builder.builds == 1
+    assert len(said) == 1
+    assert said[0].startswith(f"the engine in the cache is built again: {reason}")
+    assert engine.read_bytes() == whole
+
+
+@apis
+def test_an_engine_that_does_not_load_is_built_again(
+    name: str, module: Callable[[], Any], backend: type[TensorRTBackend], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(name, module(), model)
+    api = module()
+    load, calls = api.Runtime.deserialize_cuda_engine, []
+
+    def once(self: Any, engine: bytes) -> Any:
+        calls.append(engine)
+        return load(self, engine if len(calls) > 1 else b"foreign")
+
+    monkeypatch.setattr(api.Runtime, "deserialize_cuda_engine", once)
+    _, said = opened(name, api, model)
+    assert api.Builder.builds == 1
+    assert said == [
+        f"the engine in the cache is built again: {api.__name__} cannot load the engine (magic tag does not match)"
+    ]
+
+
+def test_a_cache_that_cannot_be_written_is_said(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    network, said = opened("tensorrt", fake_tensorrt.tensorrt(), model)
+    assert network.output.shape == (1, 1, 48, 64)
+    assert said[-1].startswith("the engine cannot be kept for the next start (Not a directory")
+
+
+def test_compiled_kernels_are_kept_for_the_next_start(model: Path) -> None:
+    api = fake_tensorrt_rtx.tensorrt_rtx()
+    fake_tensorrt_rtx.RuntimeCache.read = b""
+    opened("tensorrt-rtx", api, model)
+    (kept,) = cache_folder().glob("*.kernels")
+    assert kept.read_bytes() == b"kernels"
+    assert fake_tensorrt_rtx.RuntimeCache.read == b""
+    opened("tensorrt-rtx", api, model)
+    assert fake_tensorrt_rtx.RuntimeCache.read == b"kernels"
+
+
+def test_the_fastest_within_the_limit_is_chosen() -> None:
+    measured = {"fp16": Measured(0.5, 0.001), "int8": Measured(0.4, 0.005), "fp4": Measured(0.1, 0.0051)}
+    assert fastest(measured) == "int8"
+    assert fastest(measured, limit=0.002) == "fp16"
+    assert fastest(measured, limit=0.0001) == "fp16"
+    assert fastest({"fp16": Measured(0.5, float("nan")), "int8": Measured(0.6, 0.0)}) == "int8"
+
+
+@pytest.mark.parametrize(("slower", "chosen"), [("fp16", "int8"), ("int8", "fp16")])
+def test_auto_measures_once(model: Path, monkeypatch: pytest.MonkeyPatch, slower: str, chosen: str) -> None:
+    def speed(network: EngineNetwork, cupy: Any) -> float:
+        return 2.0 if network.description.endswith(slower) else 1.0
+
+    monkeypatch.setattr(_engine_choice, "latency_ms", speed)
+    monkeypatch.setattr(_engine_choice, "LIMIT", 1.0)
+    api = fake_tensorrt.tensorrt()
+    monkeypatch.setattr(_engine_choice, "fastest", lambda found: fastest(found, limit=1.0))
+    network, said = opened("tensorrt", api, model, precision="auto")
+    assert network.description.endswith(f", {chosen}")
+    assert api.Builder.builds == 3
+    assert f"tensorrt runs in {chosen} here (fp16 " in said[0]
+    network, said = opened("tensorrt", api, model, precision="auto")
+    assert (network.description[-4:], said, api.Builder.builds) == (chosen, [], 3)
+    (kept,) = cache_folder().glob("*.json")
+    kept.write_text("{")
+    opened("tensorrt", api, model, precision="auto")
+    assert '"precision"' in kept.read_text()
+
+
+def test_a_model_without_quantizers_runs_in_fp16(tiny_model: Path) -> None:
+    api = fake_tensorrt.tensorrt()
+    network, _ = opened("tensorrt", api, tiny_model, precision="auto")
+    assert (network.description, api.Builder.builds) == ("TensorRT NVIDIA GeForce RTX 4090, fp16", 1)
+
+
+def test_what_is_damaged_is_built_in_the_background(model: Path) -> None:
+    api = fake_tensorrt_rtx.tensorrt_rtx()
+    found = opener("tensorrt-rtx", api)
+    assert not found.is_ready(model, SPEC, SIZE)
+    found.open(model, SPEC, SIZE, say=lambda line: None)
+    assert found.is_ready(model, SPEC, SIZE)
+    assert not opener("tensorrt-rtx", api, replace(CARD, driver="590.10")).is_ready(model, SPEC, SIZE)
+    for kept in cache_folder().glob("*.engine"):
+        kept.write_bytes(b"x")
+    assert not found.is_ready(model, SPEC, SIZE)
