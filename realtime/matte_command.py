@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from bgcam.realtime.backgrounds import Room
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import find_model
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.foreground import estimate_foreground, near_colours
 from bgcam.realtime.picture.guided import whole_matte
-from bgcam.realtime.picture.look import Look
 from bgcam.realtime.picture.png import write_png
 from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.pipeline import Pipeline

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import NoReturn
 
 from bgcam import __version__
+from bgcam.realtime.look import FRAMES, VIEWS
 
 EXAMPLES = """\
 examples:
@@ -24,6 +26,9 @@ OUTPUT_HELP = (
     "virtual[:DEVICE], web[:PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given several "
     "times; default: the virtual camera, or the web page where there is none"
 )
+
+
+EDGES = ("shrink", "grow", "sharp")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -52,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
     parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
     parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")
+    _add_look_options(parser)
     _add_model_options(parser, top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
     matte = commands.add_parser("matte", help="write the mattes of a picture, folder or video", allow_abbrev=False)
@@ -95,6 +101,55 @@ def thread_count(text: str) -> int:
     if int(text) > 1024:
         raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give 1024 at most")
     return int(text)
+
+
+def edge_steps(text: str) -> tuple[str, float]:
+    """ "shrink" or "grow:3" to the word and its steps, 1 unless given; argparse.ArgumentTypeError for anything else."""
+    word, colon, steps = text.partition(":")
+    if word not in EDGES:
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing that an edge does; give one of {', '.join(EDGES)}")
+    return word, _number(steps if colon else "1", least=0, most=5, example=f"{word}:2")
+
+
+def strength(text: str) -> float:
+    """0 to 10; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=0, most=10, example="5")
+
+
+def _number(text: str, *, least: float, most: float, example: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {least:g} to {most:g}; give {example} or another step")
+    return value
+
+
+def _add_look_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--edge",
+        metavar="SPEC",
+        type=edge_steps,
+        action="append",
+        default=[],
+        help="shrink[:1..5], grow[:1..5] or sharp[:1..5]: move the person's edge in or out, make it steeper; may be "
+        "given several times",
+    )
+    parser.add_argument(
+        "--light-wrap", metavar="0..10", type=strength, default=0.0, help="let the background shine onto the edge"
+    )
+    parser.add_argument(
+        "--light-match",
+        metavar="0..10",
+        type=strength,
+        default=0.0,
+        help="light the person as the background is: exposure and colour temperature",
+    )
+    parser.add_argument(
+        "--frame", choices=FRAMES, default=FRAMES[0], help="follow: keep the person in the middle by a smooth crop"
+    )
+    parser.add_argument("--view", choices=VIEWS, default=VIEWS[0], help="what to show; default: composite")
 
 
 def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:

@@ -15,11 +15,13 @@ from types import FrameType
 import numpy as np
 
 from bgcam.realtime.backends import check_backend_name
-from bgcam.realtime.backgrounds import Background, open_background
+from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import find_model
+from bgcam.realtime.options import EDGES
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, open_sink
@@ -49,7 +51,8 @@ def _run(options: Namespace) -> int:
     _check_paths(options)
     check_backend_name(options.backend)
     background = open_background(options.background)
-    matting = _open_matting(options, background)
+    look = look_of(options)
+    matting = _open_matting(options) if background.needs_matte or look.needs_matte else None
     outputs = options.output or _default_outputs()
     source = open_source(
         camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
@@ -58,9 +61,8 @@ def _run(options: Namespace) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
-        return run_to_outputs(
-            Pipeline(begun, matting or everything, Chain(background), []), begun, outputs, backend=backend
-        )
+        chain = Chain(background, look)
+        return run_to_outputs(Pipeline(begun, matting or everything, chain, []), begun, outputs, backend=backend)
 
 
 def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str) -> int:
@@ -102,6 +104,21 @@ class FirstRead:
 
     def close(self) -> None:
         self._source.close()
+
+
+def look_of(options: Namespace) -> Look:
+    """What the options say of the picture; steps of one kind add up, and shrinking is growing the other way."""
+    steps = dict.fromkeys(EDGES, 0.0)
+    for word, count in options.edge:
+        steps[word] += count
+    return Look(
+        edge_steps=steps["grow"] - steps["shrink"],
+        sharp_steps=steps["sharp"],
+        wrap=options.light_wrap,
+        match=options.light_match,
+        frame=options.frame,
+        view=options.view,
+    )
 
 
 def everything(frame: CameraFrame) -> CoarseMatte:
@@ -154,9 +171,7 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _open_matting(options: Namespace, background: Background) -> Matting | None:
-    if not background.needs_matte:
-        return None
+def _open_matting(options: Namespace) -> Matting:
     return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
 
 

@@ -9,8 +9,8 @@ from picture_scenes import PERSON, ROOM, scene
 
 from bgcam.realtime.backgrounds import Room, Still, open_background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.look import VIEWS, Look
 from bgcam.realtime.picture.chain import STAGES, Chain
-from bgcam.realtime.picture.look import VIEWS, Look
 from bgcam.realtime.run_command import everything
 
 BLUE = np.array([200, 40, 30])

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.framing import Follow, crop_frame
+from bgcam.realtime.look import Look
 from bgcam.realtime.picture.blend import lay_person
 from bgcam.realtime.picture.buffers import Buffers
 from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
 from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
-from bgcam.realtime.picture.look import Look
 from bgcam.realtime.picture.match import light_gains, light_table
 from bgcam.realtime.picture.parts import find_parts
 from bgcam.realtime.picture.steady import Kept, steady

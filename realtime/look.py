@@ -24,6 +24,11 @@ class Look:
     frame: str = "whole"
     view: str = "composite"
 
+    @property
+    def needs_matte(self) -> bool:
+        """Whether the person has to be found even where the room itself is to be shown."""
+        return self.view != VIEWS[0] or self.frame != FRAMES[0]
+
     def __post_init__(self) -> None:
         if self.view not in VIEWS or self.frame not in FRAMES:
             raise ValueError(f"view must be one of {VIEWS} and frame one of {FRAMES}, found {self}")
