@@ -20,7 +20,7 @@ from bgcam.realtime.picture.foreground import (
     grid_of,
     near_colours,
 )
-from bgcam.realtime.picture.guided import find_lines, upsample
+from bgcam.realtime.picture.guided import find_lines, luma_of, upsample
 from bgcam.realtime.picture.parts import find_parts
 
 Float = NDArray[np.float32]
@@ -117,9 +117,9 @@ def test_laying_the_person_is_the_reference(network_wh: tuple[int, int], frame_w
     frame, background = random.integers(0, 256, (2, *frame_wh[::-1], 3), dtype=np.uint8)
     seen = random.integers(0, 256, (*network_wh[::-1], 3), dtype=np.uint8)
     small = np.clip(random.normal(0.5, 1, network_wh[::-1]), 0, 1).astype(np.float32)
-    alpha = upsample(small, seen[..., 0], frame[..., 0])
+    alpha = upsample(small, seen, frame)
     tile_px = 4 * grid_of(frame_wh, network_wh).cell_px
-    parts = find_parts(small, find_lines(small, seen[..., 0]).unsure, frame_wh=frame_wh, tile_px=tile_px)
+    parts = find_parts(small, find_lines(small, luma_of(seen)).unsure, frame_wh=frame_wh, tile_px=tile_px)
     near = near_colours(seen, small, frame_wh=frame_wh)
     unchanged = frame.copy(), background.copy(), alpha.copy()
     with_colours = lay_person(frame, background, alpha, parts, near).astype(int)

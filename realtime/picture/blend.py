@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture.buffers import Place
 from bgcam.realtime.picture.foreground import Colours, colours_at
-from bgcam.realtime.picture.parts import Parts, Place
+from bgcam.realtime.picture.parts import Parts
 
 Float = NDArray[np.float32]
 
@@ -43,7 +44,8 @@ def lay_person(
     """As `blend_reference`, within one grey level, but only where `parts` says that there is something to blend.
 
     colours: the frame's colours give way to the person's own, `foreground.estimate_foreground`'s before rounding. glow:
-    light of the background that falls on the person (see `wrap`), on the colours' grid. Makes a new array.
+    light of the background that falls on the person (see `wrap`), on the colours' grid. Alpha is looked at in
+    `parts.edge` alone. Makes a new array.
     """
     _check(frame, background, alpha)
     out = background.copy()

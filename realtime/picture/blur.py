@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.foreground import fill
+from bgcam.realtime.picture.foreground import fill_weighted
 
 Float = NDArray[np.float32]
 
@@ -30,24 +30,31 @@ def blur_background(
     """The blurred room, (H, W, 3) uint8 BGR for frames of (W, H) pixels; strength from 1 to 10.
 
     seen_bgr, alpha: what the network saw, (h, w, 3) uint8, and its matte (h, w) in [0, 1]: what a finer picture would
-    add is blurred away. First the person is replaced by the colours around (`foreground.fill`, weight 1 - 4 alpha, at
-    least 0, of the 3x3 cells around), then a Gaussian goes over it.
+    add is blurred away. First the person gives way to the colours around (`foreground.fill`, weighted by 1 - 4 alpha of
+    the 3x3 cells around, at least 0), then a Gaussian goes over it.
     """
     room = np.clip(1 - EDGE * cv2.dilate(alpha, NEAR), 0, 1, dtype=np.float32)
     height, width = alpha.shape
     sigma_px = strength * SIGMA_SHARE * min(frame_wh)
     # One cell of the work size in frame pixels; aspects differ, so width and height are each brought to it.
     cell_px = max(1.0, sigma_px / WORK_SIGMA)
-    work_wh = tuple(max(1, min(old, round(new / cell_px))) for old, new in zip((width, height), frame_wh, strict=True))
-    known = cv2.merge([*cv2.split(seen_bgr * room[..., None]), room])
-    known = np.asarray(cv2.resize(known, work_wh, interpolation=cv2.INTER_AREA), np.float32)
-    weight = known[..., 3]
-    colours = known[..., :3] / np.maximum(weight, np.float32(1e-3))[..., None]
-    levels = max(1, min(work_wh).bit_length() - 1)
-    filled = fill(colours, weight, levels=levels)
-    sigma_x, sigma_y = (sigma_px * work / full for work, full in zip(work_wh, frame_wh, strict=True))
-    # `fill` has smoothed by a box of 3, whose variance is 2/3.
-    sigma_x, sigma_y = (max(0.1, max(0.0, sigma**2 - 2 / 3) ** 0.5) for sigma in (sigma_x, sigma_y))
-    smooth = cv2.GaussianBlur(filled, (0, 0), sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE)
+    work_wh = _shrunk((width, height), (frame_wh[0] / cell_px, frame_wh[1] / cell_px))
+    # In bytes as long as the picture is large. The person goes black before: made smaller first, edges would mix.
+    room_bytes = np.rint(255 * room).astype(np.uint8)
+    seen = cv2.multiply(seen_bgr, cv2.merge([room_bytes] * 3), scale=1 / 255)
+    seen, room = (cv2.resize(one, work_wh, interpolation=cv2.INTER_AREA).astype(np.float32) for one in (seen, room))
+    holes_wh = _shrunk(work_wh, (work_wh[0] / 2, work_wh[1] / 2))
+    known = [cv2.resize(one, holes_wh, interpolation=cv2.INTER_AREA) for one in (*cv2.split(seen), room)]
+    filled = fill_weighted(np.asarray(cv2.merge(known), np.float32), levels=max(1, min(holes_wh).bit_length() - 1))
+    wide = cv2.resize(filled, work_wh, interpolation=cv2.INTER_LINEAR)
+    whole = seen + cv2.multiply(wide, cv2.merge([1 - room] * 3))
+    sigmas = [max(0.1, sigma_px * work / full) for work, full in zip(work_wh, frame_wh, strict=True)]
+    smooth = cv2.GaussianBlur(whole, (0, 0), sigmas[0], sigmaY=sigmas[1], borderType=cv2.BORDER_REPLICATE)
     small = np.rint(smooth).clip(0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(small, frame_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _shrunk(size_wh: tuple[int, int], wanted_wh: tuple[float, float]) -> tuple[int, int]:
+    """The wanted size in whole cells, at least 1 and no larger than `size_wh`."""
+    width, height = (max(1, min(old, round(new))) for old, new in zip(size_wh, wanted_wh, strict=True))
+    return width, height

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+# A rectangle of pixels: rows and columns.
+Place = tuple[slice, slice]
+
 
 class Buffers:
     """Named arrays, made when first asked for and when the shape or the type changes. For one thread."""

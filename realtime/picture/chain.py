@@ -5,7 +5,7 @@ Each stage is a pure function with a file of its own; here stand only their orde
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.framing import Follow, crop_frame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.blend import lay_person
-from bgcam.realtime.picture.buffers import Buffers
+from bgcam.realtime.picture.buffers import Buffers, Place
 from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
@@ -89,12 +89,9 @@ class Chain:
                 stage(self, work)
         return composed(frame, VIEWS[self.look.view](self, work))
 
-    def alpha(self, work: Work) -> NDArray[np.float32]:
-        """The matte at the frame's size, (H, W) in [0, 1]; holds until the next one."""
-        frame = work.frame.bgr
-        luma = self._buffers.get("luma", frame.shape[:2], np.uint8)
-        cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY, dst=luma)
-        return lay_lines(work.lines, luma, buffers=self._buffers)
+    def alpha(self, work: Work, places: Sequence[Place] | None = None) -> NDArray[np.float32]:
+        """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
+        return lay_lines(work.lines, work.frame.bgr, places=places, buffers=self._buffers)
 
 
 def _steady(chain: Chain, work: Work) -> None:
@@ -109,8 +106,9 @@ def _follow(chain: Chain, work: Work) -> None:
 
 
 def _edge(chain: Chain, work: Work) -> None:
-    alpha = move_edge(work.coarse.alpha, steps=chain.look.edge_steps)
-    work.coarse = replace(work.coarse, alpha=sharpen_edge(alpha, steps=chain.look.sharp_steps))
+    if chain.look.edge_steps or chain.look.sharp_steps:
+        alpha = move_edge(work.coarse.alpha, steps=chain.look.edge_steps)
+        work.coarse = replace(work.coarse, alpha=sharpen_edge(alpha, steps=chain.look.sharp_steps))
 
 
 def _background(chain: Chain, work: Work) -> None:
@@ -172,7 +170,8 @@ def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
     cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
     shows = work.lines.unsure if work.glow is None else wrapped(work.lines.unsure, frame_wh=frame_wh)
     parts = find_parts(small, shows, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
-    return lay_person(work.person_bgr, background, chain.alpha(work), parts, work.colours, glow=work.glow)
+    alpha = chain.alpha(work, parts.edge)
+    return lay_person(work.person_bgr, background, alpha, parts, work.colours, glow=work.glow)
 
 
 def _matte(chain: Chain, work: Work) -> Picture:

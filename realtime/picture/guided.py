@@ -24,6 +24,7 @@ exactly 1 where they lie above HIGH by as much: a sigmoid's last digits neither 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, Matte
-from bgcam.realtime.picture.buffers import Buffers
+from bgcam.realtime.picture.buffers import Buffers, Place
 
 RADIUS = 1
 # In units of luma in [0, 1], squared: a contrast of 25 grey levels counts half. At a tenth of it the edges boil with a
@@ -92,32 +93,42 @@ def bilinear_lines(small: Float) -> Lines:
     return Lines(np.zeros_like(small), offset, unsure)
 
 
-def lay_lines(lines: Lines, luma: NDArray[np.uint8], *, buffers: Buffers | None = None) -> Float:
-    """Step 6: alpha (H, W) for the luma (H, W) uint8 of the frame; sizes and aspects need not be related.
+def lay_lines(
+    lines: Lines,
+    frame_bgr: NDArray[np.uint8],
+    *,
+    places: Sequence[Place] | None = None,
+    buffers: Buffers | None = None,
+) -> Float:
+    """Step 6: alpha (H, W) for a frame (H, W, 3) uint8 BGR; sizes and aspects need not be related.
 
+    places: the rectangles in which alpha is wanted; outside of them it holds nothing of use. None: everywhere.
     With buffers, what comes back is one of them, and holds until the next call; without, it is a new array.
     """
     buffers = buffers or Buffers()
-    size_wh = luma.shape[1], luma.shape[0]
-    alpha = buffers.get("guided alpha", luma.shape, np.float32)
-    offset = buffers.get("guided offset", luma.shape, np.float32)
+    shape, size_wh = frame_bgr.shape[:2], frame_bgr.shape[1::-1]
+    alpha = buffers.get("guided alpha", shape, np.float32)
+    offset = buffers.get("guided offset", shape, np.float32)
     cv2.resize(lines.gain, size_wh, dst=alpha, interpolation=cv2.INTER_LINEAR)
-    cv2.multiply(luma, alpha, dst=alpha, dtype=cv2.CV_32F)
     cv2.resize(lines.offset, size_wh, dst=offset, interpolation=cv2.INTER_LINEAR)
-    cv2.add(alpha, offset, dst=alpha)
-    return np.clip(alpha, 0, 1, out=alpha)
+    for place in [(slice(None), slice(None))] if places is None else places:
+        part = alpha[place]
+        cv2.multiply(luma_of(frame_bgr[place]), part, dst=part, dtype=cv2.CV_32F)
+        cv2.add(part, offset[place], dst=part)
+        np.clip(part, 0, 1, out=part)
+    return alpha
 
 
-def upsample(small: Float, small_luma: NDArray[np.uint8], luma: NDArray[np.uint8]) -> Float:
+def upsample(small: Float, seen_bgr: NDArray[np.uint8], frame_bgr: NDArray[np.uint8]) -> Float:
     """As `upsample_reference`, within 1e-3: both halves of the way at once, into a new array."""
-    return lay_lines(find_lines(small, small_luma), luma)
+    return lay_lines(find_lines(small, luma_of(seen_bgr)), frame_bgr)
 
 
 def whole_matte(frame: CameraFrame, coarse: CoarseMatte) -> Matte:
     """The matte of one frame at its size, without a thought of the frames before. ValueError for another's matte."""
     if frame.number != coarse.number:
         raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
-    return Matte(frame.number, upsample(coarse.alpha, luma_of(coarse.seen_bgr), luma_of(frame.bgr)))
+    return Matte(frame.number, upsample(coarse.alpha, coarse.seen_bgr, frame.bgr))
 
 
 def luma_of(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Place = tuple[slice, slice]
+from bgcam.realtime.picture.buffers import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
