@@ -44,6 +44,14 @@ inline float atomicAdd(float *at, float x) {
     *at += x;
     return before;
 }
+// Byte i of the result is byte (selector >> 4i) & 7 of the eight, x's first.
+inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
+    const uint64_t both = x | uint64_t(y) << 32;
+    unsigned made = 0;
+    for (int i = 0; i < 4; i++)
+        made |= unsigned(both >> 8 * (selector >> 4 * i & 7) & 0xFF) << 8 * i;
+    return made;
+}
 inline int __float2int_rn(float x) { return int(std::nearbyint(x)); }
 
 struct Index {
@@ -61,6 +69,7 @@ inline ucontext_t scheduler;
 inline std::vector<ucontext_t> threads;
 inline std::vector<std::vector<char>> stacks;
 inline std::vector<int> barriers;
+inline std::vector<int> votes;  // a barrier
 inline std::vector<char> ended;
 inline unsigned running;
 inline int misuse;  // 1: not every thread reached a barrier
@@ -83,6 +92,7 @@ inline void block(unsigned size, bool waits) {
     threads.resize(size);
     stacks.resize(size);
     barriers.assign(size, 0);
+    votes.clear();
     ended.assign(size, 0);
     for (unsigned i = 0; i < size; i++) {
         stacks[i].resize(64 * 1024);
@@ -135,6 +145,15 @@ inline void __syncthreads() {
     host::barriers[self]++;
     swapcontext(&host::threads[self], &host::scheduler);
     threadIdx.x = self;
+}
+
+inline int __syncthreads_count(bool vote) {
+    const std::size_t barrier = host::barriers[host::running];
+    if (host::votes.size() <= barrier)
+        host::votes.resize(barrier + 1);
+    host::votes[barrier] += vote;
+    __syncthreads();
+    return host::votes[barrier];
 }
 
 struct Half;

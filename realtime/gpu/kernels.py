@@ -19,8 +19,10 @@ THREADS = 128
 # Pixels of a row that a thread of `compose` and `to_i420` makes.
 UNIT_PX = 16
 WARP = 32
+# Pixels that a block of `movement` makes, (width, height), a thread each; as in alpha.cu.
+TILE_WH = (32, 8)
 # Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
-STEP_VALUES = {"bgr": 16, "nv12": 24, "yuyv": 24}
+STEP_VALUES = {"bgr": 16, "nv12": 12, "yuyv": 12}
 
 
 class Launch(Protocol):
@@ -85,8 +87,10 @@ class Kernels:
             return
         # As wide a piece of the row as gives every thread of a block one step, or one pixel where there is more.
         values = STEP_VALUES[layout]
-        tile = min(max((THREADS - 2) * values * out_w // (3 * width), 1), out_w)
-        shared_bytes = 4 * ((_parts(tile * width, out_w) + 2) * 3 + 2 * values)
+        widest = min(max((THREADS - 2) * values * out_w // (3 * width), 1), out_w)
+        tile = _parts(out_w, _parts(out_w, widest))  # equal tiles
+        sums = (_parts(tile * width, out_w) + 2) * 3 + 2 * values
+        shared_bytes = 4 * (sums + 4 * _parts(sums, 16))
         blocks = (_parts(out_w, tile), out_h)
         name = f"area_{layout}_{kind}"
         self._launch(name, [*arguments, np.int32(tile)], blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
@@ -95,7 +99,10 @@ class Kernels:
         """luma and kept_luma to moved, all (h, w) float32 in grey levels; total (1,) float32 has to be 0."""
         height, width = (int(side) for side in luma.shape)
         arguments = [luma, kept_luma, moved, total, np.int32(width), np.int32(height), np.float32(steadiness.cut)]
-        self._flat("movement", arguments, width * height, shared_bytes=4 * THREADS)
+        tile_w, tile_h = TILE_WH
+        shared_bytes = 4 * ((tile_w + 4) * (tile_h + 4) + (tile_w + 2) * (tile_h + 2))
+        blocks = (_parts(width, tile_w), _parts(height, tile_h))
+        self._launch("movement", arguments, blocks=blocks, threads=tile_w * tile_h, shared_bytes=shared_bytes)
 
     def take_alpha(
         self,
@@ -147,8 +154,8 @@ class Kernels:
         sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
         name = f"compose_{layout}_{output}"
         blocks, block = _rows(frame_wh, threads)
-        # A row of pairs, with one more at each end.
-        shared_bytes = 8 * (small_w + 2)
+        # A row of pairs, with one more at each end, and a gap after every 16.
+        shared_bytes = 8 * (small_w + 2 + (small_w + 2) // 16)
         arguments = [frame, background, pairs, out, *sizes]
         self._launch(name, arguments, blocks=blocks, threads=block, shared_bytes=shared_bytes)
 
@@ -158,9 +165,8 @@ class Kernels:
         blocks, block = _rows(frame_wh, THREADS)
         self._launch("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], blocks=blocks, threads=block)
 
-    def _flat(self, name: str, arguments: Sequence[Any], count: int, *, shared_bytes: int = 0) -> None:
-        blocks = (_parts(count, THREADS), 1)
-        self._launch(name, arguments, blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
+    def _flat(self, name: str, arguments: Sequence[Any], count: int) -> None:
+        self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS)
 
 
 def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:

@@ -6,43 +6,48 @@
 // totals are (h, w).
 
 // How far each place has moved since the kept luma: the largest |mean change| of the 3 x 3 squares around it, borders
-// repeated, in grey levels. To `total` goes the number of pixels that changed by more than cut. A block's threads are a power of two.
-__device__ inline void find_movement(const float *luma, const float *kept_luma, float *moved, float *total, int width,
-                                     int height, float cut) {
-    DYNAMIC_SHARED(shared);
-    float *sums = shared;
-    const int at = blockIdx.x * blockDim.x + threadIdx.x;
-    float own = 0.0f;
-    if (at < width * height) {
-        const int x = at % width, y = at / width;
-        float most = 0.0f;
-        for (int j = -1; j <= 1; j++)
-            for (int i = -1; i <= 1; i++) {
-                const int cx = clamped(x + i, 0, width - 1), cy = clamped(y + j, 0, height - 1);
-                float sum = 0.0f;
-                for (int row = cy - 1; row <= cy + 1; row++)
-                    for (int column = cx - 1; column <= cx + 1; column++) {
-                        const int near = clamped(row, 0, height - 1) * width + clamped(column, 0, width - 1);
-                        sum += luma[near] - kept_luma[near];
-                    }
-                most = fmaxf(most, fabsf(sum) * (1.0f / 9.0f));
-            }
-        moved[at] = most;
-        own = fabsf(luma[at] - kept_luma[at]) > cut ? 1.0f : 0.0f;
-    }
-    sums[threadIdx.x] = own;
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half)
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
-    if (threadIdx.x == 0)
-        atomicAdd(total, sums[0]);
-}
+// repeated, in grey levels. To `total` goes the number of pixels that changed by more than cut. A block of
+// TILE_W * TILE_H threads makes one tile of the plane, from the changes in it and two around it.
+const int TILE_W = 32, TILE_H = 8;
 
 extern "C" __global__ void movement(const float *luma, const float *kept_luma, float *moved, float *total, int width,
                                     int height, float cut) {
-    find_movement(luma, kept_luma, moved, total, width, height, cut);
+    DYNAMIC_SHARED(changes);
+    const int CHANGES_W = TILE_W + 4, MEANS_W = TILE_W + 2, CHANGES = CHANGES_W * (TILE_H + 4);
+    const int left = int(blockIdx.x) * TILE_W, top = int(blockIdx.y) * TILE_H, threads = TILE_W * TILE_H;
+    float *means = changes + CHANGES;
+    for (int i = threadIdx.x; i < CHANGES; i += threads) {
+        const int x = clamped(left - 2 + i % CHANGES_W, 0, width - 1), y = clamped(top - 2 + i / CHANGES_W, 0, height - 1);
+        changes[i] = luma[y * width + x] - kept_luma[y * width + x];
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < MEANS_W * (TILE_H + 2); i += threads) {
+        // Beyond the border stands the border's own mean, not that of changes repeated further.
+        const int x = clamped(left - 1 + i % MEANS_W, 0, width - 1) - left + 2;
+        const int y = clamped(top - 1 + i / MEANS_W, 0, height - 1) - top + 2;
+        float sum = 0.0f;
+#pragma unroll
+        for (int j = -1; j <= 1; j++)
+#pragma unroll
+            for (int k = -1; k <= 1; k++)
+                sum += changes[(y + j) * CHANGES_W + x + k];
+        means[i] = fabsf(sum) * (1.0f / 9.0f);
+    }
+    const int column = threadIdx.x % TILE_W, row = threadIdx.x / TILE_W, x = left + column, y = top + row;
+    const bool inside = x < width && y < height;
+    // A barrier too: after it all means are there.
+    const int many = __syncthreads_count(inside && fabsf(changes[(row + 2) * CHANGES_W + column + 2]) > cut);
+    if (threadIdx.x == 0 && many)
+        atomicAdd(total, float(many));
+    if (!inside)
+        return;
+    float most = 0.0f;
+#pragma unroll
+    for (int j = 0; j < 3; j++)
+#pragma unroll
+        for (int k = 0; k < 3; k++)
+            most = fmaxf(most, means[(row + j) * MEANS_W + column + k]);
+    moved[y * width + x] = most;
 }
 
 __device__ inline float ramp(float x, float from, float to) { return __saturatef((x - from) / (to - from)); }

@@ -2,89 +2,147 @@
 // background, and pack: BGR, or I420 so that BGR is never written.
 //
 // A block makes one row, or a part of it, a thread 16 of its pixels: with 16-byte reads and writes where rows allow it
-// (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's row, in shared memory,
-// while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is within a grey
+// (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's part of the row, in
+// shared memory, while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is within a grey
 // level of float. I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of each four.
 
-// The row of pairs at the height of row y, with the first and the last once more beyond the ends.
-__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y, float2 *row) {
+// Cells of the small row lie in shared memory with a gap after every 16: threads read them 4 apart where the frame has
+// four times the network's width, and would wait for each other otherwise.
+__device__ inline int cell(int i) { return i + (i >> 4); }
+
+// Pixel x lies at (x + 0.5) * step + 0.5 of the small row with its first and last cell once more beyond the ends.
+__device__ inline float place(int x, float step) { return (x + 0.5f) * step + 0.5f; }
+
+// The cells first .. last of that row, at the height of row y.
+__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y, int first,
+                                    int last, float2 *row) {
+    const int MANY = 4;  // reads under way at once
     const float at = fminf(fmaxf((y + 0.5f) * step_y - 0.5f, 0.0f), small_height - 1.0f);
     const int upper = int(at), lower = min(upper + 1, small_height - 1);
     const float below = at - upper;
-    for (int i = threadIdx.x; i < small_width + 2; i += blockDim.x) {
-        const int x = clamped(i - 1, 0, small_width - 1);
-        const float2 p = pairs[upper * small_width + x], q = pairs[lower * small_width + x];
-        row[i] = make_float2(p.x + below * (q.x - p.x), p.y + below * (q.y - p.y));
+    for (int begin = first + int(threadIdx.x); begin <= last; begin += MANY * blockDim.x) {
+        float2 p[MANY], q[MANY];
+#pragma unroll
+        for (int j = 0; j < MANY; j++) {
+            const int x = clamped(begin + j * int(blockDim.x) - 1, 0, small_width - 1);
+            p[j] = pairs[upper * small_width + x];
+            q[j] = pairs[lower * small_width + x];
+        }
+#pragma unroll
+        for (int j = 0; j < MANY; j++) {
+            const int i = begin + j * int(blockDim.x);
+            if (i <= last)
+                row[cell(i - first)] =
+                    make_float2(p[j].x + below * (q[j].x - p[j].x), p[j].y + below * (q[j].y - p[j].y));
+        }
     }
 }
 
-// Pixel x lies at (x + 0.5) * step - 0.5 of the small row, which begins at `row + 1`.
-__device__ inline float2 pair_at(const float2 *row, int x, float step) {
-    const float at = (x + 0.5f) * step + 0.5f;
-    const int now = int(at);
-    const float beside = at - now;
-    const float2 left = row[now], right = row[now + 1];
-    return make_float2(left.x + beside * (right.x - left.x), left.y + beside * (right.y - left.y));
-}
+// Walks along a row: what lies between two cells is read once, since several pixels share it.
+struct Walk {
+    const float2 *row;
+    int first, held;
+    float step;
+    float2 left, rise;
 
+    __device__ Walk(const float2 *row, int first, float step) : row(row), first(first), held(-1), step(step) {}
+
+    __device__ float2 pair_at(int x) {
+        const float at = place(x, step);
+        const int now = int(at);
+        if (now != held) {
+            held = now;
+            left = row[cell(now - first)];
+            const float2 right = row[cell(now - first + 1)];
+            rise = make_float2(right.x - left.x, right.y - left.y);
+        }
+        const float beside = at - now;
+        return make_float2(left.x + beside * rise.x, left.y + beside * rise.y);
+    }
+};
+
+// Grey levels with 16 bits after the point: a level is byte 2.
 __device__ inline Pixel blend(Pixel person, Pixel behind, float2 pair) {
     const float alpha = __saturatef(pair.x * gray(person) + pair.y);
-    const int weight = __float2int_rn(alpha * 65536.0f);
-    return {behind.b + (((person.b - behind.b) * weight + 32768) >> 16),
-            behind.g + (((person.g - behind.g) * weight + 32768) >> 16),
-            behind.r + (((person.r - behind.r) * weight + 32768) >> 16)};
+    const int weight = __float2int_rn(alpha * 65536.0f), rest = 65536 - weight;
+    return {person.b * weight + (behind.b * rest + 32768), person.g * weight + (behind.g * rest + 32768),
+            person.r * weight + (behind.r * rest + 32768)};
 }
 
-__device__ inline int luma_of(Pixel p) {
-    return (102760 * p.b + 528482 * p.g + 269484 * p.r + (16 << 20) + (1 << 19)) >> 20;
-}
-__device__ inline int u_of(Pixel p) { return (460324 * p.b - 305135 * p.g - 155188 * p.r + (128 << 20) + (1 << 19)) >> 20; }
-__device__ inline int v_of(Pixel p) { return (-74448 * p.b - 385875 * p.g + 460324 * p.r + (128 << 20) + (1 << 19)) >> 20; }
+__device__ inline Pixel whole(Pixel p) { return {p.b >> 16, p.g >> 16, p.r >> 16}; }
 
+// OpenCV's limited-range Y, U and V, 24 bits after the point instead of its 20: the level is then byte 3. Products
+// overflow an int, so this is unsigned; every sum is below 2^32.
+__device__ inline unsigned yuv24(Pixel p, int b, int g, int r, unsigned zero) {
+    return unsigned(16 * b) * p.b + unsigned(16 * g) * p.g + unsigned(16 * r) * p.r + (zero << 24) + (1u << 23);
+}
+__device__ inline unsigned luma24(Pixel p) { return yuv24(p, 102760, 528482, 269484, 16); }
+__device__ inline unsigned u24(Pixel p) { return yuv24(p, 460324, -305135, -155188, 128); }
+__device__ inline unsigned v24(Pixel p) { return yuv24(p, -74448, -385875, 460324, 128); }
+
+// An output tells: `put`, for one pixel of whole levels; and `Row`, which takes 16 pixels from a multiple of 16 on, four
+// at a time and with 16 bits after the point, and `store`s them.
 struct ToBgr {
+    struct Row {
+        unsigned words[12];
+
+        __device__ void take(int four, bool chroma, const Pixel *p) {
+            words[3 * four] = pack(2, p[0].b, p[0].g, p[0].r, p[1].b);
+            words[3 * four + 1] = pack(2, p[1].g, p[1].r, p[2].b, p[2].g);
+            words[3 * four + 2] = pack(2, p[2].r, p[3].b, p[3].g, p[3].r);
+        }
+
+        __device__ void store(unsigned char *out, int width, int height, int x, int y) const {
+            unsigned char *at = out + (size_t(y) * width + x) * 3;
+            store16(at, words[0], words[1], words[2], words[3]);
+            store16(at + 16, words[4], words[5], words[6], words[7]);
+            store16(at + 32, words[8], words[9], words[10], words[11]);
+        }
+    };
+
     __device__ static void put(unsigned char *out, int width, int height, int x, int y, Pixel p) {
         unsigned char *at = out + (size_t(y) * width + x) * 3;
         at[0] = p.b;
         at[1] = p.g;
         at[2] = p.r;
     }
-
-    __device__ static void put_row(unsigned char *out, int width, int height, int x, int y, const unsigned *words) {
-        unsigned char *at = out + (size_t(y) * width + x) * 3;
-        store16(at, words);
-        store16(at + 16, words + 4);
-        store16(at + 32, words + 8);
-    }
 };
 
 struct ToI420 {
+    struct Row {
+        // chroma: two bytes of each four pixels, of rows with even numbers alone.
+        unsigned luma[4], u[4], v[4];
+
+        __device__ void take(int four, bool chroma, const Pixel *p) {
+            const Pixel a = whole(p[0]), b = whole(p[1]), c = whole(p[2]), d = whole(p[3]);
+            luma[four] = pack(3, luma24(a), luma24(b), luma24(c), luma24(d));
+            if (chroma) {
+                u[four] = __byte_perm(u24(a), u24(c), 0x73);
+                v[four] = __byte_perm(v24(a), v24(c), 0x73);
+            }
+        }
+
+        __device__ void store(unsigned char *out, int width, int height, int x, int y) const {
+            const size_t area = size_t(width) * height;
+            store16(out + size_t(y) * width + x, luma[0], luma[1], luma[2], luma[3]);
+            if (y & 1)
+                return;
+            unsigned char *at = out + area + size_t(y >> 1) * (width >> 1) + (x >> 1);
+            *reinterpret_cast<uint2 *>(at) =
+                make_uint2(__byte_perm(u[0], u[1], 0x5410), __byte_perm(u[2], u[3], 0x5410));
+            *reinterpret_cast<uint2 *>(at + area / 4) =
+                make_uint2(__byte_perm(v[0], v[1], 0x5410), __byte_perm(v[2], v[3], 0x5410));
+        }
+    };
+
     __device__ static void put(unsigned char *out, int width, int height, int x, int y, Pixel p) {
         const size_t area = size_t(width) * height;
-        out[size_t(y) * width + x] = luma_of(p);
+        out[size_t(y) * width + x] = luma24(p) >> 24;
         if (((x | y) & 1) == 0) {
             unsigned char *at = out + area + size_t(y >> 1) * (width >> 1) + (x >> 1);
-            at[0] = u_of(p);
-            at[area / 4] = v_of(p);
+            at[0] = u24(p) >> 24;
+            at[area / 4] = v24(p) >> 24;
         }
-    }
-
-    __device__ static void put_row(unsigned char *out, int width, int height, int x, int y, const unsigned *words) {
-        const size_t area = size_t(width) * height;
-        unsigned luma[4] = {}, u[2] = {}, v[2] = {};
-#pragma unroll
-        for (int i = 0; i < 16; i++)
-            put_byte(luma, i, luma_of(pixel_of(words, i)));
-        store16(out + size_t(y) * width + x, luma);
-        if (y & 1)
-            return;
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            put_byte(u, i, u_of(pixel_of(words, 2 * i)));
-            put_byte(v, i, v_of(pixel_of(words, 2 * i)));
-        }
-        unsigned char *at = out + area + size_t(y >> 1) * (width >> 1) + (x >> 1);
-        *reinterpret_cast<uint2 *>(at) = make_uint2(u[0], u[1]);
-        *reinterpret_cast<uint2 *>(at + area / 4) = make_uint2(v[0], v[1]);
     }
 };
 
@@ -93,27 +151,36 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
                         unsigned char *out, int width, int height, int small_width, int small_height) {
     DYNAMIC_SHARED(shared);
     float2 *row = reinterpret_cast<float2 *>(shared);
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 16, y = blockIdx.y;
+    const int begin = blockIdx.x * blockDim.x * 16, x = begin + threadIdx.x * 16, y = blockIdx.y;
     const float step = float(small_width) / width;
     const bool fast = Layout::fast(width) && x < width;
-    unsigned person[12], behind[12];
+    unsigned person[Layout::WORDS], behind[Bgr::WORDS];
     if (fast) {
         Layout::load_row(frame, width, height, x, y, person);
         Bgr::load_row(background, width, height, x, y, behind);
     }
-    pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, row);
+    const int first = int(place(begin, step)), last = int(place(min(begin + int(blockDim.x) * 16, width) - 1, step)) + 1;
+    pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, first, last, row);
     __syncthreads();
+    Walk walk(row, first, step);
     if (fast) {
-        unsigned done[12] = {};
+        typename Out::Row done;
 #pragma unroll
-        for (int i = 0; i < 16; i++)
-            put_pixel(done, i, blend(pixel_of(person, i), pixel_of(behind, i), pair_at(row, x + i, step)));
-        Out::put_row(out, width, height, x, y, done);
+        for (int four = 0; four < 4; four++) {
+            Pixel p[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const int i = 4 * four + j;
+                p[j] = blend(Layout::pixel_in(person, i), Bgr::pixel_in(behind, i), walk.pair_at(x + i));
+            }
+            done.take(four, (y & 1) == 0, p);
+        }
+        done.store(out, width, height, x, y);
         return;
     }
     for (int at = x; at < min(x + 16, width); at++) {
         const Pixel mine = Layout::pixel(frame, width, height, at, y), other = Bgr::pixel(background, width, height, at, y);
-        Out::put(out, width, height, at, y, blend(mine, other, pair_at(row, at, step)));
+        Out::put(out, width, height, at, y, whole(blend(mine, other, walk.pair_at(at))));
     }
 }
 
@@ -135,9 +202,20 @@ COMPOSE(Yuyv, yuyv, ToI420, i420)
 extern "C" __global__ void to_i420(const unsigned char *bgr, unsigned char *out, int width, int height) {
     const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 16, y = blockIdx.y;
     if (Bgr::fast(width) && x < width) {
-        unsigned words[12];
+        unsigned words[Bgr::WORDS];
         Bgr::load_row(bgr, width, height, x, y, words);
-        ToI420::put_row(out, width, height, x, y, words);
+        ToI420::Row done;
+#pragma unroll
+        for (int four = 0; four < 4; four++) {
+            Pixel p[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const Pixel level = Bgr::pixel_in(words, 4 * four + j);
+                p[j] = {level.b << 16, level.g << 16, level.r << 16};
+            }
+            done.take(four, (y & 1) == 0, p);
+        }
+        done.store(out, width, height, x, y);
         return;
     }
     for (int at = x; at < min(x + 16, width); at++)

@@ -26,31 +26,37 @@ template <class Value> struct Planes {
     }
 };
 
-// Sums of VALUES columns over the rows of one output row; `sums` in shared memory. Four reads are under way at once.
+// Where value i of the columns' sums lies in shared memory. Four floats at a time are written, a step a thread: with
+// these gaps after every 16 the threads of a warp do not wait for each other, and with steps of 12 they do not anyway.
+template <class Layout> __device__ inline int slot(int i) { return Layout::VALUES == 16 ? i + (i >> 4) * 4 : i; }
+
+// Sums of VALUES columns over the rows of one output row, to shared memory. Eight reads are under way at once.
 template <class Layout>
 __device__ void sum_columns(const unsigned char *frame, int width, int height, int step, int from, int to, int unit,
-                            float *sums) {
-    const int ROWS = 4;
+                            float4 *sums) {
+    const int ROWS = 8;
     int total[Layout::VALUES] = {};
     const int last = (to - 1) / unit;
     for (int y = from / unit; y <= last; y += ROWS) {
-        unsigned raw[ROWS][4];
+        unsigned words[ROWS][Layout::STEP_WORDS];
 #pragma unroll
         for (int i = 0; i < ROWS; i++)
-            Layout::load_step(frame, width, height, step, min(y + i, last), raw[i]);
+            if (y + i <= last)
+                Layout::load_step(frame, width, height, step, y + i, words[i]);
 #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-            const int weight = max(overlap(y + i, from, to, unit), 0);
-            int values[Layout::VALUES];
-            Layout::expand(raw[i], values);
+        for (int i = 0; i < ROWS; i++)
+            if (y + i <= last) {
+                const int weight = overlap(y + i, from, to, unit);
+                int values[Layout::VALUES];
+                Layout::expand(words[i], values);
 #pragma unroll
-            for (int j = 0; j < Layout::VALUES; j++)
-                total[j] += weight * values[j];
-        }
+                for (int j = 0; j < Layout::VALUES; j++)
+                    total[j] += weight * values[j];
+            }
     }
 #pragma unroll
-    for (int j = 0; j < Layout::VALUES; j++)
-        sums[j] = float(total[j]);
+    for (int j = 0; j < Layout::VALUES; j += 4)
+        sums[j / 4] = make_float4(total[j], total[j + 1], total[j + 2], total[j + 3]);
 }
 
 template <class Layout, class Value>
@@ -59,11 +65,12 @@ __device__ void area_row(const unsigned char *frame, int width, int height, int 
     float *sums = shared;
     const int Y = blockIdx.y, first = blockIdx.x * tile, end = min(first + tile, out.width);
     const int top = Y * height, bottom = top + height;
-    const int left = int((long long)first * width / out.width), right = int(((long long)end * width - 1) / out.width) + 1;
+    const int left = first * width / out.width, right = (end * width - 1) / out.width + 1;
     if (Layout::fast(width)) {
         const int step0 = left * 3 / Layout::VALUES, steps = (right * 3 - 1) / Layout::VALUES + 1 - step0;
         for (int i = threadIdx.x; i < steps; i += blockDim.x)
-            sum_columns<Layout>(frame, width, height, step0 + i, top, bottom, out.height, sums + i * Layout::VALUES);
+            sum_columns<Layout>(frame, width, height, step0 + i, top, bottom, out.height,
+                                reinterpret_cast<float4 *>(sums + slot<Layout>(i * Layout::VALUES)));
     } else {
         for (int x = left + threadIdx.x; x < right; x += blockDim.x) {
             int b = 0, g = 0, r = 0;
@@ -74,9 +81,9 @@ __device__ void area_row(const unsigned char *frame, int width, int height, int 
                 g += weight * p.g;
                 r += weight * p.r;
             }
-            sums[(x - left) * 3] = float(b);
-            sums[(x - left) * 3 + 1] = float(g);
-            sums[(x - left) * 3 + 2] = float(r);
+            sums[slot<Layout>((x - left) * 3)] = float(b);
+            sums[slot<Layout>((x - left) * 3 + 1)] = float(g);
+            sums[slot<Layout>((x - left) * 3 + 2)] = float(r);
         }
     }
     __syncthreads();
@@ -88,10 +95,10 @@ __device__ void area_row(const unsigned char *frame, int width, int height, int 
         float b = 0, g = 0, r = 0;
         for (int x = from / out.width; x <= (to - 1) / out.width; x++) {
             const float weight = float(overlap(x, from, to, out.width));
-            const float *sum = sums + x * 3 - origin;
-            b += weight * sum[0];
-            g += weight * sum[1];
-            r += weight * sum[2];
+            const int at = x * 3 - origin;
+            b += weight * sums[slot<Layout>(at)];
+            g += weight * sums[slot<Layout>(at + 1)];
+            r += weight * sums[slot<Layout>(at + 2)];
         }
         out.put(X, Y, b * share, g * share, r * share);
     }

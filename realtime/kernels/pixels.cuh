@@ -14,7 +14,7 @@ __device__ inline float value(float x) { return x; }
 #ifdef BGCAM_HOST
 HALF_FOR_HOST
 #else
-#define DYNAMIC_SHARED(name) extern __shared__ float name[]
+#define DYNAMIC_SHARED(name) extern __shared__ __align__(16) float name[]
 __device__ inline float value(Half x) {
     float y;
     asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
@@ -46,18 +46,10 @@ __device__ inline Pixel from_yuv(int y, int u, int v) {
 // The luma of OpenCV's BGR2GRAY, a whole grey level: full range, not the limited Y of I420.
 __device__ inline int gray(Pixel p) { return (3735 * p.b + 19235 * p.g + 9798 * p.r + (1 << 14)) >> 15; }
 
-// Four words hold 16 bytes, twelve the 48 bytes of 16 BGR pixels: pixel i is bytes 3i .. 3i + 2.
-__device__ inline void put_byte(unsigned *words, int at, int x) { words[at >> 2] |= unsigned(x) << (8 * (at & 3)); }
-
-__device__ inline Pixel pixel_of(const unsigned *words, int i) {
-    return {byte_of(words[(3 * i) >> 2], (3 * i) & 3), byte_of(words[(3 * i + 1) >> 2], (3 * i + 1) & 3),
-            byte_of(words[(3 * i + 2) >> 2], (3 * i + 2) & 3)};
-}
-
-__device__ inline void put_pixel(unsigned *words, int i, Pixel p) {
-    put_byte(words, 3 * i, p.b);
-    put_byte(words, 3 * i + 1, p.g);
-    put_byte(words, 3 * i + 2, p.r);
+// Byte `at` of each of four words as one word, the first lowest.
+__device__ inline unsigned pack(int at, unsigned a, unsigned b, unsigned c, unsigned d) {
+    const unsigned both = at | (at + 4) << 4;
+    return __byte_perm(__byte_perm(a, b, both), __byte_perm(c, d, both), 0x5410);
 }
 
 __device__ inline void load16(const unsigned char *from, unsigned *words) {
@@ -68,15 +60,16 @@ __device__ inline void load16(const unsigned char *from, unsigned *words) {
     words[3] = got.w;
 }
 
-__device__ inline void store16(unsigned char *to, const unsigned *words) {
-    *reinterpret_cast<uint4 *>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+__device__ inline void store16(unsigned char *to, unsigned a, unsigned b, unsigned c, unsigned d) {
+    *reinterpret_cast<uint4 *>(to) = make_uint4(a, b, c, d);
 }
 
-// A layout tells: `pixel`, any one; `fast`, whether rows allow 16-byte accesses; `load_row`, 16 pixels of a row as
-// BGR bytes; and for sums over columns, `VALUES` neighbouring bytes of BGR a step: `load_step` reads what holds them
-// (in registers, so that several reads are under way at once), `expand` turns that into numbers.
+// A layout tells: `pixel`, any one; `fast`, whether rows allow 16-byte accesses; `load_row` reads the WORDS words that
+// hold 16 pixels of a row, and `pixel_in` makes one of them of these. For sums over columns, a step is VALUES
+// neighbouring bytes of BGR: `load_step` reads the STEP_WORDS words that hold them, `expand` turns those into numbers.
+// What is read stays as it lies until it is used: several reads are then under way at once, in few registers.
 struct Bgr {
-    static const int VALUES = 16;
+    static const int WORDS = 12, VALUES = 16, STEP_WORDS = 4;
 
     __device__ static bool fast(int width) { return width % 16 == 0; }
 
@@ -92,64 +85,72 @@ struct Bgr {
         load16(at + 32, words + 8);
     }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
-        load16(frame + size_t(y) * width * 3 + step * 16, raw);
+    // Pixel i is bytes 3i .. 3i + 2.
+    __device__ static Pixel pixel_in(const unsigned *words, int i) {
+        return {byte_of(words[(3 * i) >> 2], (3 * i) & 3), byte_of(words[(3 * i + 1) >> 2], (3 * i + 1) & 3),
+                byte_of(words[(3 * i + 2) >> 2], (3 * i + 2) & 3)};
     }
 
-    __device__ static void expand(const unsigned *raw, int *values) {
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+        load16(frame + size_t(y) * width * 3 + step * 16, words);
+    }
+
+    __device__ static void expand(const unsigned *words, int *values) {
 #pragma unroll
         for (int i = 0; i < VALUES; i++)
-            values[i] = byte_of(raw[i >> 2], i & 3);
+            values[i] = byte_of(words[i >> 2], i & 3);
     }
 };
 
+// The four pixels of a YUV step, as numbers.
+template <class Layout> __device__ inline void expand_four(Layout, const unsigned *words, int *values) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const Pixel p = Layout::step_pixel(words, i);
+        values[3 * i] = p.b;
+        values[3 * i + 1] = p.g;
+        values[3 * i + 2] = p.r;
+    }
+}
+
 struct Nv12 {
-    static const int VALUES = 24;
+    static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
 
     __device__ static bool fast(int width) { return width % 16 == 0; }
 
+    __device__ static const unsigned char *chroma(const unsigned char *frame, int width, int height, int y) {
+        return frame + size_t(width) * height + size_t(y >> 1) * width;
+    }
+
     __device__ static Pixel pixel(const unsigned char *frame, int width, int height, int x, int y) {
-        const unsigned char *uv = frame + size_t(width) * height + size_t(y >> 1) * width + (x & ~1);
+        const unsigned char *uv = chroma(frame, width, height, y) + (x & ~1);
         return from_yuv(frame[size_t(y) * width + x], uv[0], uv[1]);
     }
 
     __device__ static void load_row(const unsigned char *frame, int width, int height, int x, int y, unsigned *words) {
-        unsigned luma[4], uv[4];
-        load16(frame + size_t(y) * width + x, luma);
-        load16(frame + size_t(width) * height + size_t(y >> 1) * width + x, uv);
-#pragma unroll
-        for (int i = 0; i < 12; i++)
-            words[i] = 0;
-#pragma unroll
-        for (int i = 0; i < 16; i++)
-            put_pixel(words, i,
-                      from_yuv(byte_of(luma[i >> 2], i & 3), byte_of(uv[i >> 2], i & 2), byte_of(uv[i >> 2], (i & 2) + 1)));
+        load16(frame + size_t(y) * width + x, words);
+        load16(chroma(frame, width, height, y) + x, words + 4);
     }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
-        const unsigned char *uv = frame + size_t(width) * height + size_t(y >> 1) * width;
-        const uint2 a = reinterpret_cast<const uint2 *>(frame + size_t(y) * width)[step];
-        const uint2 b = reinterpret_cast<const uint2 *>(uv)[step];
-        raw[0] = a.x;
-        raw[1] = a.y;
-        raw[2] = b.x;
-        raw[3] = b.y;
+    // words: of luma, then, `behind` further on, of the chroma of the same pixels.
+    __device__ static Pixel pixel_of(const unsigned *words, int behind, int i) {
+        const unsigned uv = words[behind + (i >> 2)];
+        return from_yuv(byte_of(words[i >> 2], i & 3), byte_of(uv, i & 2), byte_of(uv, (i & 2) + 1));
     }
 
-    __device__ static void expand(const unsigned *raw, int *values) {
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            const unsigned uv = raw[2 + (i >> 2)];
-            const Pixel p = from_yuv(byte_of(raw[i >> 2], i & 3), byte_of(uv, i & 2), byte_of(uv, (i & 2) + 1));
-            values[3 * i] = p.b;
-            values[3 * i + 1] = p.g;
-            values[3 * i + 2] = p.r;
-        }
+    __device__ static Pixel pixel_in(const unsigned *words, int i) { return pixel_of(words, 4, i); }
+    __device__ static Pixel step_pixel(const unsigned *words, int i) { return pixel_of(words, 1, i); }
+
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+        words[0] = reinterpret_cast<const unsigned *>(frame + size_t(y) * width)[step];
+        words[1] = reinterpret_cast<const unsigned *>(chroma(frame, width, height, y))[step];
     }
+
+    __device__ static void expand(const unsigned *words, int *values) { expand_four(Nv12(), words, values); }
 };
 
 struct Yuyv {
-    static const int VALUES = 24;
+    static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
 
     __device__ static bool fast(int width) { return width % 16 == 0; }
 
@@ -158,35 +159,23 @@ struct Yuyv {
         return from_yuv(row[2 * x], pair[1], pair[3]);
     }
 
-    __device__ static Pixel pixel_in(const unsigned *raw, int i) {
-        const unsigned pair = raw[i >> 1];
-        return from_yuv(byte_of(pair, (i & 1) * 2), byte_of(pair, 1), byte_of(pair, 3));
-    }
-
     __device__ static void load_row(const unsigned char *frame, int width, int height, int x, int y, unsigned *words) {
         const unsigned char *at = frame + (size_t(y) * width + x) * 2;
-        unsigned raw[8];
-        load16(at, raw);
-        load16(at + 16, raw + 4);
-#pragma unroll
-        for (int i = 0; i < 12; i++)
-            words[i] = 0;
-#pragma unroll
-        for (int i = 0; i < 16; i++)
-            put_pixel(words, i, pixel_in(raw, i));
+        load16(at, words);
+        load16(at + 16, words + 4);
     }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *raw) {
-        load16(frame + size_t(y) * width * 2 + step * 16, raw);
+    __device__ static Pixel pixel_in(const unsigned *words, int i) {
+        const unsigned pair = words[i >> 1];
+        return from_yuv(byte_of(pair, (i & 1) * 2), byte_of(pair, 1), byte_of(pair, 3));
+    }
+    __device__ static Pixel step_pixel(const unsigned *words, int i) { return pixel_in(words, i); }
+
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+        const uint2 got = reinterpret_cast<const uint2 *>(frame + size_t(y) * width * 2)[step];
+        words[0] = got.x;
+        words[1] = got.y;
     }
 
-    __device__ static void expand(const unsigned *raw, int *values) {
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            const Pixel p = pixel_in(raw, i);
-            values[3 * i] = p.b;
-            values[3 * i + 1] = p.g;
-            values[3 * i + 2] = p.r;
-        }
-    }
+    __device__ static void expand(const unsigned *words, int *values) { expand_four(Yuyv(), words, values); }
 };
