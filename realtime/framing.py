@@ -7,6 +7,7 @@ left it by a dead zone, and then eases there, so that a nodding head leaves the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,15 +89,31 @@ class Follow:
 
 
 def crop_frame(frame: CameraFrame, coarse: CoarseMatte, crop: Crop) -> tuple[CameraFrame, CoarseMatte]:
-    """The crop of both, each brought to its own size again: bilinear, to a fraction of a pixel, so that it glides."""
+    """The crop of both, each brought to its own size again, bilinear. It glides by whole pixels of the frame shown."""
     if crop == WHOLE:
         return frame, coarse
     bgr = _cut(frame.bgr, crop)
-    cut = CoarseMatte(coarse.number, _cut(coarse.alpha, crop), _cut(coarse.seen_bgr, crop))
+    cut = CoarseMatte(coarse.number, _cut_finely(coarse.alpha, crop), _cut_finely(coarse.seen_bgr, crop))
     return CameraFrame(frame.number, bgr, frame.time_s, frame.captured_s), cut
 
 
-def _cut(picture: NDArray[Any], crop: Crop) -> NDArray[Any]:
+def _cut(picture: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """By resizing the nearest whole pixels around, and cutting again: a tenth of the time of `_cut_finely`."""
+    around, inside = [], []
+    for middle, side in zip((crop.y, crop.x), picture.shape[:2], strict=True):
+        first, last = (middle - crop.side / 2) * side, (middle + crop.side / 2) * side
+        begin, end = math.floor(first + 1e-6), min(side, math.ceil(last - 1e-6))
+        size = max(side, round((end - begin) / crop.side))
+        skipped = min(round((first - begin) / crop.side), size - side)
+        around.append((begin, end, size))
+        inside.append(slice(skipped, skipped + side))
+    (top, bottom, height), (left, right, width) = around
+    larger = cv2.resize(picture[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(larger[inside[0], inside[1]], np.uint8)
+
+
+def _cut_finely(picture: NDArray[Any], crop: Crop) -> NDArray[Any]:
+    """To a fraction of a pixel, of which the network has few."""
     height, width = picture.shape[:2]
     matrix = np.array(
         [

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.framing import MAX_ZOOM, WHOLE, Crop, Follow, crop_frame, target_crop
+from bgcam.realtime.framing import MAX_ZOOM, WHOLE, Crop, Follow, _cut, _cut_finely, crop_frame, target_crop
 
 
 def figure(
@@ -85,3 +85,15 @@ def test_the_whole_frame_is_not_touched() -> None:
     frame = CameraFrame(0, np.zeros((6, 8, 3), np.uint8), 0.0, 0.0)
     coarse = CoarseMatte(0, np.zeros((3, 4), np.float32), np.zeros((3, 4, 3), np.uint8))
     assert crop_frame(frame, coarse, WHOLE) == (frame, coarse)
+
+
+@pytest.mark.parametrize(
+    "crop", [Crop(0.5, 0.5, 0.5), Crop(0.41, 0.63, 0.731), Crop(0.3, 0.25, 0.5), Crop(0.9, 0.9, 0.2)]
+)
+@pytest.mark.parametrize("size_wh", [(160, 96), (333, 251), (7, 5)])
+def test_the_fast_cut_is_the_fine_one_to_a_pixel(crop: Crop, size_wh: tuple[int, int]) -> None:
+    x, y = np.meshgrid(np.linspace(0, 250, size_wh[0]), np.linspace(0, 250, size_wh[1]))
+    slopes = np.dstack([x, y, 250 - x]).astype(np.uint8)
+    step = 250 / min(size_wh)  # one pixel's difference; the crop only makes it smaller
+    inside = crop.inside()
+    assert np.abs(_cut(slopes, inside).astype(int) - _cut_finely(slopes, inside)).max() <= step + 1

@@ -78,6 +78,10 @@ class Chain:
         self._last = -1
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
+        return composed(frame, self.draw(self.prepare(frame, coarse)))
+
+    def prepare(self, frame: CameraFrame, coarse: CoarseMatte) -> Work:
+        """All stages of a frame, but for drawing what is shown."""
         if frame.number != coarse.number:
             raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
         if frame.number <= self._last:
@@ -87,7 +91,11 @@ class Chain:
         for stage in self._stages:
             if stage is not None:
                 stage(self, work)
-        return composed(frame, VIEWS[self.look.view](self, work))
+        return work
+
+    def draw(self, work: Work) -> Picture:
+        """What the look wants to see of a prepared frame: (H, W, 3) uint8 BGR."""
+        return VIEWS[self.look.view](self, work)
 
     def alpha(self, work: Work, places: Sequence[Place] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
