@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,11 @@ import numpy as np
 from bgcam.benchmarks.gpu_parts import SIZES, Row
 from bgcam.benchmarks.gpu_timing import NoNetwork, one_line, spread
 from bgcam.realtime.models import MODELS_FOLDER, find_model
+from bgcam.realtime.onnx_graph import at_size, load_onnx, without_quantizers
 from bgcam.realtime.spec import read_spec
 
 IN_FLIGHT = 3
+ACCURACY_WH = (1280, 720)
 # Layout that goes up, and what comes down; whether the source already writes into pinned memory.
 FRAMES = [("bgr", "bgr", False), ("bgr", "i420", False), ("bgr", "i420", True), ("nv12", "i420", True)]
 
@@ -109,7 +114,12 @@ def _fps(path: Any, pinned: bool, seconds: float) -> float:
 
 
 def accuracy(cupy: Any, seconds: float) -> Iterator[Row]:
-    """The GPU's matte and picture against the CPU path's, on the portrait that comes with bgcam, plain and noisy."""
+    """The GPU's matte and picture against the CPU's, on the portrait that comes with bgcam, plain and noisy.
+
+    Three errors, apart: against cpu_int8, the model as it is shipped on the CPU; against cpu_fp32, the same without
+    quantizers, which leaves the precision of the GPU; and kernels_max, in grey levels, of the picture against the CPU's
+    blend with the GPU's own matte, which leaves bgcam's kernels.
+    """
     import cv2
 
     from bgcam.realtime.backends.device import open_device_network
@@ -118,33 +128,50 @@ def accuracy(cupy: Any, seconds: float) -> Iterator[Row]:
     from bgcam.realtime.matting import resize
     from bgcam.realtime.picture.blend import blend_reference
 
-    def picture(name: str) -> Any:
-        found: Any = cv2.imread(str(MODELS_FOLDER.parent / "realtime" / "assets" / name))
-        return cv2.resize(found, (1280, 720), interpolation=cv2.INTER_AREA)
-
-    portrait, behind = picture("astronaut.jpg"), picture("backgrounds/beach.jpg")
-    noisy = np.clip(portrait + np.random.default_rng(3).normal(0, 12, portrait.shape), 0, 255).astype(np.uint8)
     path = find_model()
     spec = read_spec(path)
-    size_wh = spec.best_size_wh((1280, 720))
-    backend = ONNXRuntimeBackend(path, spec, size_wh)
-    gpu = DevicePath(open_device_network(path, spec, size_wh), spec, frame_wh=(1280, 720), in_flight=1)
-    for name, frame in (("portrait", portrait), ("noisy portrait", noisy)):
-        small = backend.infer(resize(frame, size_wh))
-        alpha: Any = np.clip(cv2.resize(small, (1280, 720), interpolation=cv2.INTER_LINEAR), 0, 1)
-        expected = blend_reference(frame, behind, alpha)
-        gpu.reset()
-        gpu.put(frame, behind)
-        got = gpu.take()
-        same_alpha: Any = cv2.resize(gpu.alpha(), (1280, 720), interpolation=cv2.INTER_LINEAR)
-        kernels_only = np.abs(blend_reference(frame, behind, same_alpha).astype(int) - got)
-        alpha_off, picture_off = np.abs(gpu.alpha() - small), np.abs(expected.astype(int) - got)
-        yield {
-            "picture": name,
-            "alpha_mean": round(float(small.mean()), 4),
-            "alpha_mean_difference": round(float(alpha_off.mean()), 6),
-            "alpha_max_difference": round(float(alpha_off.max()), 4),
-            "picture_mean_difference": round(float(picture_off.mean()), 4),
-            "picture_max_difference": int(picture_off.max()),
-            "picture_max_difference_same_alpha": int(kernels_only.max()),
-        }
+    size_wh = spec.best_size_wh(ACCURACY_WH)
+    with tempfile.TemporaryDirectory() as folder:
+        stripped = Path(folder) / "stripped.onnx"
+        stripped.write_bytes(without_quantizers(at_size(load_onnx(path), size_wh)).SerializeToString())
+        shipped = ONNXRuntimeBackend(path, spec, size_wh)
+        exact = ONNXRuntimeBackend(stripped, replace(spec, precision="fp32"), size_wh)
+    behind = _picture("backgrounds/beach.jpg")
+    for precision in ("auto", "fp32"):
+        try:
+            network = open_device_network(path, spec, size_wh, precision=precision)
+        except Exception as error:  # not every backend runs every precision
+            yield {"asked": precision, "error": one_line(error)}
+            continue
+        gpu = DevicePath(network, spec, frame_wh=ACCURACY_WH, in_flight=1)
+        for name, frame in _portraits().items():
+            seen = resize(frame, size_wh)
+            gpu.reset()
+            gpu.put(frame, behind)
+            got, alpha = gpu.take().astype(int), gpu.alpha()
+            row: Row = {"picture": name, "runs_on": network.description}
+            for against, backend in (("cpu_int8", shipped), ("cpu_fp32", exact)):
+                expected = backend.infer(seen)
+                off = np.abs(alpha - expected)
+                row |= {f"{against}_mean": round(float(off.mean()), 6), f"{against}_max": round(float(off.max()), 4)}
+                picture = blend_reference(frame, behind, _grown(cv2, expected)).astype(int)
+                row[f"{against}_picture_mean"] = round(float(np.abs(picture - got).mean()), 4)
+            same_alpha = blend_reference(frame, behind, _grown(cv2, alpha)).astype(int)
+            yield row | {"kernels_max": int(np.abs(same_alpha - got).max())}
+
+
+def _grown(cv2: Any, alpha: Any) -> Any:
+    return np.clip(cv2.resize(alpha, ACCURACY_WH, interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def _picture(name: str) -> Any:
+    import cv2
+
+    found: Any = cv2.imread(str(MODELS_FOLDER.parent / "realtime" / "assets" / name))
+    return cv2.resize(found, ACCURACY_WH, interpolation=cv2.INTER_AREA)
+
+
+def _portraits() -> dict[str, Any]:
+    portrait = _picture("astronaut.jpg")
+    noise = np.random.default_rng(3).normal(0, 12, portrait.shape)
+    return {"portrait": portrait, "noisy portrait": np.clip(portrait + noise, 0, 255).astype(np.uint8)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,17 @@ import numpy as np
 
 from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rounds, spread
 from bgcam.realtime.gpu.cuda import capture
+from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, Steadiness, frame_shape
+from bgcam.realtime.gpu.source import LAYOUTS, OUTPUTS
+from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.models import MODELS_FOLDER
 from bgcam.realtime.spec import ModelSpec, read_spec
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 COPY_BYTES = 1 << 30
 LINK_BYTES = 64 << 20
+# As a BGR frame in 1080p.
+HOST_ROWS, HOST_ROW_BYTES = 1080, 5760
 
 Row = dict[str, Any]
 
@@ -52,13 +57,15 @@ def device(cupy: Any, seconds: float) -> Iterator[Row]:
 
         ms = float(np.median(event_times_ms(cupy, stream, copy, seconds=seconds)))
         yield {"copy": name, "gb_s": round(LINK_BYTES / ms / 1e6, 1)}
-    plain = np.ones(6 << 20, np.uint8)
-    times_s = []
-    for _ in range(30):
-        begun_s = time.perf_counter()
-        np.copyto(host[: plain.size], plain)
-        times_s.append(time.perf_counter() - begun_s)
-    yield {"copy": "host to pinned host, one thread", "gb_s": round(plain.size / float(np.median(times_s)) / 1e9, 1)}
+    plain, pinned = (one[: HOST_ROWS * HOST_ROW_BYTES].reshape(HOST_ROWS, -1) for one in (np.ones_like(host), host))
+    for name, threads in (("one thread", 1), ("as frames are", None)):
+        times_s = []
+        for _ in range(30):
+            begun_s = time.perf_counter()
+            for _ in copy_parts(plain, pinned, threads=threads):
+                pass
+            times_s.append(time.perf_counter() - begun_s)
+        yield {"copy": f"host to pinned host, {name}", "gb_s": round(plain.nbytes / np.median(times_s) / 1e9, 1)}
 
 
 def copy_gb_s(cupy: Any, seconds: float) -> float:
@@ -75,66 +82,94 @@ def copy_gb_s(cupy: Any, seconds: float) -> float:
 
 
 def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
-    """Each kernel against its floor: the bytes it must move over the copy bandwidth."""
+    """Each kernel against its floor: the bytes it must move over the copy bandwidth.
+
+    empty_us: a kernel that does nothing, over as many blocks and threads; what a launch takes by itself. A kernel can
+    come near its floor where that is large beside it.
+    """
     from bgcam.realtime.gpu.cuda import load_kernels
-    from bgcam.realtime.gpu.kernels import Guide, Steadiness, frame_shape
 
     bandwidth = copy_gb_s(cupy, seconds)
-    run = load_kernels()
-    spec = ModelSpec(name="bench", encoder="none", precision="fp16")
-    random = np.random.default_rng(1)
+    run, nothing = load_kernels(), _empty_kernels(cupy)
     for size, wh in SIZES.items():
-        small_w, small_h = spec.best_size_wh(wh)
-        small = (small_h, small_w)
-        count = rounds(cupy, wh[0] * wh[1] * 3)
-
-        def fill(shape: tuple[int, ...], count: int = count) -> list[Any]:
-            one = cupy.asarray(random.integers(0, 256, shape, np.uint8))
-            return [cupy.roll(one, 4096 * i) for i in range(count)]
-
-        frames = {layout: fill(frame_shape(layout, wh)) for layout in ("bgr", "nv12", "yuyv")}
-        behind = fill(frame_shape("bgr", wh))
-        outs = {
-            output: [cupy.empty(frame_shape(output, wh), cupy.uint8) for _ in range(count)]
-            for output in ("bgr", "i420")
-        }
-        given = cupy.empty((1, 3, *small), cupy.float16)
-        alpha = cupy.asarray(random.random((1, 1, *small), np.float32).astype(np.float16))
-        luma, state, seen, moved = (cupy.asarray(random.random(small, np.float32)) for _ in range(4))
-        pairs = cupy.asarray(random.random((*small, 2), np.float32))
-        bad, total = cupy.zeros(1, cupy.int32), cupy.zeros(1, cupy.float32)
-        cases: list[tuple[str, int, list[Any]]] = []
-        for layout, held in frames.items():
-            launch = partial(run.to_input, layout=layout, frame_wh=wh, spec=spec)
-            launches = [partial(launch, f, given, luma) for f in held]
-            cases.append((f"input {layout}", held[0].nbytes + given.nbytes + luma.nbytes, launches))
-        for (layout, held), output, threads in itertools.product(frames.items(), outs, (64, 128, 256)):
-            if threads != 128 and (layout, output) != ("bgr", "i420"):
-                continue
-            compose = partial(run.compose, layout=layout, output=output, frame_wh=wh, threads=threads)
-            launches = [partial(compose, f, b, pairs, o) for f, b, o in zip(held, behind, outs[output], strict=True)]
-            carried = held[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
-            cases.append((f"compose {layout} to {output}, {threads} threads", carried, launches))
-        launches = [partial(run.to_i420, b, o, frame_wh=wh) for b, o in zip(behind, outs["i420"], strict=True)]
-        cases.append(("pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches))
-        # The small kernels always find their data in the cache, as in a frame.
-        launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
-        cases.append(("movement", 3 * luma.nbytes, launches))
-        small_ones = (alpha, luma, moved, total, state, seen, pairs, bad)
-        launches = [partial(run.take_alpha, *small_ones, steadiness=Steadiness())] * 20
-        cases.append(("take alpha", alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches))
-        launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
-        cases.append(("guide", luma.nbytes + state.nbytes + pairs.nbytes, launches))
-        for name, carried, launches in cases:
-            us = median_us(cupy, launches, seconds=seconds)
+        held = _Buffers(cupy, wh)
+        for (name, carried, launches), (_, _, empty) in zip(_cases(run, held), _cases(nothing, held), strict=True):
+            us, empty_us = (median_us(cupy, one, seconds=seconds) for one in (launches, empty))
             floor_us = carried / bandwidth / 1e3
             yield {
                 "size": size,
                 "kernel": name,
                 "us": round(us, 2),
                 "floor_us": round(floor_us, 2),
+                "empty_us": round(empty_us, 2),
                 "of_copy_bandwidth_%": round(100 * floor_us / us, 1),
             }
+
+
+def _empty_kernels(cupy: Any) -> Kernels:
+    """All kernels' launches, of a kernel that does nothing."""
+    function = cupy.RawKernel('extern "C" __global__ void empty() {}', "empty")
+
+    def launch(
+        name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
+    ) -> None:
+        function(blocks, (threads,), ())
+
+    return Kernels(launch)
+
+
+class _Buffers:
+    """What the kernels read and write at one size. Frames are so many that the cache holds none of them."""
+
+    def __init__(self, cupy: Any, wh: tuple[int, int]):
+        random = np.random.default_rng(1)
+        self.spec = ModelSpec(name="bench", encoder="none", precision="fp16")
+        self.wh, count = wh, rounds(cupy, wh[0] * wh[1] * 3)
+
+        def fill(layout: str) -> list[Any]:
+            one = cupy.asarray(random.integers(0, 256, frame_shape(layout, wh), np.uint8))
+            return [cupy.roll(one, 4096 * i) for i in range(count)]
+
+        self.frames = {layout: fill(layout) for layout in LAYOUTS}
+        self.behind = fill("bgr")
+        self.outs = {
+            output: [cupy.empty(frame_shape(output, wh), cupy.uint8) for _ in range(count)] for output in OUTPUTS
+        }
+        small = self.spec.best_size_wh(wh)[::-1]
+        self.given = cupy.empty((1, 3, *small), cupy.float16)
+        self.alpha = cupy.asarray(random.random((1, 1, *small), np.float32).astype(np.float16))
+        self.luma, self.state, self.seen, self.moved = (
+            cupy.asarray(random.random(small, np.float32)) for _ in range(4)
+        )
+        self.pairs = cupy.asarray(random.random((*small, 2), np.float32))
+        self.bad, self.total = cupy.zeros(1, cupy.int32), cupy.zeros(1, cupy.float32)
+
+
+def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
+    """A name, the bytes that must be moved, and a launch for each of the buffers."""
+    wh, behind, outs, pairs, luma = held.wh, held.behind, held.outs, held.pairs, held.luma
+    for layout, frames in held.frames.items():
+        given = partial(run.to_input, layout=layout, frame_wh=wh, spec=held.spec)
+        launches = [partial(given, frame, held.given, luma) for frame in frames]
+        yield f"input {layout}", frames[0].nbytes + held.given.nbytes + luma.nbytes, launches
+    for (layout, frames), output, threads in itertools.product(held.frames.items(), OUTPUTS, (64, 128, 256)):
+        if threads != THREADS and (layout, output) != ("bgr", "i420"):
+            continue
+        compose = partial(run.compose, layout=layout, output=output, frame_wh=wh, threads=threads)
+        launches = [partial(compose, f, b, pairs, o) for f, b, o in zip(frames, behind, outs[output], strict=True)]
+        carried = frames[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
+        yield f"compose {layout} to {output}, {threads} threads", carried, launches
+    launches = [partial(run.to_i420, b, o, frame_wh=wh) for b, o in zip(behind, outs["i420"], strict=True)]
+    yield "pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches
+    # The small kernels always find their data in the cache, as in a frame.
+    state, seen, moved, total = held.state, held.seen, held.moved, held.total
+    launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
+    yield "movement", 3 * luma.nbytes, launches
+    taken = (held.alpha, luma, moved, total, state, seen, pairs, held.bad)
+    launches = [partial(run.take_alpha, *taken, steadiness=Steadiness())] * 20
+    yield "take alpha", held.alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches
+    launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
+    yield "guide", luma.nbytes + state.nbytes + pairs.nbytes, launches
 
 
 def mattes(cupy: Any, seconds: float) -> Iterator[Row]:
@@ -144,13 +179,18 @@ def mattes(cupy: Any, seconds: float) -> Iterator[Row]:
     for path in sorted(MODELS_FOLDER.glob("*.onnx")):
         spec = read_spec(path)
         size_wh = spec.best_size_wh(SIZES["1080p"])
-        for backend, precision in itertools.product(networks.DEVICE_NETWORKS, networks.PRECISIONS):
-            row: Row = {"model": spec.name, "input": f"{size_wh[0]}x{size_wh[1]}", "asked": f"{backend} {precision}"}
-            try:
-                network = networks.open_device_network(path, spec, size_wh, backend=backend, precision=precision)
-                yield row | {"runs_on": network.description} | _inference(cupy, network, seconds)
-            except Exception as error:  # one that does not open is a row, not the end
-                yield row | {"error": one_line(error)}
+        row: Row = {"model": spec.name, "input": f"{size_wh[0]}x{size_wh[1]}"}
+        for backend in networks.DEVICE_NETWORKS:
+            failed: dict[str, list[str]] = {}
+            for precision in networks.PRECISIONS:
+                try:
+                    network = networks.open_device_network(path, spec, size_wh, backend=backend, precision=precision)
+                    measured = {"runs_on": network.description} | _inference(cupy, network, seconds)
+                    yield row | {"asked": f"{backend} {precision}"} | measured
+                except Exception as error:  # one that does not open is a row, not the end
+                    failed.setdefault(one_line(error), []).append(precision)
+            for reason, precisions in failed.items():
+                yield row | {"asked": f"{backend} {', '.join(precisions)}", "error": reason}
 
 
 def _inference(cupy: Any, network: Any, seconds: float) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cuda_host
@@ -40,7 +41,7 @@ class Bright:
         if isinstance(self.cupy, FakeCupy):
             self.cupy.do(self._infer)
         else:
-            with self.cupy.cuda.ExternalStream(stream):
+            with gpu_cuda.stream_of(self.cupy, stream):
                 self._infer()
 
     def _infer(self) -> None:
@@ -209,6 +210,27 @@ def test_frames_become_composed_frames(
         alpha = cv2.resize(small, frame_wh, interpolation=cv2.INTER_LINEAR)
         wanted = compose(one, Matte(one.number, alpha), behind)
         assert np.abs(made.bgr.astype(int) - wanted.bgr).max() <= 2
+
+
+def test_large_frames_go_up_in_parts(cupy: Any) -> None:
+    wide = (1280, 720)
+    path = DevicePath(network(cupy), SPEC, frame_wh=wide, in_flight=1)
+    one, behind = (np.random.default_rng(seed).integers(0, 256, (720, 1280, 3), np.uint8) for seed in (1, 2))
+    mirrored = one[:, ::-1]
+    path.put(mirrored, behind)
+    small = resize(np.ascontiguousarray(mirrored), (48, 32))[..., 2].astype(np.float32) / 255
+    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))
+    assert np.abs(path.take().astype(int) - wanted).max() <= 2
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_streams_of_others_are_wrapped_as_this_cupy_does_it(modern: bool) -> None:
+    def from_external(given: Any) -> tuple[str, Any]:
+        return "new", given.__cuda_stream__()
+
+    stream = SimpleNamespace(from_external=from_external) if modern else SimpleNamespace()
+    cupy = SimpleNamespace(cuda=SimpleNamespace(Stream=stream, ExternalStream=lambda handle: ("old", handle)))
+    assert gpu_cuda.stream_of(cupy, 77) == (("new", (0, 77)) if modern else ("old", 77))
 
 
 def test_a_thousand_frames_allocate_nothing() -> None:

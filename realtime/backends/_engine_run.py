@@ -8,7 +8,7 @@ from typing import Any
 
 from bgcam.realtime.backends._engine_build import _logger
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.cuda import capture, load_cupy
+from bgcam.realtime.gpu.cuda import capture, load_cupy, stream_of
 
 DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
@@ -52,7 +52,7 @@ class EngineNetwork:
                 self._execute(stream)
                 self._warm.add(stream)
             else:
-                self._graph.launch(stream=self._cupy.cuda.ExternalStream(stream))
+                self._graph.launch(stream=stream_of(self._cupy, stream))
 
     def _open(self, runtime_cache: Path | None) -> None:
         """Make the context, compile what is left to compile, and capture."""

@@ -31,6 +31,22 @@ def load_cupy() -> Any:
     return cupy
 
 
+class _Raw:
+    """A stream's handle, as the CUDA stream protocol asks for it: a version, and the handle."""
+
+    def __init__(self, handle: int):
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle
+
+
+def stream_of(cupy: Any, handle: int) -> Any:
+    """CuPy's stream for another's `cudaStream_t`, which has to outlive it."""
+    wrap = getattr(cupy.cuda.Stream, "from_external", None)  # from CuPy 14 on, which deprecates ExternalStream
+    return cupy.cuda.ExternalStream(handle) if wrap is None else wrap(_Raw(handle))
+
+
 def capture(stream: Any, launch: Callable[[], None]) -> Any:
     """A CUDA graph of what `launch` puts on this stream, or its own error; the stream is of no use after one."""
     stream.begin_capture()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Steadiness, check_layout, check_output, frame_shape
+from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -112,18 +113,16 @@ class DevicePath:
         up, compute, down = (self._streams[name] for name in ("up", "compute", "down"))
         slot = self._free.popleft()
         self._busy.append(slot)
-        source = pixels
-        if not pinned:
-            np.copyto(slot.staging, pixels)
-            source = slot.staging
-        _copy(cuda, slot.frame.data.ptr, source.ctypes.data, pixels.nbytes, TO_GPU, up)
+        if pinned:
+            _copy(cuda, slot.frame.data.ptr, pixels.ctypes.data, pixels.nbytes, TO_GPU, up)
+        else:
+            _upload(cuda, slot.frame.data.ptr, pixels, slot.staging, up)
         slot.uploaded.record(up)
         if background is not self._shown:
             if slot.behind_staging is None:
                 slot.behind_staging = self.pinned_array(self._behind.shape)
-            np.copyto(slot.behind_staging, background)
             # On the computing stream: frames before this one still read the old background.
-            _copy(cuda, self._behind.data.ptr, slot.behind_staging.ctypes.data, background.nbytes, TO_GPU, compute)
+            _upload(cuda, self._behind.data.ptr, background, slot.behind_staging, compute)
             self._shown = background
         compute.wait_event(slot.uploaded)
         if slot.graph is None:
@@ -252,6 +251,13 @@ class DevicePath:
             self._warm_up()
             return f"cannot be captured ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
         return ""
+
+
+def _upload(cuda: Any, to: int, source: NDArray[np.uint8], staging: NDArray[np.uint8], stream: Any) -> None:
+    row_bytes, begin = source.nbytes // source.shape[0], staging.ctypes.data
+    for first, end in copy_parts(source, staging):
+        at = first * row_bytes
+        _copy(cuda, to + at, begin + at, (end - first) * row_bytes, TO_GPU, stream)
 
 
 def _copy(cuda: Any, to: int, source: int, size: int, kind: int, stream: Any) -> None:
