@@ -65,7 +65,7 @@ def device(cupy: Any, seconds: float) -> Iterator[Row]:
             for _ in copy_parts(plain, pinned, threads=threads):
                 pass
             times_s.append(time.perf_counter() - begun_s)
-        yield {"copy": f"host to pinned host, {name}", "gb_s": round(plain.nbytes / np.median(times_s) / 1e9, 1)}
+        yield {"copy": f"host to pinned host, {name}", "gb_s": round(plain.nbytes / float(np.median(times_s)) / 1e9, 1)}
 
 
 def copy_gb_s(cupy: Any, seconds: float) -> float:
