@@ -72,7 +72,7 @@ inline std::vector<int> barriers;
 inline std::vector<int> votes;  // a barrier
 inline std::vector<char> ended;
 inline unsigned running;
-inline int misuse;  // 1: not every thread reached a barrier
+inline int misuse;  // 1: not every thread reached a barrier; 2: shared memory was written beyond what was asked for
 inline void (*body)(void *);
 inline void *body_arguments;
 
@@ -82,13 +82,7 @@ inline void enter() {
     swapcontext(&threads[running], &scheduler);
 }
 
-inline void block(unsigned size, bool waits) {
-    std::fill(shared_memory, shared_memory + SHARED_FLOATS, NAN);
-    if (!waits) {
-        for (threadIdx.x = 0; threadIdx.x < size; threadIdx.x++)
-            body(body_arguments);
-        return;
-    }
+inline void together(unsigned size) {
     threads.resize(size);
     stacks.resize(size);
     barriers.assign(size, 0);
@@ -116,6 +110,18 @@ inline void block(unsigned size, bool waits) {
     }
 }
 
+// Threads of a block that shares nothing need not wait for each other.
+inline void block(unsigned size, int shared_bytes) {
+    std::fill(shared_memory, shared_memory + SHARED_FLOATS, NAN);
+    if (shared_bytes > 0)
+        together(size);
+    else
+        for (threadIdx.x = 0; threadIdx.x < size; threadIdx.x++)
+            body(body_arguments);
+    for (int i = (shared_bytes + 3) / 4; i < SHARED_FLOATS; i++)
+        misuse |= std::isnan(shared_memory[i]) ? 0 : 2;
+}
+
 template <class... Arguments, std::size_t... At>
 void call(void (*kernel)(Arguments...), void **values, std::index_sequence<At...>) {
     kernel(*static_cast<Arguments *>(values[At])...);
@@ -123,7 +129,8 @@ void call(void (*kernel)(Arguments...), void **values, std::index_sequence<At...
 
 // As cuLaunchKernel: `values` points to each argument. Threads are numbered on one axis, blocks on two.
 template <class... Arguments>
-int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigned size, void **values, bool waits) {
+int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigned size, void **values,
+           int shared_bytes) {
     static void (*chosen)(Arguments...);
     chosen = kernel;
     body = [](void *given) { call(chosen, static_cast<void **>(given), std::index_sequence_for<Arguments...>()); };
@@ -134,7 +141,7 @@ int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigne
     for (unsigned y = 0; y < down; y++)
         for (unsigned x = 0; x < across; x++) {
             blockIdx = {x, y, 0};
-            block(size, waits);
+            block(size, shared_bytes);
         }
     return misuse;
 }

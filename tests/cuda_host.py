@@ -26,8 +26,8 @@ def compiler() -> str | None:
 def build(folder: Path) -> Kernels:
     """Compile all kernels into a library in `folder` and give them as `Kernels` over NumPy arrays."""
     exports = "\n".join(
-        f'extern "C" int host_{name}(unsigned x, unsigned y, unsigned n, void **v, int w) '
-        f"{{ return host::launch(&{name}, x, y, n, v, w); }}"
+        f'extern "C" int host_{name}(unsigned x, unsigned y, unsigned n, void **v, int s) '
+        f"{{ return host::launch(&{name}, x, y, n, v, s); }}"
         for name in ENTRIES
     )
     source, library = folder / "kernels.cpp", folder / "kernels.so"
@@ -44,9 +44,9 @@ def build(folder: Path) -> Kernels:
         assert shared_bytes <= 228 * 1024
         held = [_value(one) for one in arguments]
         pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(one) for one in held))
-        waits = int(shared_bytes > 0)
-        uneven = getattr(loaded, f"host_{name}")(blocks[0], blocks[1], threads, pointers, waits)
-        assert not uneven, f"{name}: not all threads of a block reached the same barriers"
+        misuse = getattr(loaded, f"host_{name}")(blocks[0], blocks[1], threads, pointers, shared_bytes)
+        assert not misuse & 1, f"{name}: not all threads of a block reached the same barriers"
+        assert not misuse & 2, f"{name}: wrote beyond its {shared_bytes} bytes of shared memory"
 
     return Kernels(launch)
 
