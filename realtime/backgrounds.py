@@ -49,10 +49,13 @@ COLOURS = {
 
 
 class Background(Protocol):
-    """One background. name: for people. needs_matte: False where the person need not be found at all."""
+    """One background. name: for people. needs_matte: False where the person need not be found at all. same_room: it
+    shows the camera's own room.
+    """
 
     name: str
     needs_matte: bool
+    same_room: bool
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
@@ -61,7 +64,7 @@ class Background(Protocol):
 class Still:
     """One picture, cut to the frame's aspect around its centre; the cut is kept for the next frame."""
 
-    needs_matte = True
+    needs_matte, same_room = True, False
 
     def __init__(self, name: str, bgr: NDArray[np.uint8]):
         self.name = name
@@ -77,7 +80,7 @@ class Still:
 class Blur:
     """The room, blurred without the person in it."""
 
-    needs_matte = True
+    needs_matte = same_room = True
 
     def __init__(self, strength: float = DEFAULT_STRENGTH):
         self.name = f"blur:{strength:g}"
@@ -91,7 +94,7 @@ class Room:
     """The room as it is: the user asked for it by `none`."""
 
     name = "none"
-    needs_matte = False
+    needs_matte, same_room = False, True
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return frame.bgr

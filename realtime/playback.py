@@ -24,7 +24,7 @@ class Video:
     Two frames are held at a time. Raises SourceError when not even the first frame can be read.
     """
 
-    needs_matte = True
+    needs_matte, same_room = True, False
 
     def __init__(self, path: Path):
         self.name = str(path)
@@ -80,7 +80,7 @@ class Slideshow:
     Raises SourceError when none of them can be read; later, one that cannot be read is passed over.
     """
 
-    needs_matte = True
+    needs_matte, same_room = True, False
 
     def __init__(self, folder: Path):
         self.name = str(folder)

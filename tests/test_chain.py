@@ -119,6 +119,8 @@ def test_a_frame_takes_its_own_matte_and_comes_in_order() -> None:
 
 
 class SmallPicture:
+    same_room = False
+
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return np.zeros((2, 2, 3), np.uint8)
 
@@ -185,7 +187,7 @@ def test_blur_is_made_from_the_same_matte() -> None:
 
 
 def test_the_stages_names_are_known_to_the_benchmark() -> None:
-    assert list(STAGES) == ["steady", "follow", "edge", "background", "guided", "match", "colours", "wrap"]
+    assert list(STAGES) == ["steady", "follow", "edge", "background", "guided", "match", "colours", "spill", "wrap"]
 
 
 def test_a_look_that_makes_no_sense_is_refused() -> None:

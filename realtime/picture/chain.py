@@ -23,21 +23,26 @@ from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
 from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
 from bgcam.realtime.picture.match import light_gains, light_table
-from bgcam.realtime.picture.parts import find_parts
+from bgcam.realtime.picture.parts import find_parts, widened
+from bgcam.realtime.picture.spill import Spill, find_spill
 from bgcam.realtime.picture.steady import Kept, steady
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
-from bgcam.realtime.picture.wrap import light_wrap, wrapped
+from bgcam.realtime.picture.wrap import REACH_SHARE, light_wrap
 
 Picture = NDArray[np.uint8]
 
 # About the side of the tiles that are blended or left alone; a whole number of the colour grid's cells.
 TILE_PX = 48
+# Beyond so many sigmas from the edge, the background's light is gone.
+REACH_SIGMAS = 2.5
 # The share by which the new light's gains follow a change, each frame.
 LIGHT_FOLLOWS = np.float32(0.05)
 
 
 class Behind(Protocol):
-    """What stands behind the person; see `backgrounds.Background`."""
+    """What stands behind the person; see `backgrounds.Background`. same_room: it shows the camera's own room."""
+
+    same_room: bool
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> Picture: ...
 
@@ -48,7 +53,7 @@ class Work:
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
     background: (H, W, 3) BGR. lines: see `guided`. person_bgr, person_seen: frame and what the network saw, in the new
-    light. colours, glow: on a grid, see `foreground` and `wrap`; None when their stage is off.
+    light. colours, glow: on a grid, see `foreground` and `wrap`; spill: see there. None when their stage is off.
     """
 
     frame: CameraFrame
@@ -58,6 +63,7 @@ class Work:
     person_bgr: Picture = field(init=False)
     person_seen: Picture = field(init=False)
     colours: Colours | None = None
+    spill: Spill | None = None
     glow: NDArray[np.float32] | None = None
 
 
@@ -145,7 +151,14 @@ def _match(chain: Chain, work: Work) -> None:
 
 
 def _colours(chain: Chain, work: Work) -> None:
-    work.colours = near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
+    # Before the same room, the frame's own colours hide where the matte is wrong; the person's would show as a halo.
+    if not chain.background.same_room or chain.look.view == "cutout":
+        work.colours = near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
+
+
+def _spill(chain: Chain, work: Work) -> None:
+    if work.colours is not None:
+        work.spill = find_spill(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
 
 
 def _wrap(chain: Chain, work: Work) -> None:
@@ -162,6 +175,7 @@ STAGES = {
     "guided": _guided,
     "match": _match,
     "colours": _colours,
+    "spill": _spill,
     "wrap": _wrap,
 }
 INSTEAD = {"background": _background, "guided": _bilinear}
@@ -176,10 +190,14 @@ def _composite(chain: Chain, work: Work) -> Picture:
 def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
     small, frame_wh = work.coarse.alpha, work.frame.size_wh
     cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
-    shows = work.lines.unsure if work.glow is None else wrapped(work.lines.unsure, frame_wh=frame_wh)
-    parts = find_parts(small, shows, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
+    edge = work.lines.unsure
+    if work.spill is not None:
+        edge = edge | work.spill.shows
+    if work.glow is not None:
+        edge = widened(edge, frame_wh=frame_wh, reach_px=REACH_SIGMAS * REACH_SHARE * min(frame_wh))
+    parts = find_parts(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
     alpha = chain.alpha(work, parts.edge)
-    return lay_person(work.person_bgr, background, alpha, parts, work.colours, glow=work.glow)
+    return lay_person(work.person_bgr, background, alpha, parts, work.colours, spill=work.spill, glow=work.glow)
 
 
 def _matte(chain: Chain, work: Work) -> Picture:

@@ -51,9 +51,15 @@ class Colours:
 
 def grid_of(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> Grid:
     """The grid for frames of (W, H) pixels of which the network sees (w, h)."""
-    cell_px = max(1, round(NETWORK_CELLS * frame_wh[0] / network_wh[0]))
+    scale = max(frame / network for frame, network in zip(frame_wh, network_wh, strict=True))
+    cell_px = max(1, round(NETWORK_CELLS * scale))
     columns, rows = (-(-side // cell_px) for side in frame_wh)
     return Grid(cell_px, columns, rows)
+
+
+def coarser(grid: Grid, times: int) -> Grid:
+    """Cells of so many times the side, over the same pixels."""
+    return Grid(grid.cell_px * times, -(-grid.columns // times), -(-grid.rows // times))
 
 
 def to_grid(small: NDArray[Any], grid: Grid, *, frame_wh: tuple[int, int]) -> NDArray[Any]:
@@ -69,9 +75,14 @@ def near_colours(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[i
     """From what the network saw, (h, w, 3) uint8 BGR, and its alpha (h, w) in [0, 1], for frames of (W, H) pixels."""
     grid = grid_of(frame_wh, (alpha.shape[1], alpha.shape[0]))
     colours = to_grid(seen_bgr, grid, frame_wh=frame_wh).astype(np.float32)
-    share = to_grid(alpha, grid, frame_wh=frame_wh)
-    share = np.clip((share - np.float32(LOW)) / np.float32(HIGH - LOW), 0, 1)
+    share = share_on_grid(alpha, grid, frame_wh=frame_wh)
     return Colours(fill(colours, share**POWER), fill(colours, (1 - share) ** POWER), grid)
+
+
+def share_on_grid(alpha: Float, grid: Grid, *, frame_wh: tuple[int, int]) -> Float:
+    """Alpha (h, w) at the centres of the grid's cells, after the contrast step of `guided`."""
+    share = (to_grid(alpha, grid, frame_wh=frame_wh) - np.float32(LOW)) / np.float32(HIGH - LOW)
+    return np.asarray(np.clip(share, 0, 1), np.float32)
 
 
 def fill(colours: Float, weight: Float, *, levels: int = LEVELS) -> Float:

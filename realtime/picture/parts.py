@@ -41,6 +41,13 @@ def find_parts(
     return Parts(_runs(edge, tops, lefts), _runs(person, tops, lefts))
 
 
+def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: float) -> NDArray[np.bool_]:
+    """Where, at network size (h, w), a cell within so many pixels of the frame is unsure."""
+    shares = (cells / px for cells, px in zip(unsure.shape, frame_wh[::-1], strict=True))
+    sides = [2 * int(np.ceil(reach_px * share)) + 1 for share in shares]
+    return cv2.dilate(unsure.astype(np.uint8), np.ones(sides, np.uint8)).astype(np.bool_)
+
+
 def _tiles(side_px: int, cells: int, tile_px: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], list[int]]:
     """For each tile along one side, the first cell and the one after the last that its pixels are made of; its borders.
 

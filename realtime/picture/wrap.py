@@ -39,13 +39,3 @@ def light_wrap(
     light = cv2.GaussianBlur(light.astype(np.float32), (0, 0), 2 * sigma, borderType=cv2.BORDER_REPLICATE)
     share = 2 * SHARE_AT_EDGE * strength / MAX_STRENGTH
     return np.asarray(light * (share * near)[..., None], np.float32)
-
-
-def wrapped(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int]) -> NDArray[np.bool_]:
-    """Where, at network size, light wrap shows: within 2.5 sigma of the edge."""
-    height, width = unsure.shape
-    reach_px = 2.5 * REACH_SHARE * min(frame_wh)
-    side_x, side_y = (
-        2 * int(np.ceil(reach_px * new / old)) + 1 for new, old in zip((width, height), frame_wh, strict=True)
-    )
-    return cv2.dilate(unsure.astype(np.uint8), np.ones((side_y, side_x), np.uint8)).astype(np.bool_)

@@ -1,0 +1,89 @@
+"""Spill: the tint that a room of one strong colour leaves on the person's edge, and in hair that it shines through.
+
+Despilling as for green and blue screens, for any colour. The room's mean colour less its grey is a direction in colour
+space; near the edge, what the person has of it beyond what the person has deeper inside is taken away. So a green shirt
+before a green wall stays green, and dark hair before it becomes dark again. Rooms without one strong colour do nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture.foreground import POWER, Grid, coarser, colours_at, fill, grid_of, share_on_grid, to_grid
+from bgcam.realtime.picture.guided import LOW
+
+Float = NDArray[np.float32]
+
+# How far the room's mean colour has to be from grey, in levels: from here on it counts, and from there on fully.
+TINTED = (20.0, 50.0)
+# As shares of the frame's shorter side: how far in the person is free of it, and the sigma with which it fades inwards.
+DEEP_SHARE, FADE_SHARE = 0.026, 0.023
+# It counts fully while a sixth of what is around is room.
+NEAR = np.float32(6)
+# Limits are smooth: their cells are this many of the colours'.
+COARSER = 2
+LEVELS = 4
+# What is less than this many levels is not worth the time.
+SHOWS = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spill:
+    """direction: (3,) float32 BGR, of length 1 and sum 0. limit_near: (rows, columns, 2) float32 on a grid: how much of
+    that direction the person may have, in levels; and how much of what is more goes, from 0 to 1. shows: bool at the
+    network's size, (h, w): where there is something to take away.
+    """
+
+    direction: Float
+    limit_near: Float
+    grid: Grid
+    shows: NDArray[np.bool_]
+
+
+def find_spill(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int, int]) -> Spill | None:
+    """From what the network saw, (h, w, 3) uint8 BGR, and its alpha (h, w) in [0, 1], for frames of (W, H) pixels.
+
+    None where the room has no strong colour, or is not seen.
+    """
+    network_wh = alpha.shape[1], alpha.shape[0]
+    mean = np.array(cv2.mean(seen_bgr, (alpha < LOW).astype(np.uint8))[:3])
+    tint = mean - mean.mean()
+    length = float(np.linalg.norm(tint))
+    strength = (length - TINTED[0]) / (TINTED[1] - TINTED[0])
+    if strength <= 0:
+        return None
+    direction = (tint / length).astype(np.float32)
+    grid = coarser(grid_of(frame_wh, network_wh), COARSER)
+    cells = min(frame_wh) / grid.cell_px
+    share = share_on_grid(alpha, grid, frame_wh=frame_wh)
+    side = 2 * max(1, round(DEEP_SHARE * cells)) + 1
+    deep = np.asarray(cv2.erode(share, np.ones((side, side), np.uint8)), np.float32) ** POWER
+    colours = to_grid(seen_bgr, grid, frame_wh=frame_wh).astype(np.float32)
+    limit = np.maximum(fill(colours, deep, levels=LEVELS) @ direction, 0)
+    sigma = max(0.5, FADE_SHARE * cells)
+    around = cv2.GaussianBlur(1 - share, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    near = np.clip(NEAR * around, 0, 1) * np.float32(min(strength, 1.0))
+    has = np.asarray(cv2.transform(seen_bgr.astype(np.float32), direction[None]))
+    # Frame and network share the aspect only about, and the last cells reach beyond the frame: no matter here.
+    may, counts = (cv2.resize(one, network_wh, interpolation=cv2.INTER_LINEAR) for one in (limit, near))
+    shows = (alpha > LOW) & (counts * (has - may) > SHOWS)
+    return Spill(direction, cv2.merge([limit, near]), grid, shows)
+
+
+def remove_spill(person: Float, spill: Spill, place: Place) -> Float:
+    """The person's colours in a place, (h, w, 3) float32 BGR: person - near * max(person . d - limit, 0) * d.
+
+    place: as `foreground.colours_at` takes it. Changes `person`, and gives it back.
+    """
+    limit_near = colours_at(spill.limit_near, spill.grid.cell_px, place)
+    excess = cv2.transform(person, spill.direction[None])
+    limit, near = cv2.split(limit_near)
+    cv2.subtract(excess, limit, dst=excess)
+    np.maximum(excess, 0, out=excess)
+    cv2.multiply(excess, near, dst=excess)
+    return np.asarray(cv2.subtract(person, cv2.transform(excess, spill.direction[:, None]), dst=person), np.float32)
