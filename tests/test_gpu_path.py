@@ -142,7 +142,7 @@ def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any) -> None:
 
 
 def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
-    steadiness = Steadiness(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), cut=300.0)  # ever a quarter
+    steadiness = Steadiness(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), sure=0.0, cut=300.0)  # ever a quarter
     path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, steadiness=steadiness)
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.75), (black, 0.5625)):

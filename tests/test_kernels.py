@@ -177,7 +177,7 @@ def test_alpha_that_is_no_number_is_told_and_hides(machine: Machine, dtype: str,
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (48, 32), (19, 23)])
 def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
     guided = pytest.importorskip("bgcam.realtime.picture.guided")
-    assert Guide() == Guide(guided.RADIUS, guided.EPS, guided.LOW, guided.HIGH)
+    assert Guide() == Guide(guided.RADIUS, guided.EPS, guided.LOW, guided.HIGH, guided.SPAN)
     width, height = size_wh
     random = np.random.default_rng(3)
     luma = random.integers(0, 256, (height, width), dtype=np.uint8)

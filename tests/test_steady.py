@@ -49,7 +49,8 @@ def test_a_still_scene_stands_still() -> None:
     kept = None
     shown, given_mattes = [], []
     for _ in range(40):
-        alpha = np.clip(truth + random.normal(0, 0.03, truth.shape), 0, 1).astype(np.float32)
+        flutter = random.normal(0, 0.12, truth.shape) * truth * (1 - truth)
+        alpha = np.clip(truth + flutter, 0, 1).astype(np.float32)
         luma = np.clip(picture_of(truth) + random.normal(0, 1.5, truth.shape), 0, 255).astype(np.uint8)
         kept = steady(alpha, luma, kept)
         shown.append(kept.alpha)
@@ -76,12 +77,20 @@ def test_slow_movement_does_not_lag() -> None:
     assert np.abs(kept.alpha - alpha).max() < 0.1  # 4 frames' way
 
 
+def test_what_has_gone_leaves_no_trace() -> None:
+    gray = np.full((4, 4), 90, np.uint8)
+    for sure in (0.0, 0.02, 0.98, 1.0):
+        kept = steady(np.full((4, 4), 0.5, np.float32), gray, None)
+        kept = steady(np.full((4, 4), sure, np.float32), gray, kept)
+        assert np.abs(kept.alpha - sure).max() < 1e-6
+
+
 def test_a_matte_that_changes_for_good_is_followed() -> None:
     gray = np.full((12, 16), 90, np.uint8)
     kept = steady(np.zeros((12, 16), np.float32), gray, None)
     for _ in range(4):
-        kept = steady(np.ones((12, 16), np.float32), gray, kept)
-    assert kept.alpha.min() > 0.99
+        kept = steady(np.full((12, 16), 0.7, np.float32), gray, kept)
+    assert np.abs(kept.alpha - 0.7).max() < 0.1
 
 
 def test_near_0_and_1_a_flutter_is_held_back() -> None:

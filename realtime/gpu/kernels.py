@@ -58,6 +58,7 @@ class Guide:
     epsilon: float = 1e-2
     low: float = 0.04
     high: float = 0.96
+    span: float = 0.4
 
 
 class Kernels:
@@ -131,7 +132,7 @@ class Kernels:
     def guide(self, luma: Any, alpha: Any, pairs: Any, *, guide: Guide) -> None:
         """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
         height, width = (int(side) for side in luma.shape)
-        numbers = [np.float32(number) for number in (guide.epsilon, guide.low, guide.high)]
+        numbers = [np.float32(number) for number in (guide.epsilon, guide.low, guide.high, guide.span)]
         arguments = [luma, alpha, pairs, np.int32(width), np.int32(height), np.int32(guide.radius_px), *numbers]
         self._flat("guided_pairs", arguments, width * height)
 

@@ -59,6 +59,8 @@ struct Steady {
         float w = rest + (1.0f - rest) * ramp(fabsf(alpha - before), apart0, apart1);
         if ((before < sure && alpha < leave) || (1.0f - before < sure && 1.0f - alpha < leave))
             w *= held;
+        if (alpha < sure || alpha > 1.0f - sure)
+            w = 1.0f;
         return fmaxf(w, ramp(moved, moved0, moved1));
     }
 };
@@ -103,10 +105,10 @@ TAKE_ALPHA(f32, float)
 
 // Guided upsampling, the CPU path's picture/guided.py: in each square of 2 radius + 1 pixels (borders repeated), with
 // luma y in [0, 1], gain = cov(y, p) / (var(y) + epsilon) after He and Sun, "Fast Guided Filter", 2015, and the line
-// gain * luma + p - gain * y, stretched so that low becomes 0 and high 1. Where the square holds nothing between, the
-// gain is 0. luma, alpha, pairs: (h, w).
+// gain * luma + p - gain * y, stretched so that low becomes 0 and high 1. Where the square spans less than `span` of
+// alpha, the gain is less in proportion; where it holds nothing between low and high, 0. luma, alpha, pairs: (h, w).
 extern "C" __global__ void guided_pairs(const float *luma, const float *alpha, float2 *pairs, int width, int height,
-                                        int radius, float epsilon, float low, float high) {
+                                        int radius, float epsilon, float low, float high, float span) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= width * height)
         return;
@@ -128,6 +130,7 @@ extern "C" __global__ void guided_pairs(const float *luma, const float *alpha, f
     const float share = 1.0f / float((2 * radius + 1) * (2 * radius + 1));
     const float mean_y = sum_y * share, mean_p = sum_p * share;
     float gain = (sum_yp * share - mean_y * mean_p) / (fmaxf(sum_yy * share - mean_y * mean_y, 0.0f) + epsilon);
+    gain *= fminf(1.0f, (most - least) / span);
     if (most <= low || least >= high)
         gain = 0.0f;
     const float stretch = 1.0f / (high - low);

@@ -13,7 +13,8 @@ Exactly, with p (h, w) in [0, 1], Y the frame's luma (H, W) and y the luma of th
 1. luma: 0.114 B + 0.587 G + 0.299 R, rounded to nearest uint8 (`cv2.COLOR_BGR2GRAY`); below, divided by 255.
 2. mean(x): over the (2 * RADIUS + 1) squared window at network size, border cells repeated (BORDER_REPLICATE).
 3. gain = (mean(y p) - mean(y) mean(p)) / (mean(y y) - mean(y)^2 + EPS). No averaging of gains over windows.
-4. gain = 0 in cells whose window holds no p above LOW, or none below HIGH: there alpha is to be 0 or 1, whatever Y is.
+4. gain *= min(1, (largest p - smallest p) / SPAN) over the window: what is hardly an edge is left alone. And gain = 0
+   in cells whose window holds no p above LOW, or none below HIGH: there alpha is to be 0 or 1, whatever Y is.
 5. The contrast step goes into the line: gain' = gain / (HIGH - LOW), offset' = (p - gain * y - LOW) / (HIGH - LOW).
 6. alpha = clip(up(gain') * Y + up(offset'), 0, 1), up being bilinear with half-pixel centres and repeated borders:
    full-size pixel x lies at (x + 0.5) * w / W - 0.5 (cv2.INTER_LINEAR), the same for y.
@@ -38,6 +39,7 @@ RADIUS = 1
 # In units of luma in [0, 1], squared: a contrast of 25 grey levels counts half. At a tenth of it the edges boil with a
 # camera's noise (3 levels), and are no nearer to truth.
 EPS = 1e-2
+SPAN = 0.4
 # What the network calls less than LOW is background, and more than HIGH is the person.
 LOW, HIGH = 0.04, 0.96
 
@@ -50,7 +52,9 @@ def upsample_reference(small: Float, small_luma: NDArray[np.uint8], luma: NDArra
     covariance = _mean_reference(y * p) - _mean_reference(y) * _mean_reference(p)
     gain = covariance / (_mean_reference(y * y) - _mean_reference(y) ** 2 + EPS)
     windows = _windows(p)
-    gain[(windows.max(axis=0) <= LOW) | (windows.min(axis=0) >= HIGH)] = 0
+    least, most = windows.min(axis=0), windows.max(axis=0)
+    gain *= np.minimum(1, (most - least) / SPAN)
+    gain[(most <= LOW) | (least >= HIGH)] = 0
     offset = p - gain * y - LOW
     rows, columns = (_bilinear_weights(new, old) for new, old in zip(luma.shape, p.shape, strict=True))
     alpha = (rows @ gain @ columns.T * (luma / 255) + rows @ offset @ columns.T) / (HIGH - LOW)
@@ -78,8 +82,9 @@ def find_lines(small: Float, small_luma: NDArray[np.uint8]) -> Lines:
     covariance, variance = _mean(y * small) - mean_y * mean_p, _mean(y * y) - mean_y * mean_y
     gain: Float = np.divide(covariance, variance + np.float32(EPS), dtype=np.float32)
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
-    unsure = (cv2.dilate(small, window) > LOW) & (cv2.erode(small, window) < HIGH)
-    gain *= unsure
+    most, least = cv2.dilate(small, window), cv2.erode(small, window)
+    unsure = (most > LOW) & (least < HIGH)
+    gain *= np.minimum((most - least) * np.float32(1 / SPAN), np.float32(1)) * unsure
     offset: Float = (small - gain * y - np.float32(LOW)) / np.float32(HIGH - LOW)
     gain /= np.float32(255 * (HIGH - LOW))
     return Lines(gain, offset, unsure)

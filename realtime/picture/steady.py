@@ -7,7 +7,8 @@ same weight w, so that slow movement adds up in the luma until it counts as move
    The mean's sign matters: a camera's noise cancels out, movement does not.
 2. apart = |alpha - kept alpha|.
 3. w = REST + (1 - REST) * ramp(apart, APART): still places follow slowly, the faster the further they are off.
-4. Hysteresis: where the kept alpha is within SURE of 0 or of 1, and the new one within LEAVE of the same, w *= HELD.
+4. Hysteresis: where the new alpha is within SURE of 0 or of 1, w = 1: what has gone leaves no trace. Elsewhere, where
+   the kept one is within SURE of 0 or of 1 and the new one within LEAVE of the same, w *= HELD: it is left slowly.
 5. w = max(w, ramp(moved, MOVED)): what moves follows at once, so that nothing ghosts.
 6. kept += w * (new - kept), for alpha and luma; the kept alpha is the result.
 
@@ -54,6 +55,7 @@ def steady_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -
     weight = REST + (1 - REST) * _ramp(np.abs(apart), APART)
     for low, lower in ((kept.alpha, new.alpha), (1 - kept.alpha, 1 - new.alpha)):
         weight = np.where((low < SURE) & (lower < LEAVE), weight * HELD, weight)
+    weight = np.where((new.alpha < SURE) | (new.alpha > 1 - SURE), 1, weight)
     weight = np.maximum(weight, _ramp(moved, MOVED))
     return Kept((kept.alpha + weight * apart).astype(np.float32), (kept.luma + weight * change).astype(np.float32))
 
@@ -77,6 +79,7 @@ def steady(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
         np.minimum(kept.alpha, alpha + (LEAVE - SURE)) > 1 - SURE
     )
     weight[held] *= np.float32(HELD)
+    weight[(alpha < SURE) | (alpha > 1 - SURE)] = 1
     np.maximum(weight, _clipped_line(moved, MOVED, (0.0, 1.0)), out=weight)
     apart *= weight
     change *= weight
