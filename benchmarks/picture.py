@@ -2,8 +2,8 @@
 
 Needs the folder with data/keyed, data/cutouts, data/backgrounds and clips/ (--shared). Stages are added one by one,
 from the network's matte resized and blended to the whole chain; then the optional ones. Units of mad, grad, dtssd and
-flicker: bgcam.train.metrics. fg_mse and out_mse: squared grey levels; ghost: frames; ms: a frame of 1280x720, all
-variants in turn on each frame.
+flicker: bgcam.train.metrics. fg_mse and out_mse: squared grey levels; tint: grey levels; ghost: frames; ms: a frame of
+1280x720, all variants in turn on each frame.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import numpy as np
 
 from bgcam.benchmarks.fps import decode
 from bgcam.benchmarks.machine import describe
-from bgcam.benchmarks.picture_scenes import CLIPS, SIZE_WH, Sample, moving, rooms_of, still_scene, stills
+from bgcam.benchmarks.picture_scenes import CLIPS, SIZE_WH, Sample, before_screen, moving, rooms_of, still_scene, stills
 from bgcam.benchmarks.picture_scores import (
     behind_picture,
     clip_flicker,
     noise_flicker,
     run_chain,
     still_scores,
+    tint_left,
     video_scores,
 )
 from bgcam.realtime.backgrounds import Background, Blur, Still
@@ -40,9 +41,10 @@ from bgcam.realtime.picture.chain import Chain, Work
 TIMED_CLIP, TIMED_WH = "s32.mp4", (1280, 720)
 STILL_CLIPS = ("s32.mp4", "vretalk_4.mp4", "d0.mp4")
 WARM_UP_FRAMES, LEAST_FRAMES = 5, 8
+SCREEN_FRAMES = 5
 COLUMNS = {
-    "mad": 2, "grad": 3, "fg_mse": 0, "out_mse": 0, "video_mad": 2, "dtssd": 2, "ghost": 3, "noise": 3, "flicker": 3,
-    "ms": 2,
+    "mad": 2, "grad": 3, "fg_mse": 0, "out_mse": 0, "tint": 1,
+    "video_mad": 2, "dtssd": 2, "ghost": 3, "noise": 3, "flicker": 3, "ms": 2,
 }  # fmt: skip
 
 
@@ -81,7 +83,8 @@ def variants() -> list[Variant]:
         Variant("resized and blended", lambda background: Plain(background, without=("steady", "guided", "colours"))),
         Variant("+ contrast, tiles", without("steady", "guided", "colours")),
         Variant("+ guided upsampling", without("steady", "colours")),
-        Variant("+ person's own colours", without("steady")),
+        Variant("+ person's own colours", without("steady", "spill")),
+        Variant("+ spill removed", without("steady")),
         Variant("+ steadied: the default", without()),
         Variant("default, blurred room", without(), scored=False, blurred=True),
         Variant("with --light-wrap 5", looking(wrap=5), scored=False),
@@ -148,6 +151,10 @@ def measure(shared: Path, matting: Matting, *, count: int, frames: int) -> list[
             scene = list(moving(folder, rooms, matting, frames=frames, sway=sway))
             for variant in track(wanted, description=clip, console=Console(stderr=True), transient=True):
                 note(variant, video_scores(scene, run_chain(variant.make(waves), scene)))
+        scene = list(before_screen(folder, matting, frames=SCREEN_FRAMES))
+        for variant in wanted:
+            made = run_chain(variant.make(Still("waves", behind_picture(scene[0].frame.size_wh))), scene)
+            note(variant, {"tint": tint_left(scene, made)})
     for clip in STILL_CLIPS:
         scene = read_clip(shared / "clips" / clip, matting, frames=frames)
         for variant in wanted:

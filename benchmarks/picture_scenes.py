@@ -73,6 +73,13 @@ def moving(folder: Path, rooms: Sequence[Path], matting: Matting, *, frames: int
         yield composite(one, behind, matting, number=at, left=left, random=random, noise=NOISE_LEVELS)
 
 
+def before_screen(folder: Path, matting: Matting, *, frames: int) -> Iterator[Sample]:
+    """A keyed clip as it is, before its own screen, which shines onto the person, whose colours are not known."""
+    for at, (bgr, mask) in enumerate(_frames(folder, frames)):
+        frame = CameraFrame(at, bgr, at / 30, 0.0)
+        yield Sample(frame, matting(frame), mask.astype(np.float32) / np.float32(255), np.zeros((0, 0, 3), np.float32))
+
+
 def still_scene(sample: Sample, matting: Matting, *, frames: int) -> Iterator[Sample]:
     """The same frame again and again, under ever new noise."""
     random = np.random.default_rng(2)
@@ -126,6 +133,11 @@ def read_cutout(path: Path) -> Cutout:
 
 
 def _keyed_clip(folder: Path, frames: int) -> Iterator[Cutout]:
+    for bgr, mask in _frames(folder, frames):
+        yield _despilled(bgr, mask)
+
+
+def _frames(folder: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
     from bgcam.realtime.sources import open_source
 
     source = open_source(input=str(folder / "rgb.mp4"))
@@ -134,7 +146,7 @@ def _keyed_clip(folder: Path, frames: int) -> Iterator[Cutout]:
             frame = source.read()
             if frame is None:
                 return
-            yield _despilled(frame.bgr, read_bgr(path)[..., 0])
+            yield frame.bgr, read_bgr(path)[..., 0]
     finally:
         source.close()
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bgcam.benchmarks.picture_scenes import Sample
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.foreground import estimate_foreground
+from bgcam.realtime.picture.spill import remove_spill
 from bgcam.train.metrics import dtssd, flicker, grad, mad
 
 Float = NDArray[np.float32]
@@ -20,6 +21,7 @@ Float = NDArray[np.float32]
 # Alpha that changes by more than this from one frame to the next belongs to something that moves.
 MOVES = 0.1
 SETTLE_FRAMES = 5
+EDGE_PX = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,10 @@ def run_chain(chain: Chain, samples: Iterable[Sample]) -> list[Made]:
         alpha = chain.alpha(work).copy()
         bgr = sample.frame.bgr
         person = bgr if work.colours is None else estimate_foreground(bgr, alpha, work.colours)
+        if work.spill is not None:
+            whole = slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
+            clean = remove_spill(person.astype(np.float32), work.spill, whole)
+            person = np.rint(np.clip(clean, 0, 255)).astype(np.uint8)
         shown = chain.draw(work)
         made.append(Made(alpha, person, shown))
     return made
@@ -91,6 +97,27 @@ def lag(alphas: Sequence[Float], truths: Sequence[Float]) -> float:
         over += float(((alpha - truth) * step)[moves].sum(dtype=np.float64))
         under += float(np.square(step)[moves].sum(dtype=np.float64))
     return over / under if under else math.nan
+
+
+def tint_left(samples: Sequence[Sample], made: Sequence[Made]) -> float:
+    """Before a screen: how much of its tint is left in the person's edge, in grey levels.
+
+    The tint is the screen's mean colour less its grey. Left is what the person's colours have of it beyond their mean
+    deep inside, weighted by the true alpha, over what lies within EDGE_PX of the true edge and is not the screen alone.
+    """
+    import cv2
+
+    left = []
+    for sample, one in zip(samples, made, strict=True):
+        screen = sample.frame.bgr[sample.alpha < 0.02].mean(axis=0)
+        tint = (screen - screen.mean()) / np.linalg.norm(screen - screen.mean())
+        amount = one.person.astype(np.float32) @ tint.astype(np.float32)
+        square = np.ones((2 * EDGE_PX + 1,) * 2, np.uint8)
+        deep = cv2.erode((sample.alpha > 0.98).astype(np.uint8), square) > 0
+        weight = np.where(deep, 0, sample.alpha).astype(np.float64)
+        excess = np.maximum(amount - max(0.0, float(amount[deep].mean())), 0)
+        left.append(float((excess * weight).sum() / weight.sum()))
+    return float(np.mean(left))
 
 
 def noise_flicker(made: Sequence[Made]) -> float:

@@ -14,9 +14,10 @@ from clips import write_clip
 from numpy.typing import NDArray
 
 from bgcam.benchmarks import __main__ as command
+from bgcam.benchmarks import picture, picture_scenes
 from bgcam.benchmarks.picture import COLUMNS, variants
 from bgcam.benchmarks.picture_scenes import Sample
-from bgcam.benchmarks.picture_scores import Made, behind_picture, lag, noise_flicker, still_scores
+from bgcam.benchmarks.picture_scores import Made, behind_picture, lag, noise_flicker, still_scores, tint_left
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 pytest.importorskip("pymatting", reason="pymatting, of the extra `train`, finds the true colours")
@@ -56,8 +57,15 @@ def shared(tmp_path: Path) -> Path:
 
 
 def test_the_table_has_a_row_for_each_variant(
-    shared: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for module in (picture, picture_scenes):
+        monkeypatch.setattr(module, "SIZE_WH", (192, 112))
+    monkeypatch.setattr(picture, "TIMED_WH", (192, 112))
     written = tmp_path / "figures.json"
     given = ["picture", "--shared", shared, "--model", tiny_model, "--stills", 3, "--frames", 8, "--json", written]
     assert command.main([str(one) for one in given]) == 0
@@ -70,8 +78,10 @@ def test_the_table_has_a_row_for_each_variant(
         assert set(row) == {"stages", *COLUMNS}
         assert row["ms"] > 0
         assert (row["mad"] is not None) == variant.scored
-    plain, whole = result["rows"][0], result["rows"][4]
-    assert whole["fg_mse"] < plain["fg_mse"]
+    rows = {row["stages"]: row for row in result["rows"]}
+    assert rows["+ guided upsampling"]["fg_mse"] == rows["resized and blended"]["fg_mse"]
+    assert rows["+ person's own colours"]["fg_mse"] != rows["+ guided upsampling"]["fg_mse"]
+    assert rows["+ steadied: the default"]["dtssd"] != rows["+ spill removed"]["dtssd"]
 
 
 def test_missing_folders_are_told_in_one_line(
@@ -97,9 +107,7 @@ def test_ghost_says_how_far_a_matte_hangs_behind() -> None:
     truths = [edge(20 + 3 * at) for at in range(6)]
     assert lag(truths, truths) == 0
     assert lag([truths[0], *truths[:-1]], truths) == pytest.approx(1)
-    mixed = [truths[0]] + [
-        (0.75 * now + 0.25 * old).astype(np.float32) for old, now in pairwise(truths)
-    ]
+    mixed = [truths[0]] + [(0.75 * now + 0.25 * old).astype(np.float32) for old, now in pairwise(truths)]
     assert lag(mixed, truths) == pytest.approx(0.25)
 
 
@@ -117,6 +125,21 @@ def test_still_scores_are_0_for_truth_and_see_each_fault() -> None:
     assert faulty["grad"] > 0
     assert faulty["fg_mse"] == pytest.approx(100)
     assert faulty["out_mse"] > 100
+
+
+def test_the_tint_of_a_screen_is_told() -> None:
+    alpha = edge(40)
+    screen, dark = np.array([60, 160, 60], np.float32), np.array([40, 40, 40], np.float32)
+    frame = np.rint(dark * alpha[..., None] + screen * (1 - alpha[..., None])).astype(np.uint8)
+    sample = Sample(
+        CameraFrame(0, frame, 0.0, 0.0), CoarseMatte(0, alpha, frame), alpha, np.zeros((0, 0, 3), np.float32)
+    )
+    clean = Made(alpha, np.full((60, 80, 3), 40, np.uint8), frame)
+    green = np.full((60, 80, 3), 40, np.uint8)
+    green[:, :46, 1] = 90
+    tinted, as_seen = Made(alpha, green, frame), Made(alpha, frame, frame)
+    assert tint_left([sample], [clean]) == 0
+    assert tint_left([sample], [tinted]) > tint_left([sample], [as_seen]) > 1
 
 
 def test_noise_flicker_counts_changes() -> None:
