@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture.buffers import Place
-from bgcam.realtime.picture.foreground import POWER, Grid, coarser, colours_at, fill, grid_of, share_on_grid, to_grid
+from bgcam.realtime.picture.foreground import Grid, coarser, colours_at, fill, grid_of, pure, share_on_grid, to_grid
 from bgcam.realtime.picture.guided import LOW
 
 Float = NDArray[np.float32]
@@ -62,7 +62,7 @@ def find_spill(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int
     cells = min(frame_wh) / grid.cell_px
     share = share_on_grid(alpha, grid, frame_wh=frame_wh)
     side = 2 * max(1, round(DEEP_SHARE * cells)) + 1
-    deep = np.asarray(cv2.erode(share, np.ones((side, side), np.uint8)), np.float32) ** POWER
+    deep = pure(np.asarray(cv2.erode(share, np.ones((side, side), np.uint8)), np.float32))
     colours = to_grid(seen_bgr, grid, frame_wh=frame_wh).astype(np.float32)
     limit = np.maximum(fill(colours, deep, levels=LEVELS) @ direction, 0)
     sigma = max(0.5, FADE_SHARE * cells)
