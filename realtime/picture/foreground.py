@@ -84,7 +84,7 @@ def share_on_grid(alpha: Float, grid: Grid, *, frame_wh: tuple[int, int]) -> Flo
 
 
 def pure(share: Float) -> Float:
-    """The weight of a cell's colour by its share (h, w) in [0, 1]: share^4, as cells that hold both sides would mix them.
+    """The weight of a cell's colour by its share, (h, w) in [0, 1]: share^4, for cells that hold both sides would mix.
 
     By two squares: NumPy's power takes twenty times as long.
     """
