@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, scene
 
 from bgcam.realtime.backgrounds import Room, Still, open_background
-from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import VIEWS, Look
 from bgcam.realtime.picture.chain import STAGES, Chain
+from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.run_command import everything
 
 BLUE = np.array([200, 40, 30])
@@ -193,3 +197,61 @@ def test_the_stages_names_are_known_to_the_benchmark() -> None:
 def test_a_look_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="view must be one of"):
         Look(view="x-ray")
+
+
+class Frames:
+    """A source of still frames that brighten; `Pipeline` reads it."""
+
+    name, fps, live, drops, frames, size_wh = "frames", 30.0, False, 0, 24, (320, 240)
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def read(self) -> CameraFrame | None:
+        number, self._number = self._number, self._number + 1
+        return self.frame(number) if number < self.frames else None
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def frame(number: int) -> CameraFrame:
+        bgr = np.clip(scene()[0].bgr.astype(int) + number, 0, 255).astype(np.uint8)
+        return CameraFrame(number, bgr, number / 30, 0.0)
+
+    @staticmethod
+    def matte(frame: CameraFrame) -> CoarseMatte:
+        alpha = scene()[1].alpha
+        noise = np.random.default_rng(frame.number).normal(0, 0.2, alpha.shape) * alpha * (1 - alpha)
+        seen = np.asarray(cv2.resize(frame.bgr, alpha.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        return CoarseMatte(frame.number, np.clip(alpha + noise, 0, 1).astype(np.float32), seen)
+
+
+class Kept:
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.pictures: list[NDArray[np.uint8]] = []
+
+    def write(self, frame: ComposedFrame) -> None:
+        self.pictures.append(frame.bgr)
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def test_mattes_that_several_workers_make_are_steadied_in_order() -> None:
+    alone = Chain(blue())
+    expected = [alone(frame, Frames.matte(frame)).bgr for frame in map(Frames.frame, range(24))]
+
+    def slow_matte(frame: CameraFrame) -> CoarseMatte:
+        time.sleep(0.004 * (frame.number % 3 == 0))
+        return Frames.matte(frame)
+
+    sink = Kept()
+    Pipeline(Frames(), slow_matte, Chain(blue()), [sink], depth=3, workers=3).run()
+    assert len(sink.pictures) == 24
+    assert all(np.array_equal(a, b) for a, b in zip(sink.pictures, expected, strict=True))
