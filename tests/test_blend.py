@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.picture.blend import blend, blend_reference
