@@ -16,7 +16,7 @@ from bgcam.train.data import Backgrounds, PhotoSet, Sampler
 from bgcam.train.fit import Run, check_same_recipe, fit
 from bgcam.train.network import MatteNet, NetworkConfig
 from bgcam.train.pairs import find_pairs
-from bgcam.train.recipes import BEST, changed, paper
+from bgcam.train.recipes import BEST, FINISH, changed, paper
 from bgcam.train.validate import make_validator
 
 TINY = NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8))
@@ -34,6 +34,11 @@ def test_losses_by_hand() -> None:
     assert losses.cross_entropy(torch.zeros(1, 1, 1, 2), truth).item() == pytest.approx(math.log(2))
     empty = torch.zeros(1, 1, 2, 2)
     assert losses.soft_dice(empty, empty).item() == 0
+    error = torch.zeros(4, 1, 5, 5)
+    error[0] = error[1] = 0.3  # twins that err alike are steady; these two differ by 0.2 all over
+    error[2] = 0.2
+    assert losses.steadiness(error, torch.zeros(4, 1, 5, 5))[0].item() == 0
+    assert losses.steadiness(error, torch.zeros(4, 1, 5, 5))[1].item() > 0.1
     total = losses.combined(torch.zeros(1, 1, 2, 2), empty, {"l1": 2.0, "bce": 1.0})
     assert total.item() == pytest.approx(2 * 0.5 + math.log(2))
 
@@ -49,12 +54,12 @@ def test_the_papers_recipe_is_the_papers() -> None:
 def test_the_rate_warms_up_and_falls_and_sizes_grow() -> None:
     recipe = changed(BEST, steps=1000)
     factors = [recipe.lr_factor(s) for s in range(1000)]
-    assert factors[0] == pytest.approx(0.01)
+    assert factors[0] == pytest.approx(1 / BEST.warmup_steps)
     assert max(factors) == pytest.approx(1.0)
     assert factors[-1] == pytest.approx(recipe.final_lr, rel=0.01)
     sizes = recipe.sizes_of_steps()
     assert len(sizes) == 1000
-    assert sizes[0][0] == (192, 144)
+    assert sizes[0][0] == (256, 192)
     assert sizes[-1] == ((320, 240), (240, 320), (320, 192))
 
 
@@ -69,7 +74,7 @@ def tiny_run(root: Path, out: str, steps: int, stop_after: int | None = None) ->
     if stop_after is not None:
         full = recipe.sizes_of_steps
         object.__setattr__(recipe, "sizes_of_steps", lambda: full()[:stop_after])
-    return fit(MatteNet(TINY), sampler, recipe, Run(root / out, device="cpu"))
+    return fit(MatteNet(TINY), sampler, recipe, Run(root / out, device="cpu", workers=0))
 
 
 def test_a_cut_run_equals_an_uncut_one(tmp_path) -> None:
@@ -116,10 +121,13 @@ SCRIPT = textwrap.dedent(
     torch.manual_seed(0)
     torch.set_num_threads(1)
     # Batch norm sees its own process's half of the batch; frozen, the two runs do the same arithmetic.
-    recipe = changed(BEST, steps=3, batch=4, sizes_wh=((1.0, ((64, 48),)),), freeze_batch_norm=True)
+    recipe = changed(BEST, steps=3, batch=4, sizes_wh=((1.0, ((64, 48),)),))
     network = MatteNet(NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8)))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval().train = lambda mode=True, module=module: module
     sampler = Sampler(PhotoSet(find_pairs(data)[0]), Backgrounds(None), seed=0)
-    fit(network, sampler, recipe, Run(out), fabric=fabric)
+    fit(network, sampler, recipe, Run(out, workers=0), fabric=fabric)
     """
 )
 
@@ -135,3 +143,41 @@ def test_two_processes_give_what_one_gives(tmp_path) -> None:
     one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
     for key, value in one.network.items():
         torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_an_encoder_without_a_rate_stays_as_it_is(tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    network = MatteNet(TINY)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    recipe = changed(BEST, steps=3, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=1, encoder_lr=0.0)
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+    after = fit(network, sampler, recipe, Run(tmp_path / "run", device="cpu", workers=0)).network
+    for key, value in before.items():
+        same = torch.equal(after[key], value)
+        assert same == key.startswith("encoder.") or key.endswith("num_batches_tracked"), key
+
+
+def test_a_time_budget_ends_the_run_at_its_lowest_rate(tmp_path, monkeypatch) -> None:
+    write_training_set(tmp_path / "data", 8)
+    shares = iter([0.0, 0.0, 0.5, 0.5, 0.9999, 1.0])  # asked twice a step
+    monkeypatch.setattr("bgcam.train.fit.spent", lambda run, started_s: next(shares))
+    recipe = changed(FINISH, steps=10**6, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=1)
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0, twins=True)
+    state = fit(MatteNet(TINY), sampler, recipe, Run(tmp_path / "run", device="cpu", workers=0, budget_minutes=9))
+    assert state.step == 3
+    assert state.optimizer["param_groups"][0]["lr"] < 0.01 * recipe.encoder_lr
+
+
+def test_a_teacher_is_learnt_from(tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    torch.manual_seed(0)
+    recipe = changed(BEST, steps=1, batch=4, sizes_wh=((1.0, ((64, 48),)),))
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+    start, weights = MatteNet(TINY).state_dict(), []
+    for name, teacher in (("alone", None), ("taught", MatteNet(TINY))):
+        network = MatteNet(TINY)
+        network.load_state_dict(start)
+        weights.append(
+            fit(network, sampler, recipe, Run(tmp_path / name, device="cpu", workers=0), teacher=teacher).network
+        )
+    assert not torch.equal(weights[0]["head.weight"], weights[1]["head.weight"])

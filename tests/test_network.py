@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from bgcam.train.checkpoint import (
     Checkpoint,
@@ -13,7 +14,7 @@ from bgcam.train.checkpoint import (
     save,
     save_weights,
 )
-from bgcam.train.network import MatteNet, NetworkConfig
+from bgcam.train.network import FAST, MatteNet, NetworkConfig
 from bgcam.train.widen import widen
 
 TINY = NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8))
@@ -106,3 +107,24 @@ def test_checkpoints_and_weights_come_back(tmp_path) -> None:
     (tmp_path / "bad.pt").write_bytes(b"no")
     with pytest.raises(ValueError, match=r"bad\.pt: not a checkpoint"):
         load(tmp_path / "bad.pt")
+
+
+def test_the_fast_network_keeps_its_budget_and_takes_its_encoders_weights(tmp_path) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = MatteNet(FAST).eval()
+    assert FAST.name == "fast"
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        out = network(torch.zeros(1, 3, 240, 320))
+    assert out.shape == (1, 1, 240, 320)
+    assert counter.get_total_flops() < 1.5e9
+    assert sum(p.numel() for p in network.parameters()) < 5e6
+    assert [f.shape[2:] for f in network.encoder(torch.zeros(1, 3, 240, 320))] == [
+        (120, 160), (60, 80), (30, 40), (15, 20), (8, 10)
+    ]
+    file = tmp_path / "lite0.safetensors"
+    save_file({**network.encoder.state_dict(), "_conv_head.weight": torch.zeros(1)}, str(file))
+    other = MatteNet(FAST)
+    load_encoder(other, file)
+    for key, value in network.encoder.state_dict().items():
+        torch.testing.assert_close(other.encoder.state_dict()[key], value)

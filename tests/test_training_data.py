@@ -7,7 +7,7 @@ from training_set import write_training_set
 
 from bgcam.train import augment
 from bgcam.train.augment import Photo
-from bgcam.train.data import Backgrounds, PhotoSet, Sampler, batches, in_validation
+from bgcam.train.data import Backgrounds, PhotoSet, Sampler, Steps, batches, in_validation
 from bgcam.train.pairs import find_pairs, read_alpha
 from bgcam.train.prepare import prepare
 from bgcam.train.trimap import despill, fill_enclosed_holes, soften, trimap_from_mask
@@ -56,15 +56,21 @@ def test_a_trimap_is_a_band_around_the_edge_but_not_along_the_frame() -> None:
     mask[200:, 100:300] = 255
     trimap = trimap_from_mask(mask)
     column = trimap[:, 200]
-    assert np.flatnonzero(column == 0.5).tolist() == list(range(190, 206))  # 10 px outwards, 6 inwards of row 200
-    assert (column[206:] == 1).all()
-    assert (column[:190] == 0).all()
+    assert np.flatnonzero(column == 0.5).tolist() == list(range(195, 203))  # 5 px outwards, 3 inwards of row 200
+    assert (column[203:] == 1).all()
+    assert (column[:195] == 0).all()
+
+
+def test_a_small_person_gets_a_narrow_band() -> None:
+    mask = np.zeros((480, 480), np.uint8)
+    mask[200:248, 100:148] = 255
+    assert np.flatnonzero(trimap_from_mask(mask)[:, 124] == 0.5).tolist() == [199, 200, 247, 248]
 
 
 def test_soft_mattes_follow_the_picture_inside_the_band() -> None:
     rng = np.random.default_rng(0)
-    truth = np.clip((110 - np.hypot(*np.mgrid[-120:120, -120:120])) / 5 + 0.5, 0, 1).astype(np.float32)
-    rgb = (truth[..., None] * 220 + (1 - truth[..., None]) * 30 + rng.normal(0, 2, (240, 240, 3))).clip(0, 255)
+    truth = np.clip((200 - np.hypot(*np.mgrid[-240:240, -240:240])) / 5 + 0.5, 0, 1).astype(np.float32)
+    rgb = (truth[..., None] * 220 + (1 - truth[..., None]) * 30 + rng.normal(0, 2, (480, 480, 3))).clip(0, 255)
     alpha, whole = soften(rgb.astype(np.uint8), np.where(truth > 0.5, 255, 0).astype(np.uint8))
     assert whole
     hard = np.abs((truth > 0.5) - truth).mean()
@@ -124,12 +130,22 @@ def test_a_pasted_person_is_never_cut_in_the_air(cut: str) -> None:
 
 def test_pasting_uses_the_matte_and_an_empty_room_is_empty() -> None:
     photo = Photo(np.full((120, 90, 3), 255, np.uint8), figure("bottom"))
-    room = np.zeros((200, 300, 3), np.uint8)
-    rgb, alpha = augment.paste(np.random.default_rng(1), [photo], room, (160, 120))
+    room = augment.room(np.random.default_rng(0), np.zeros((200, 300, 3), np.uint8), (160, 120))
+    rgb, alpha = augment.paste(np.random.default_rng(1), [photo], room)
     assert alpha.any()
     assert rgb[alpha == 255].mean() > rgb[alpha == 0].mean() + 60
-    rgb, alpha = augment.paste(np.random.default_rng(1), [], room, (160, 120))
+    rgb, alpha = augment.paste(np.random.default_rng(1), [], room)
     assert not alpha.any()
+    np.testing.assert_array_equal(rgb, room)
+
+
+def test_who_is_in_the_scene_already_stays() -> None:
+    there = np.zeros((120, 160), np.uint8)
+    there[:10, :10] = 255
+    photo = Photo(np.full((120, 90, 3), 255, np.uint8), figure("bottom"))
+    _, alpha = augment.paste(np.random.default_rng(1), [photo], np.zeros((120, 160, 3), np.uint8), there)
+    assert (alpha[:10, :10] == 255).all()
+    assert (alpha > 0).sum() > 400
 
 
 def test_samples_depend_on_their_number_alone_and_processes_share_a_batch(tmp_path) -> None:
@@ -137,16 +153,34 @@ def test_samples_depend_on_their_number_alone_and_processes_share_a_batch(tmp_pa
     rooms = Backgrounds(tmp_path / "images")
     sizes = [[(48, 32), (32, 48)]] * 5
 
-    def draw(**options: int) -> list[np.ndarray]:
-        return [b.rgb for b in batches(Sampler(photos, rooms, seed=3), sizes, batch=4, **options)]
+    def draw(start_step: int = 0, rank: int = 0, world: int = 1, workers: int = 0) -> list[np.ndarray]:
+        steps = Steps(Sampler(photos, rooms, seed=3), sizes, 4, rank, world)
+        return [rgb.numpy() for rgb, _ in batches(steps, start_step=start_step, workers=workers)]
 
-    whole = draw(start_step=0)
+    whole = draw()
     assert [b.shape[1:3] for b in whole] == [(32, 48), (48, 32)] * 2 + [(32, 48)]
-    for resumed, want in zip(draw(start_step=2, workers=1), whole[2:], strict=True):
+    for resumed, want in zip(draw(start_step=2, workers=2), whole[2:], strict=True):
         np.testing.assert_array_equal(resumed, want)
-    first, second = draw(start_step=0, rank=0, world=2), draw(start_step=0, rank=1, world=2)
-    np.testing.assert_array_equal(first[1], whole[1][0::2])
-    np.testing.assert_array_equal(second[1], whole[1][1::2])
+    first, second = draw(rank=0, world=2), draw(rank=1, world=2)
+    np.testing.assert_array_equal(first[1], whole[1][:2])
+    np.testing.assert_array_equal(second[1], whole[1][2:])
+
+
+def test_twins_are_one_picture_with_different_flaws(tmp_path) -> None:
+    photos = PhotoSet(find_pairs(write_training_set(tmp_path, 6))[0])
+    sampler = Sampler(photos, Backgrounds(None), seed=3, twins=True)
+    for k in range(0, 12, 2):
+        (rgb, alpha), (other_rgb, other_alpha) = (sampler.sample(n, (96, 64)) for n in (k, k + 1))
+        assert np.abs(rgb.astype(int) - other_rgb).max() > 0
+        assert np.abs(alpha.astype(int) - other_alpha).mean() < 8
+    assert np.abs(alpha.astype(int) - sampler.sample(20, (96, 64))[1]).mean() > 8
+
+
+def test_all_frames_of_a_clip_are_on_one_side_and_own_labels_are_never_held_out() -> None:
+    sides = {in_validation(f"grid_s1_{frame:03}", 0.5) for frame in range(40)}
+    assert len(sides) == 1
+    assert {in_validation(f"grid_s{clip}_000", 0.5) for clip in range(20)} == {True, False}
+    assert not any(in_validation(f"self_coco_{k}", 0.9) for k in range(40))
 
 
 def test_the_validation_split_is_by_name_and_of_the_right_size() -> None:

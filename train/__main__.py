@@ -1,4 +1,4 @@
-"""`python -m bgcam.train prepare | fit | widen | average | figures | score | weights`."""
+"""`python -m bgcam.train prepare | pack | fit | label | widen | average | figures | score | weights`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,29 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--max-side", type=int, default=448, metavar="PX", help="reduce larger pictures to this (448)")
     p.add_argument("--workers", type=int, help="processes (all cores)")
 
+    p = sub.add_parser("pack", help="prepared folders -> a few tar files to carry to another machine")
+    p.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="prepared sets, or folders of pictures")
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--part-mb", type=float, default=60.0, help="size of a part at most (60)")
+    p.add_argument("--max-side", type=int, default=384, metavar="PX", help="reduce larger pictures to this (384)")
+
+    p = sub.add_parser("label", help="a network's own mattes as labels for photos without any")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("source", type=Path, metavar="SRC", help="a folder of pictures")
+    p.add_argument("destination", type=Path, metavar="DST")
+
     p = sub.add_parser("fit", help="train; goes on from OUT/last.pt where there is one")
     p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
     p.add_argument("--out", type=Path, required=True, help="folder of the run")
     p.add_argument("--backgrounds", type=Path, help="folder of photos without people")
-    p.add_argument("--recipe", choices=("best", "polish", "paper"), default="best")
+    p.add_argument("--recipe", choices=("best", "finish", "paper"), default="best")
+    p.add_argument("--encoder", choices=("resnet50", "efficientnet_lite0"), default="resnet50")
     p.add_argument("--width", type=float, choices=(0.5, 1.0), default=1.0, help="channels against ResNet50 (1.0)")
     p.add_argument("--stride-on", choices=("conv1", "conv2"), default="conv2", help="conv2 as torchvision (default)")
     p.add_argument("--pool", choices=("pad", "ceil"), default="pad", help="pad as torchvision (default)")
     p.add_argument("--encoder-weights", type=Path, metavar="FILE", help="ImageNet checkpoint with torchvision's names")
     p.add_argument("--init", type=Path, metavar="FILE", help="start from this network's weights (.pt or .safetensors)")
+    p.add_argument("--teacher", type=Path, metavar="FILE", help="learn from this network's mattes too")
     p.add_argument("--without", nargs="*", default=[], metavar="SET", help="leave out photos of these name prefixes")
     p.add_argument("--steps", type=int, help="optimiser steps in all")
     p.add_argument("--batch", type=int)
@@ -36,9 +49,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--encoder-lr", type=float)
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=float, help="stop this piece of the run after so long; run again to go on")
+    p.add_argument("--budget-minutes", type=float, help="for the whole run: the rates fall with the time spent")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--devices", type=int, default=1)
-    p.add_argument("--threads", type=int, default=0)
+    p.add_argument("--threads", type=int, default=0, help="of the network on a CPU (all cores)")
+    p.add_argument("--workers", type=int, default=2, help="processes that prepare pictures (2); 0: none")
 
     p = sub.add_parser("widen", help="a half-width network -> full width, the same function")
     p.add_argument("checkpoint", type=Path)
@@ -60,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("data", type=Path, nargs="+")
     p.add_argument("--validation-share", type=float, default=0.1)
+    p.add_argument("--backgrounds", type=Path, help="rooms without people: false alarms on the held-out ones")
     p.add_argument("--limit", type=int, default=600, metavar="N", help="photos of each part, evenly spread (600)")
 
     p = sub.add_parser("weights", help="a checkpoint -> its weights alone, FP16 safetensors")
@@ -77,6 +93,20 @@ def run_prepare(args: argparse.Namespace) -> None:
     print(", ".join(f"{count} {state}" for state, count in states.items()) + f": {args.destination}")
 
 
+def run_pack(args: argparse.Namespace) -> None:
+    from bgcam.train.pack import pack
+
+    parts = pack(args.folders, args.out, part_mb=args.part_mb, max_side_px=args.max_side)
+    for part in parts:
+        print(f"{part}: {part.stat().st_size / 1e6:.1f} MB")
+
+
+def run_label(args: argparse.Namespace) -> None:
+    from bgcam.train.label import run
+
+    print(run(args.checkpoint, args.source, args.destination))
+
+
 def run_fit(args: argparse.Namespace) -> None:
     import torch
 
@@ -84,13 +114,13 @@ def run_fit(args: argparse.Namespace) -> None:
     from bgcam.train import recipes
     from bgcam.train.data import Backgrounds, PhotoSet, Sampler
     from bgcam.train.fit import Run, fit
-    from bgcam.train.network import MatteNet, NetworkConfig
+    from bgcam.train.network import FAST, MatteNet, NetworkConfig
     from bgcam.train.validate import make_validator
 
     share = 0.2 if args.recipe == "paper" else 0.1
     photos = PhotoSet.from_folders(args.data, validation=False, share=share, without=args.without)
     held = PhotoSet.from_folders(args.data, validation=True, share=share, without=args.without)
-    chosen = {"best": recipes.BEST, "polish": recipes.POLISH, "paper": recipes.paper(len(photos))}
+    chosen = {"best": recipes.BEST, "finish": recipes.FINISH, "paper": recipes.paper(len(photos))}
     recipe = recipes.changed(
         chosen[args.recipe], steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr, seed=args.seed,
     )
@@ -100,15 +130,20 @@ def run_fit(args: argparse.Namespace) -> None:
         network = MatteNet(start.config)
         network.load_state_dict(start.weights)
     else:
-        network = MatteNet(NetworkConfig(width=args.width, stride_on=args.stride_on, pool=args.pool))
+        resnet50 = NetworkConfig(width=args.width, stride_on=args.stride_on, pool=args.pool)
+        network = MatteNet(FAST if args.encoder == "efficientnet_lite0" else resnet50)
         if args.encoder_weights:
             ckpt.load_encoder(network, args.encoder_weights)
     sets = sorted({p.stem.split("_", 1)[0] for p in photos.pairs})
-    run = Run(args.out, minutes=args.minutes, device=args.device, devices=args.devices, threads=args.threads)
-    sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name)
+    run = Run(
+        args.out, minutes=args.minutes, budget_minutes=args.budget_minutes, device=args.device, devices=args.devices,
+        threads=args.threads, workers=args.workers,
+    )
+    sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name, twins=recipe.twins)
+    teacher = ckpt.build_network(ckpt.load(args.teacher)) if args.teacher else None
     print(f"{len(photos)} photos to train on, {len(held)} to validate, {len(sampler.backgrounds)} backgrounds")
     state = fit(
-        network, sampler, recipe, run, validate=make_validator(held),
+        network, sampler, recipe, run, validate=make_validator(held), teacher=teacher,
         notes={"data": f"{len(photos)} photos: {', '.join(sets)}"},
     )
     if state.history:
@@ -159,11 +194,11 @@ def run_average(args: argparse.Namespace) -> None:
 def run_score(args: argparse.Namespace) -> None:
     from bgcam.train.score import score
 
-    for part, figures in score(args.checkpoint, args.data, share=args.validation_share, limit=args.limit).items():
-        print(
-            f"{part:10}  L1 {figures['l1']:.4f}  dice {figures['dice']:.4f}  IoU {figures['iou']:.2f} %"
-            f"  on {figures['photos']:.0f} photos"
-        )
+    lines = score(
+        args.checkpoint, args.data, share=args.validation_share, limit=args.limit, backgrounds=args.backgrounds
+    )
+    for line in lines:
+        print(line)
 
 
 def run_weights(args: argparse.Namespace) -> None:
@@ -174,8 +209,8 @@ def run_weights(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "prepare": run_prepare, "fit": run_fit, "widen": run_widen, "average": run_average,
-    "figures": run_figures,
+    "prepare": run_prepare, "pack": run_pack, "fit": run_fit, "label": run_label, "widen": run_widen,
+    "average": run_average, "figures": run_figures,
     "score": run_score, "weights": run_weights,
 }
 

@@ -118,15 +118,28 @@ def jitter_colour(rng: Rng, rgb: U8, strength: float) -> U8:
     return cv2.addWeighted(out, keep, gray, 1 - keep, 0).astype(np.uint8)
 
 
-def paste(
-    rng: Rng, people: list[Photo], background: U8, size_wh: tuple[int, int]
-) -> tuple[U8, U8]:
-    """People cut out of their photos, first one in front, on a crop of a room; no people: the empty room."""
+def how_many_people(rng: Rng) -> int:
+    """In a room: mostly one, sometimes two or three, sometimes nobody."""
+    return int(rng.choice((0, 1, 2, 3), p=(0.1, 0.74, 0.13, 0.03)))
+
+
+def room(rng: Rng, background: U8, size_wh: tuple[int, int]) -> U8:
+    """A crop of a room, with its own light and sometimes out of focus."""
     matrix = crop_matrix(rng, background.shape[1::-1], size_wh, zoom=(0.5, 1.0), max_angle_deg=3, stretch=0.25)
     rgb = jitter_colour(rng, _warp(background, matrix, size_wh, cv2.BORDER_REFLECT_101), 0.7)
     if _chance(rng, 0.3):
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.5, 2.5)).astype(np.uint8)
-    alpha = np.zeros(size_wh[::-1], np.uint8)
+    return rgb
+
+
+def paste(rng: Rng, people: list[Photo], scene: U8, scene_alpha: U8 | None = None) -> tuple[U8, U8]:
+    """People cut out of their photos, first one in front, before a scene of the final size.
+
+    scene_alpha: who is in the scene already; they stay. No people: the scene as it is.
+    """
+    size_wh = (scene.shape[1], scene.shape[0])
+    rgb = scene
+    alpha = np.zeros(size_wh[::-1], np.uint8) if scene_alpha is None else scene_alpha
     for photo in reversed(people):
         place = place_person(rng, photo.alpha, size_wh)
         if place is None:
@@ -138,6 +151,13 @@ def paste(
         rgb = (colours * share + rgb * (1 - share) + 0.5).astype(np.uint8)
         alpha = np.maximum(alpha, a)
     return rgb, alpha
+
+
+def nudge(rng: Rng, rgb: U8, alpha: U8) -> tuple[U8, U8]:
+    """Picture and alpha moved by up to one pixel: what a still camera does between two frames."""
+    matrix = np.array([[1, 0, rng.uniform(-1, 1)], [0, 1, rng.uniform(-1, 1)]])
+    size_wh = (rgb.shape[1], rgb.shape[0])
+    return _warp(rgb, matrix, size_wh, cv2.BORDER_REPLICATE), _warp(alpha, matrix, size_wh, cv2.BORDER_REPLICATE)
 
 
 def webcam_flaws(rng: Rng, rgb: U8) -> U8:

@@ -6,17 +6,21 @@ sees what an uncut one sees, and so do two processes that share a batch.
 
 from __future__ import annotations
 
+import os
 import threading
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from bgcam.train import augment
 from bgcam.train.augment import Photo
@@ -26,7 +30,9 @@ from bgcam.train.sets import policy_of
 
 def in_validation(stem: str, share: float) -> bool:
     """Whether a photo belongs to the validation split: by its name alone, so that every run agrees."""
-    return zlib.crc32(stem.encode()) % 1000 < share * 1000
+    policy = policy_of(stem)
+    key = stem.rsplit("_", 1)[0] if policy.clips else stem
+    return policy.validates and zlib.crc32(key.encode()) % 1000 < share * 1000
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,11 @@ class PhotoSet:
                 self._room_bytes -= size
         return photo
 
+    def load_all(self) -> None:
+        """Decode what the cache has room for, on all cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(self.photo, range(len(self))))
+
 
 class Backgrounds:
     """Photos without people, decoded on first use."""
@@ -106,12 +117,22 @@ class Backgrounds:
             self._cache[index] = read_rgb(self.paths[index])
         return self._cache[index]
 
+    def load_all(self) -> None:
+        """Decode them all, on all cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(self.image, range(len(self))))
+
 
 class Sampler:
-    """Draws sample number k: a photo by its set's weight, as it is or pasted onto a room, with a webcam's flaws."""
+    """Draws sample number k: a photo by its set's weight, as it is or pasted onto a room, with a webcam's flaws.
 
-    def __init__(self, photos: PhotoSet, backgrounds: Backgrounds, *, seed: int, style: str = "best"):
-        self.photos, self.backgrounds, self.seed, self.style = photos, backgrounds, seed, style
+    twins: samples 2k and 2k + 1 are the same picture with different flaws, a pixel or less apart.
+    """
+
+    def __init__(
+        self, photos: PhotoSet, backgrounds: Backgrounds, *, seed: int, style: str = "best", twins: bool = False
+    ):
+        self.photos, self.backgrounds, self.seed, self.style, self.twins = photos, backgrounds, seed, style, twins
         weights = np.array([policy_of(p.stem).weight if style != "paper" else 1.0 for p in photos.pairs])
         self._cumulative = np.cumsum(weights / weights.sum())
 
@@ -123,24 +144,32 @@ class Sampler:
                 return index, photo
         raise ValueError("100 photos in a row could not be read: is the training folder damaged?")
 
-    def sample(self, number: int, size_wh: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Sample `number` at a size: rgb (H, W, 3) uint8 and alpha (H, W) uint8."""
-        rng = np.random.default_rng((self.seed, number))
+    def picture(
+        self, rng: np.random.Generator, size_wh: tuple[int, int]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A picture without flaws at a size: rgb (H, W, 3) uint8 and alpha (H, W) uint8."""
         index, photo = self._draw_photo(rng)
         if self.style == "paper":
             return augment.paper(rng, photo, size_wh)
         policy = policy_of(self.photos.pairs[index].stem)
         if len(self.backgrounds) and rng.random() < policy.paste:
-            background = self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
-            people = [photo]
-            dice = rng.random()
-            if dice < 0.06:
-                people = []
-            elif dice < 0.2:
-                people.append(self._draw_photo(rng)[1])
-            rgb, alpha = augment.paste(rng, people, background, size_wh)
-        else:
-            rgb, alpha = augment.as_it_is(rng, photo, size_wh, policy.zoom)
+            room = self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
+            people = augment.how_many_people(rng)
+            others = [self._draw_photo(rng)[1] for _ in range(people - 1)]
+            return augment.paste(rng, [photo, *others][:people], augment.room(rng, room, size_wh))
+        rgb, alpha = augment.as_it_is(rng, photo, size_wh, policy.zoom)
+        if rng.random() < policy.join:
+            return augment.paste(rng, [self._draw_photo(rng)[1]], rgb, alpha)
+        return rgb, alpha
+
+    def sample(self, number: int, size_wh: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Sample `number` at a size, as `picture` but with flaws."""
+        rgb, alpha = self.picture(np.random.default_rng((self.seed, number // 2 if self.twins else number)), size_wh)
+        if self.style == "paper":
+            return rgb, alpha
+        rng = np.random.default_rng((self.seed, number, 1))
+        if self.twins:
+            rgb, alpha = augment.nudge(rng, rgb, alpha)
         return augment.webcam_flaws(rng, rgb), alpha
 
     def batch(self, numbers: Sequence[int], size_wh: tuple[int, int]) -> Batch:
@@ -148,26 +177,46 @@ class Sampler:
         return Batch(np.stack(rgb), np.stack(alpha))
 
 
-def batches(
-    sampler: Sampler, sizes_wh: Sequence[Sequence[tuple[int, int]]], *, start_step: int, batch: int, rank: int = 0,
-    world: int = 1, workers: int = 2, ahead: int = 4,
-) -> Iterator[Batch]:
-    """Batches from `start_step` to the last, made by threads some steps ahead.
+@dataclass(frozen=True)
+class Steps:
+    """The batches of a run by step, as a map-style data set. Of each batch a process takes one block.
 
-    sizes_wh: for each step the sizes to take turns through. Of each batch a process takes every `world`-th sample.
+    sizes_wh: for each step the sizes to take turns through.
     """
-    steps = iter(range(start_step, len(sizes_wh)))
-    waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            while True:
-                while len(waiting) < ahead and (step := next(steps, None)) is not None:
-                    size = sizes_wh[step][step % len(sizes_wh[step])]
-                    numbers = range(step * batch + rank, (step + 1) * batch, world)
-                    waiting.append(pool.submit(sampler.batch, numbers, size))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+
+    sampler: Sampler
+    sizes_wh: Sequence[Sequence[tuple[int, int]]]
+    batch: int
+    rank: int = 0
+    world: int = 1
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        size_wh = self.sizes_wh[step][step % len(self.sizes_wh[step])]
+        share = self.batch // self.world
+        first = step * self.batch + self.rank * share
+        batch = self.sampler.batch(range(first, first + share), size_wh)
+        return torch.from_numpy(batch.rgb), torch.from_numpy(batch.alpha)
+
+
+def batches(steps: Steps, *, start_step: int, workers: int = 0, device: str = "cpu") -> Iterator[tuple[Tensor, Tensor]]:
+    """rgb and alpha of each batch as `Batch` has them, from `start_step` to the last.
+
+    workers: processes that make them ahead; they share the photos that are in memory. 0: this process.
+    """
+    photos, rooms = steps.sampler.photos, steps.sampler.backgrounds
+    if workers:
+        # OpenCV's own threads do not survive a fork: a worker that used them would wait for ever.
+        cv2.setNumThreads(1)
+        photos.load_all()
+        rooms.load_all()
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        steps,  # type: ignore[arg-type]  # it has what a sampler of steps needs
+        batch_size=None,
+        sampler=range(start_step, len(steps.sizes_wh)),
+        num_workers=workers,
+        prefetch_factor=3 if workers else None,
+        # Forked, so that the decoded photos are shared; where there is no fork, a worker decodes its own.
+        multiprocessing_context="fork" if workers and "fork" in get_all_start_methods() else None,
+        pin_memory=device == "cuda",
+    )
+    yield from loader

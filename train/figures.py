@@ -7,14 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bgcam.train.checkpoint import Checkpoint
-from bgcam.train.data import Batch, PhotoSet
-from bgcam.train.fit import to_tensors
+from bgcam.train.data import PhotoSet
 from bgcam.train.network import MatteNet
-from bgcam.train.validate import at_network_size
+from bgcam.train.validate import at_network_size, infer
 
 
 def draw_curves(checkpoint: Checkpoint, path: Path) -> None:
@@ -35,20 +33,17 @@ def draw_curves(checkpoint: Checkpoint, path: Path) -> None:
     figure.savefig(str(path), dpi=110)
 
 
-@torch.no_grad()
 def draw_panels(
     network: MatteNet, photos: PhotoSet, indices: Sequence[int], path: Path, *, height_px: int = 240
 ) -> None:
     """One column a photo: picture, true matte, predicted matte, the prediction on green."""
     columns = []
-    device = next(network.parameters()).device
     for index in indices:
         photo = photos.photo(index)
         if photo is None:
             continue
         rgb, truth = at_network_size(photo)
-        x, _ = to_tensors(Batch(rgb[None], truth[None]), device)
-        alpha = network(x)[0, 0].float().cpu().numpy()
+        alpha = infer(network, rgb, truth)[0][0, 0].cpu().numpy()
         green = rgb * alpha[..., None] + np.array([40, 170, 80]) * (1 - alpha[..., None])
         panels = [rgb, _gray(truth), _gray((alpha * 255).astype(np.uint8)), green.astype(np.uint8)]
         width = round(height_px * rgb.shape[1] / rgb.shape[0])

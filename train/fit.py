@@ -13,20 +13,23 @@ from torch import Tensor, nn
 
 from bgcam.train import checkpoint as ckpt
 from bgcam.train.checkpoint import Checkpoint
-from bgcam.train.data import Batch, Sampler, batches
+from bgcam.train.data import Sampler, Steps, batches
 from bgcam.train.losses import combined
 from bgcam.train.network import IMAGENET_MEAN, IMAGENET_STD, MatteNet
 from bgcam.train.recipes import Recipe
 from bgcam.train.report import Report
 
 
-def to_tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A batch as the network takes it: normalised RGB (N, 3, H, W) channels-last, alpha (N, 1, H, W) in [0, 1]."""
-    mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=device).view(1, 3, 1, 1)
-    rgb = torch.from_numpy(batch.rgb).to(device, non_blocking=True).permute(0, 3, 1, 2).float()
-    alpha = torch.from_numpy(batch.alpha).to(device, non_blocking=True).unsqueeze(1).float() / 255
-    return ((rgb / 255 - mean) / std).contiguous(memory_format=torch.channels_last), alpha
+def to_network(rgb: Tensor, alpha: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A batch as the network takes it, from rgb (N, H, W, 3) and alpha (N, H, W), both uint8.
+
+    Normalised RGB (N, 3, H, W) channels-last, and alpha (N, 1, H, W) in [0, 1].
+    """
+    rgb, alpha = rgb.to(device, non_blocking=True), alpha.to(device, non_blocking=True)
+    scale = torch.tensor([1 / (255 * s) for s in IMAGENET_STD], device=device)
+    shift = torch.tensor([m / s for m, s in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)], device=device)
+    # (N, H, W, 3) seen as (N, 3, H, W) lies in memory as channels-last already.
+    return (rgb.float() * scale - shift).permute(0, 3, 1, 2), alpha.unsqueeze(1).float() / 255
 
 
 def channels_last(network: MatteNet) -> MatteNet:
@@ -37,7 +40,7 @@ def channels_last(network: MatteNet) -> MatteNet:
 
 def make_optimizer(network: MatteNet, recipe: Recipe) -> torch.optim.Optimizer:
     """Two groups, encoder first; biases and batch norm are not decayed."""
-    encoder = list(network.encoder.parameters())
+    encoder = list(network.encoder.parameters()) if recipe.encoder_lr else []
     decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
     groups = [
         {"params": [p for p in params if (p.ndim > 1) == decays], "peak_lr": lr, "lr": lr,
@@ -57,11 +60,12 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in network.state_dict().items():
-            if value.is_floating_point():
-                self.weights[key].lerp_(value, 1 - decay)
-            else:
-                self.weights[key].copy_(value)
+        now = network.state_dict()
+        floating = [k for k, v in now.items() if v.is_floating_point()]
+        # One call for all of them: on a GPU hundreds of small ones cost more than the step.
+        torch._foreach_lerp_([self.weights[k] for k in floating], [now[k] for k in floating], 1 - decay)
+        for key in now.keys() - set(floating):
+            self.weights[key].copy_(now[key])
 
 
 def check_same_recipe(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -74,28 +78,51 @@ def check_same_recipe(path: Path, before: dict[str, Any], now: dict[str, Any]) -
             )
 
 
+def freeze(module: nn.Module) -> None:
+    """Keep a part as it is: no gradients, and its batch norm by the running statistics."""
+    module.requires_grad_(False).eval()
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+def spent(run: Run, started_s: float) -> float:
+    """The share of the run's time budget that is spent; 0 where there is none."""
+    return (time.monotonic() - started_s) / (60 * run.budget_minutes) if run.budget_minutes else 0.0
+
+
 @dataclass
 class Run:
-    """Where a run keeps things and when it stops. minutes: time budget of this piece (None: until the last step)."""
+    """Where a run keeps things and when it stops.
+
+    minutes: time budget of this piece (None: until the last step). budget_minutes: for all of the run, whose rates then
+    fall with the time that is spent, so that it ends well wherever it ends (1905.04753); it cannot be cut.
+    threads: of the network on a CPU (0: all cores). workers: processes that prepare pictures.
+    """
 
     folder: Path
     minutes: float | None = None
+    budget_minutes: float | None = None
     save_every_s: float = 300.0
     device: str = "auto"
     devices: int = 1
     threads: int = 0
+    workers: int = 2
 
 
 def fit(
     network: MatteNet, sampler: Sampler, recipe: Recipe, run: Run, *, notes: dict[str, str] | None = None,
-    validate: Callable[[MatteNet], dict[str, float]] | None = None, fabric: Any = None,
+    validate: Callable[[MatteNet], dict[str, float]] | None = None, teacher: MatteNet | None = None,
+    fabric: Any = None,
 ) -> Checkpoint:
     """Train, from the folder's checkpoint if it has one, until the steps or the minutes are used up.
 
     Writes `last.pt` (resumes exactly) and returns it. Raises ValueError if that run began under another recipe.
-    validate: called with the averaged network at every save.
+    validate: called with the averaged network at every save. teacher: its mattes count as labels too, by the recipe's
+    `teacher_share` (distillation: Hinton et al. 2015, 1503.02531).
     """
     fabric = fabric or make_fabric(run)
+    if fabric.device.type == "cuda":
+        # Half a minute for three sizes, and then half as fast again.
+        torch.backends.cudnn.benchmark = True
     started = time.monotonic()
     last = run.folder / "last.pt"
     ema = MovingAverage(network, recipe.ema_decay)
@@ -107,6 +134,8 @@ def fit(
         network.load_state_dict(state.network)
         ema.weights = state.weights
         optimizer.load_state_dict(state.optimizer)
+    if not recipe.encoder_lr:
+        freeze(network.encoder)
     model, optimizer = fabric.setup(channels_last(network), optimizer)
     model.mark_forward_method("logits")
     ema.weights = {k: v.to(fabric.device) for k, v in ema.weights.items()}
@@ -125,23 +154,24 @@ def fit(
         if fabric.global_rank == 0:
             ckpt.save(last, state)
 
-    feed = batches(
-        sampler, recipe.sizes_of_steps(), start_step=state.step, batch=recipe.batch, rank=fabric.global_rank,
-        world=fabric.world_size,
-    )
+    if teacher is not None:
+        teacher = channels_last(teacher.eval().requires_grad_(False)).to(fabric.device)
+    steps = Steps(sampler, recipe.sizes_of_steps(), recipe.batch, fabric.global_rank, fabric.world_size)
+    feed = batches(steps, start_step=state.step, workers=run.workers, device=fabric.device.type)
     saved, step = time.monotonic(), state.step
     with report:
+        model.train()
         for batch in feed:
-            model.train()
-            if recipe.freeze_batch_norm:
-                for module in model.modules():
-                    if isinstance(module, nn.BatchNorm2d):
-                        module.eval()
             for group in optimizer.param_groups:
-                group["lr"] = group["peak_lr"] * recipe.lr_factor(step)
-            rgb, truth = to_tensors(batch, fabric.device)
+                group["lr"] = group["peak_lr"] * recipe.lr_factor(step, spent=spent(run, started))
+            rgb, truth = to_network(*batch, fabric.device)
             logits = model.logits(rgb)
             loss = combined(logits, truth, recipe.losses)
+            if teacher is not None:
+                with torch.no_grad(), fabric.autocast():
+                    taught = teacher(rgb).float()
+                share = recipe.teacher_share
+                loss = (1 - share) * loss + share * combined(logits, taught, recipe.losses)
             optimizer.zero_grad()
             fabric.backward(loss)
             fabric.clip_gradients(model, optimizer, max_norm=5.0)
@@ -151,6 +181,8 @@ def fit(
                 ema.update(network, step)
             report.step(step, loss.detach(), logits.detach(), truth, recipe.batch)
             if run.minutes is not None and time.monotonic() - started > run.minutes * 60:
+                break
+            if spent(run, started) >= 1:
                 break
             if time.monotonic() - saved > run.save_every_s:
                 keep(step)

@@ -32,6 +32,17 @@ def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
 
 
+def steadiness(alpha: Tensor, truth: Tensor) -> Tensor:
+    """For twins (samples 2k and 2k + 1): how much the error changes between them, (N / 2,).
+
+    The quantity of dtSSD (Erofeev et al. 2015), as a mean absolute difference: noise and a nudge of the camera must not
+    make the matte flicker.
+    """
+    error = alpha - truth
+    # A nudge moves the error with the edge; over 3x3 means that cancels out, flicker does not.
+    return F.avg_pool2d(error[0::2] - error[1::2], 3, 1, 1).abs().mean((1, 2, 3))
+
+
 def combined(logits: Tensor, truth: Tensor, weights: dict[str, float]) -> Tensor:
     """The weighted sum over the terms named in `weights`, averaged over the batch."""
     logits = logits.float()
@@ -41,5 +52,6 @@ def combined(logits: Tensor, truth: Tensor, weights: dict[str, float]) -> Tensor
         "dice": lambda: soft_dice(alpha, truth),
         "gradient": lambda: gradient(alpha, truth),
         "bce": lambda: cross_entropy(logits, truth),
+        "steady": lambda: steadiness(alpha, truth),
     }
     return torch.stack([weight * terms[name]().mean() for name, weight in weights.items()]).sum()

@@ -1,6 +1,7 @@
 """The matte network: a U-Net with a ResNet50 encoder and a light decoder, in plain PyTorch.
 
-Encoder: He et al. 2016 (1512.03385), with torchvision's parameter names, so that an ImageNet checkpoint loads as it is.
+Encoder: He et al. 2016 (1512.03385), with torchvision's parameter names, so that an ImageNet checkpoint loads as it is;
+for weak machines EfficientNet-Lite0 (`efficientnet.py`).
 Decoder: Ronneberger et al. 2015 (1505.04597), with few channels and its last convolution at half resolution: four
 channels that a pixel shuffle (Shi et al. 2016, 1609.05158) turns into one at full resolution.
 """
@@ -14,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bgcam.train.efficientnet import EfficientNetLite0
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -22,6 +25,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class NetworkConfig:
     """What it takes to build the network again; stored beside the weights.
 
+    encoder: "resnet50" or "efficientnet_lite0", to which the next three do not apply.
     width: channels of the four stages against ResNet50 (1.0 or 0.5; the stem always has 64).
     stride_on: where a stage's first block halves the picture: "conv2" as torchvision, "conv1" as the first ResNet.
     pool: the stem's max pool: "pad" (padding 1, torchvision) or "ceil" (no padding, ceil_mode, the first ResNet).
@@ -32,10 +36,13 @@ class NetworkConfig:
     stride_on: Literal["conv1", "conv2"] = "conv2"
     pool: Literal["pad", "ceil"] = "pad"
     decoder: tuple[int, int, int, int, int] = (128, 96, 64, 48, 32)
+    encoder: Literal["resnet50", "efficientnet_lite0"] = "resnet50"
 
     @property
     def name(self) -> str:
-        """The model's name for people: "resnet50" or "resnet50_half"."""
+        """The model's name for people: "resnet50", "resnet50_half" or "fast"."""
+        if self.encoder == "efficientnet_lite0":
+            return "fast"
         return {1.0: "resnet50", 0.5: "resnet50_half"}.get(self.width, f"resnet50_x{self.width:g}")
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,6 +51,9 @@ class NetworkConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         return cls(**{**values, "decoder": tuple(values["decoder"])})
+
+
+FAST = NetworkConfig(encoder="efficientnet_lite0", decoder=(96, 48, 32, 20, 16))
 
 
 class Bottleneck(nn.Module):
@@ -134,7 +144,7 @@ class MatteNet(nn.Module):
     def __init__(self, config: NetworkConfig | None = None):
         super().__init__()
         self.config = config = config or NetworkConfig()
-        self.encoder = ResNet50(config)
+        self.encoder = EfficientNetLite0() if config.encoder == "efficientnet_lite0" else ResNet50(config)
         stem, *_ = c = self.encoder.channels
         d = config.decoder
         self.context = nn.Sequential(conv_bn_relu(c[4], d[0], 1), conv_bn_relu(d[0], d[0], 3))

@@ -1,9 +1,9 @@
-"""The recipes: `paper`, as the seed paper describes it; `best`, ours; `polish`, which goes on from its end."""
+"""The recipes: `paper`, as the seed paper describes it; `best`, ours; `finish`, which goes on from its end."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Sizes = tuple[tuple[int, int], ...]
@@ -14,10 +14,13 @@ class Recipe:
     """Everything that decides a run, apart from its data and its network.
 
     steps: optimiser steps in all; sizes_wh: (share of the run, sizes to take turns through) in order.
-    lr: peak rate of the decoder; encoder_lr: of the encoder. schedule: "cosine" has a warm-up and ends at `final_lr`.
+    lr: peak rate of the decoder; encoder_lr: of the encoder, 0 leaves it as it is. schedule: "cosine" has a warm-up and
+    ends at `final_lr`.
+    twins: every picture twice in a batch with other flaws, as the loss "steady" needs it.
+    teacher_share: how much of the loss is against the teacher's matte instead of the label's, where there is a teacher.
     """
 
-    name: Literal["best", "paper", "polish"]
+    name: Literal["best", "paper", "finish"]
     steps: int
     batch: int
     lr: float
@@ -32,16 +35,16 @@ class Recipe:
     ema_decay: float = 0.998
     validation_share: float = 0.1
     seed: int = 0
-    freeze_batch_norm: bool = False
-    extra: dict[str, str] = field(default_factory=dict)
+    twins: bool = False
+    teacher_share: float = 0.5
 
-    def lr_factor(self, step: int) -> float:
-        """What the peak rates are multiplied by at a step."""
+    def lr_factor(self, step: int, *, spent: float = 0.0) -> float:
+        """What the peak rates are multiplied by at a step, or when that share (0 to 1) of a time budget is spent."""
         if self.schedule == "constant":
             return 1.0
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        progress = max(spent, (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps))
         return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
     def sizes_of_steps(self) -> list[Sizes]:
@@ -52,24 +55,27 @@ class Recipe:
         return (out + [self.sizes_wh[-1][1]] * self.steps)[: self.steps]
 
 
-SMALL: Sizes = ((192, 144), (144, 192), (192, 112))
 MIDDLE: Sizes = ((256, 192), (192, 256), (256, 144))
 FULL: Sizes = ((320, 240), (240, 320), (320, 192))
 
 BEST = Recipe(
     name="best",
-    steps=4400,
-    batch=16,
-    lr=1.5e-3,
-    encoder_lr=4e-4,
-    sizes_wh=((0.75, SMALL), (0.17, MIDDLE), (0.08, FULL)),
+    steps=12000,
+    batch=64,
+    lr=2e-3,
+    encoder_lr=6e-4,
+    sizes_wh=((0.3, MIDDLE), (0.7, FULL)),
     losses={"l1": 1.0, "dice": 0.5, "gradient": 0.5, "bce": 0.2},
+    warmup_steps=300,
+    weight_decay=0.03,
+    ema_decay=0.999,
 )
 
-# For `--init`: lower rates, larger pictures.
-POLISH = replace(
-    BEST, name="polish", steps=900, lr=6e-4, encoder_lr=2e-4, warmup_steps=50, final_lr=0.01, seed=1,
-    sizes_wh=((0.65, MIDDLE), (0.35, FULL)),
+# For `--init`: lower rates, the full size, and steadiness from frame to frame.
+FINISH = replace(
+    BEST, name="finish", steps=3000, lr=8e-4, encoder_lr=3e-4, warmup_steps=100, final_lr=0.005, seed=1, twins=True,
+    sizes_wh=((1.0, FULL),),
+    losses={**BEST.losses, "steady": 1.0},
 )
 
 

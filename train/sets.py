@@ -14,27 +14,35 @@ class SetPolicy:
 
     weight: how often a photo is drawn, against 1.
     paste: share of draws that put the cut-out person on another background.
+    join: share of the others that get one more person in front, from another photo.
     fill_holes: whether enclosed holes in the hard mask are mistakes of whoever drew it.
     zoom: range of the crop's size against the photo's largest crop (1 = all of it).
+    validates: whether its photos may be held out to validate on.
+    clips: names are SET_CLIP_FRAME, and all frames of a clip go to the same side of the split.
     """
 
     weight: float = 1.0
     paste: float = 0.5
+    join: float = 0.1
     fill_holes: bool = False
     zoom: tuple[float, float] = (0.6, 1.0)
+    validates: bool = True
+    clips: bool = False
 
 
 DEFAULT = SetPolicy()
 SETS = {
     "eg1800": SetPolicy(weight=1.3, zoom=(0.55, 1.0)),
     "selfie": SetPolicy(weight=1.0),
-    "coco": SetPolicy(weight=2.5, paste=0.25, zoom=(0.5, 1.0)),
+    "coco": SetPolicy(weight=2.5, paste=0.25, join=0.2, zoom=(0.5, 1.0)),
     "ccp": SetPolicy(weight=0.5, zoom=(0.3, 1.0)),
     "celebamask": SetPolicy(weight=0.35, paste=0.3, zoom=(0.7, 1.0)),
     "street": SetPolicy(weight=0.3, paste=0.0, fill_holes=True),
     "facesynth": SetPolicy(weight=0.5),
-    "grid": SetPolicy(weight=0.8, paste=1.0),
-    "franck": SetPolicy(weight=0.8, paste=1.0),
+    # Not labelled by hand: mattes that a trained network gave (`python -m bgcam.train label`).
+    "self": SetPolicy(weight=1.2, paste=0.2, validates=False),
+    "grid": SetPolicy(weight=0.8, paste=1.0, clips=True),
+    "franck": SetPolicy(weight=0.8, paste=1.0, clips=True),
 }
 
 

