@@ -155,7 +155,10 @@ def _add_look_options(parser: argparse.ArgumentParser) -> None:
 def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
     # A command's own default would hide a value given before the command's name.
     parser.add_argument(
-        "--model", metavar="NAME|PATH", default=None if top else argparse.SUPPRESS, help="a shipped model or .onnx file"
+        "--model",
+        metavar="NAME|PATH",
+        default="auto" if top else argparse.SUPPRESS,
+        help="a shipped model or .onnx file; default: auto, the best that leaves three quarters of the machine free",
     )
     parser.add_argument(
         "--backend",

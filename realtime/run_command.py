@@ -20,6 +20,7 @@ from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
+from bgcam.realtime.model_choice import AUTO, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.options import EDGES
 from bgcam.realtime.picture.chain import Chain
@@ -52,12 +53,17 @@ def _run(options: Namespace) -> int:
     check_backend_name(options.backend)
     background = open_background(options.background)
     look = look_of(options)
-    matting = _open_matting(options) if background.needs_matte or look.needs_matte else None
+    needs_matte = background.needs_matte or look.needs_matte
+    # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
+    matting = _open_matting(options) if needs_matte and options.model != AUTO else None
     outputs = options.output or _default_outputs()
     source = open_source(
         camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
     )
     with closing(source):
+        if needs_matte and matting is None:
+            options.model = _chosen(options, source)
+            matting = _open_matting(options)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
@@ -173,6 +179,13 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
 def _open_matting(options: Namespace) -> Matting:
     return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+
+
+def _chosen(options: Namespace, source: Source) -> str:
+    name, lines = choose_model(source.size_wh, fps=source.fps, backend=options.backend, threads=options.threads)
+    for line in lines:
+        print(line)
+    return name
 
 
 def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
