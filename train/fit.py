@@ -162,8 +162,9 @@ def fit(
     with report:
         model.train()
         for batch in feed:
+            factor = recipe.lr_factor(step, spent=spent(run, started))
             for group in optimizer.param_groups:
-                group["lr"] = group["peak_lr"] * recipe.lr_factor(step, spent=spent(run, started))
+                group["lr"] = group["peak_lr"] * factor
             rgb, truth = to_network(*batch, fabric.device)
             logits = model.logits(rgb)
             loss = combined(logits, truth, recipe.losses)
