@@ -9,12 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bgcam.benchmarks import fps, gpu, picture, quality
+from bgcam.benchmarks import fps, gpu, peers, picture, quality
 from bgcam.realtime.errors import BgcamError, UsageError
 
 COMMANDS = {
     "quality": (quality, "score the shipped model on a folder of pictures with mattes"),
     "fps": (fps, "time the pipeline on a clip"),
+    "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
     "gpu": (gpu, "time the GPU path, part by part"),
 }

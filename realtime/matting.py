@@ -44,11 +44,17 @@ class Matting:
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
         """The matte of this frame, at the network's size. Raises BackendError, never gives a matte that is not one."""
+        return self.infer(frame, self.see(frame))
+
+    def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
+        """What the network is to see of a frame: (h, w, 3) uint8 BGR."""
+        return resize(frame.bgr, self.spec.best_size_wh(frame.size_wh))
+
+    def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
+        """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does."""
         backend = self.prepare(frame.size_wh)
-        size_wh = self.spec.best_size_wh(frame.size_wh)
-        seen_bgr = resize(frame.bgr, size_wh)
         small = backend.infer(seen_bgr)
-        if small.shape != (size_wh[1], size_wh[0]) or not np.isfinite(small).all():
+        if small.shape != seen_bgr.shape[:2] or not np.isfinite(small).all():
             raise BackendError(f"{backend.description} gave no matte for frame {frame.number}; try another --backend")
         return CoarseMatte(frame.number, np.clip(small, 0, 1, dtype=np.float32), seen_bgr)
 

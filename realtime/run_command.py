@@ -29,6 +29,7 @@ from bgcam.realtime.sinks import Sink, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.status import Status
+from bgcam.realtime.still import StillMatting
 
 # SIGHUP, which Windows lacks, is a terminal that was closed.
 END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -68,7 +69,11 @@ def _run(options: Namespace) -> int:
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
         chain = Chain(background, look)
-        return run_to_outputs(Pipeline(begun, matting or everything, chain, []), begun, outputs, backend=backend)
+        # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
+        find = matting or everything
+        if matting and source.live:
+            find = StillMatting(matting)
+        return run_to_outputs(Pipeline(begun, find, chain, []), begun, outputs, backend=backend)
 
 
 def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str) -> int:
