@@ -26,6 +26,10 @@ OUTPUT_HELP = (
     "virtual[:DEVICE], web[:PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given several "
     "times; default: the virtual camera, or the web page where there is none"
 )
+WATCHDOG_HELP = (
+    "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
+    "default: 500. The key p, or SIGUSR1, shows it at once and until the next p"
+)
 
 
 EDGES = ("shrink", "grow", "sharp")
@@ -57,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
     parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
     parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")
+    parser.add_argument("--watchdog-ms", metavar="N", type=watchdog, default=500.0, help=WATCHDOG_HELP)
     _add_look_options(parser)
     _add_model_options(parser, top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
@@ -92,6 +97,11 @@ def rate(text: str) -> float:
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; give a number above 0, such as 30")
     return value
+
+
+def watchdog(text: str) -> float:
+    """50 to 60000 milliseconds; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=50, most=60_000, example="500")
 
 
 def thread_count(text: str) -> int:

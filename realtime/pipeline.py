@@ -1,6 +1,7 @@
 """source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
 
-Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent.
+Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
+but with a `Watch` and a live sink, a card goes out in the frame's place, and the run goes on.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.channel import Channel, GaveUp
@@ -17,11 +18,15 @@ from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
 from bgcam.realtime.stats import Stats, Summary
+from bgcam.realtime.watch import Watch
+from bgcam.realtime.workers import Workers
 
 TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.
 STOP_PATIENCE_S = 0.5
 JOIN_S = 3.0
+# A live source that failed is asked again after this long.
+RETRY_S = 0.05
 
 
 class _Numbered(Protocol):
@@ -38,6 +43,7 @@ class Pipeline(Generic[AnyMatte]):
     matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
     from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
     when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
+    watch: shows cards while something fails. check: raises for a matte that must not be believed; called in order.
     """
 
     def __init__(
@@ -49,6 +55,8 @@ class Pipeline(Generic[AnyMatte]):
         *,
         depth: int = 1,
         workers: int = 1,
+        watch: Watch | None = None,
+        check: Callable[[AnyMatte], None] | None = None,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -56,10 +64,11 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = False
         self.sinks = list(sinks)
         self._source, self._matting, self._render = source, matting, render
-        self._workers = workers
+        self._workers, self.watch, self._check = workers, watch, check
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
-        self._composed: Channel[ComposedFrame] = Channel(depth)
+        # With why it is a card, if it is one.
+        self._composed: Channel[tuple[ComposedFrame, Exception | None]] = Channel(depth)
         self._error: BaseException | None = None
         self._error_lock = threading.Lock()
         self._stopped_s = 0.0
@@ -69,29 +78,39 @@ class Pipeline(Generic[AnyMatte]):
         self._stopped_s = time.monotonic()
         self.stopped = True
 
+    def notice(self) -> str:
+        """What people must know at once: that a card is up, and why. "" for nothing."""
+        return self.watch.notice if self.watch is not None else ""
+
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
 
         on_tick is called here about ten times a second. When a stage fails, its error is raised here, after the sinks
         were aborted; without a single frame they are aborted too. The source is closed in any case.
         """
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="bgcam-matte")
+        pool = Workers(self._workers, name="bgcam-matte")
         stages = {"read": self._read(pool), "picture": self._draw, "sinks": self._write}
         threads = [
             threading.Thread(target=self._guard, args=(stage,), name=f"bgcam-{name}", daemon=True)
             for name, stage in stages.items()
         ]
         try:
+            if self.watch is not None:
+                self.watch.begin(self.sinks, on_failure=self._fail)
             for thread in threads:
                 thread.start()
             self._wait(threads, on_tick)
         except BaseException as error:
             self._fail(error)
         finally:
+            if self._error is not None:
+                self._last_card()
             self._source.close()
             for thread in threads:
-                thread.join(JOIN_S)
-            pool.shutdown(wait=self._error is None, cancel_futures=True)
+                if thread.ident is not None:
+                    thread.join(JOIN_S)
+            pool.end(wait_s=JOIN_S if self._error is None else 0)
+            self._last_card()
         if self._error is None and self.stats.frames:
             self._close_sinks()
         else:
@@ -112,7 +131,7 @@ class Pipeline(Generic[AnyMatte]):
         self.stats.drops = self._source.drops
         return self.stats.summary()
 
-    def _read(self, pool: ThreadPoolExecutor) -> Callable[[], None]:
+    def _read(self, pool: Workers) -> Callable[[], None]:
         def stage() -> None:
             while True:
                 self._may_read.acquire()
@@ -127,14 +146,24 @@ class Pipeline(Generic[AnyMatte]):
         return stage
 
     def _next_frame(self) -> CameraFrame | None:
-        if self.stopped or self._error is not None:
-            return None
-        try:
-            return self._source.read()
-        except Exception:
-            if self.stopped:  # it was closed under our hands to wake it up
-                return None
-            raise
+        failed: Exception | None = None
+        while not self.stopped and self._error is None:
+            try:
+                frame = self._source.read()
+            except Exception as error:
+                if self.stopped:  # it was closed under our hands to wake it up
+                    break
+                # A camera may come back. A file that broke would end at the next read, as if it were whole.
+                if self.watch is None or not self.watch.guards or not self._source.live:
+                    raise
+                failed = error
+                self.watch.trouble(error)
+                time.sleep(RETRY_S)
+                continue
+            if frame is None and failed is not None and not self.stopped:
+                raise failed
+            return frame
+        return None
 
     def _matte(self, frame: CameraFrame) -> AnyMatte:
         try:
@@ -148,22 +177,41 @@ class Pipeline(Generic[AnyMatte]):
     def _draw(self) -> None:
         # The mattes' futures lie in the frames' order, whichever worker ends first.
         for frame, future in self._mattes:
-            matte = future.result()
-            started_s = time.monotonic()
-            composed = self._render(frame, matte)
-            if not frame.number == matte.number == composed.number:
-                raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
-            self.stats.stage("picture", started_s)
-            self._composed.put(composed)
+            failed: Exception | None = None
+            try:
+                composed = self._compose(frame, future)
+            except Exception as error:
+                if self.watch is None or not self.watch.guards:
+                    raise
+                composed, failed = self.watch.instead_of(frame), error
+            self._composed.put((composed, failed))
         self._composed.end()
 
+    def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> ComposedFrame:
+        matte = future.result()
+        started_s = time.monotonic()
+        if self._check is not None:
+            self._check(matte)
+        composed = self._render(frame, matte)
+        if not frame.number == matte.number == composed.number:
+            raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
+        self.stats.stage("picture", started_s)
+        return composed
+
     def _write(self) -> None:
-        for frame in self._composed:
+        for frame, failed in self._composed:
             started_s = time.monotonic()
-            for sink in self.sinks:
-                sink.write(frame)
+            if self.watch is not None:
+                self.watch.write(frame, failed)
+            else:
+                for sink in self.sinks:
+                    sink.write(frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
+
+    def _last_card(self) -> None:
+        if self.watch is not None:
+            self.watch.end()
 
     def _guard(self, stage: Callable[[], None]) -> None:
         """Run a stage; its error stops all."""

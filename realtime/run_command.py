@@ -23,16 +23,21 @@ from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.options import EDGES
+from bgcam.realtime.panic import panic_button
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.sinks import Sink, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.status import Status
 from bgcam.realtime.still import StillMatting
+from bgcam.realtime.watch import Watch
 
 # SIGHUP, which Windows lacks, is a terminal that was closed.
 END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# A source this slow is not taken for one that stalls: so many of its frames may be missing.
+PATIENCE_FRAMES = 2.5
 NO_VIRTUAL_CAMERA = (
     "no virtual camera here, so the picture goes to a web page; for a virtual camera: sudo modprobe v4l2loopback "
     "exclusive_caps=1 card_label=bgcam (on Debian and Ubuntu, first: sudo apt install v4l2loopback-dkms)"
@@ -68,12 +73,17 @@ def _run(options: Namespace) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
-        chain = Chain(background, look)
+        behind = SafeBackground(background, begun.size_wh)
+        watch = Watch(behind, watchdog_ms=max(options.watchdog_ms, PATIENCE_FRAMES * 1000 / begun.fps))
+        # For those who watch, a frame is left out; a file of a face that fills the frame is not to be refused.
+        check = MatteCheck() if background.needs_matte and _watched(outputs) else None
         # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
         find = matting or everything
         if matting and source.live:
             find = StillMatting(matting)
-        return run_to_outputs(Pipeline(begun, find, chain, []), begun, outputs, backend=backend)
+        pipeline = Pipeline(begun, find, Chain(behind, look), [], watch=watch, check=check)
+        with panic_button(watch.toggle_panic):
+            return run_to_outputs(pipeline, begun, outputs, backend=backend)
 
 
 def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str) -> int:
@@ -84,7 +94,7 @@ def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: 
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps)
         names = [sink.name for sink in pipeline.sinks]
-        status = Status(backend=backend, outputs=names, frames=source.frames)
+        status = Status(backend=backend, outputs=names, frames=source.frames, notice=pipeline.notice)
         with _aborting(pipeline.sinks):
             print("".join(f"output: {name}\n" for name in names), end="", flush=True)
         with status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -16,13 +17,23 @@ LIVE_EVERY_S = 0.25
 class Status:
     """Use with `with`; call it with each `Summary`.
 
-    backend: what computes the mattes; outputs: the sinks' names; frames: how many there will be, when known.
+    backend: what computes the mattes; outputs: the sinks' names; frames: how many there will be, when known. notice:
+    what people must know at once, "" for nothing; its changes are shown without waiting.
     """
 
-    def __init__(self, *, backend: str, outputs: list[str], frames: int | None = None, to: TextIO | None = None):
+    def __init__(
+        self,
+        *,
+        backend: str,
+        outputs: list[str],
+        frames: int | None = None,
+        to: TextIO | None = None,
+        notice: Callable[[], str] = str,
+    ):
         self._to = to or sys.stdout
         self._tail = f"{backend} -> {', '.join(outputs)}"
-        self._frames = frames
+        self._frames, self._notice = frames, notice
+        self._noticed = ""
         self._live: Any = None
         self._last_s = time.monotonic()
 
@@ -44,7 +55,10 @@ class Status:
     def __call__(self, summary: Summary) -> None:
         """Show, if it is time to."""
         now_s = time.monotonic()
-        if now_s - self._last_s < (LIVE_EVERY_S if self._live is not None else PLAIN_EVERY_S):
+        noticed, self._noticed = self._noticed, self._notice()
+        # Failures' messages differ from frame to frame: only that there is one, or none, is news.
+        news = bool(noticed) != bool(self._noticed)
+        if not news and now_s - self._last_s < (LIVE_EVERY_S if self._live is not None else PLAIN_EVERY_S):
             return
         self._last_s = now_s
         if self._live is None:
@@ -57,7 +71,8 @@ class Status:
     def line(self, summary: Summary) -> str:
         """All that is known, in one line."""
         count = f"{summary.frames}/{self._frames}" if self._frames else f"{summary.frames}"
+        notice = f"[{self._noticed}] " if self._noticed else ""
         return (
-            f"{count} frames, {summary.recent_fps:.1f} fps, latency {summary.latency_p50_ms:.0f} ms "
+            f"{notice}{count} frames, {summary.recent_fps:.1f} fps, latency {summary.latency_p50_ms:.0f} ms "
             f"(p95 {summary.latency_p95_ms:.0f} ms), {summary.drops} dropped, {self._tail}"
         )

@@ -20,7 +20,10 @@ ACCEPTED = "virtual[:DEVICE or NAME], web[:PORT], a .mp4, .mkv, .webm, .png, .jp
 
 
 class Sink(Protocol):
-    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/")."""
+    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/").
+
+    One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`).
+    """
 
     name: str
 

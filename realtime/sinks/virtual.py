@@ -42,6 +42,8 @@ class VirtualSink:
     does not take while another program owns the device, and then pictures shear. Raises SinkError.
     """
 
+    live = True
+
     def __init__(
         self,
         argument: str = "",

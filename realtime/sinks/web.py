@@ -36,6 +36,8 @@ class WebSink:
     watches. A watcher that is slow skips frames. `close` ends all watchers.
     """
 
+    live = True
+
     def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
         port = DEFAULT_PORT if not argument else int(argument) if argument.isascii() and argument.isdigit() else -1
         if not 0 <= port <= 65535:

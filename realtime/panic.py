@@ -1,0 +1,86 @@
+"""The panic button: SIGUSR1, or the key `p` in the terminal that bgcam runs in."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TextIO
+
+KEY = b"p"
+LOOK_EVERY_S = 0.05
+
+
+@contextmanager
+def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> Iterator[None]:
+    """While inside, the signal and the key call `toggle`; it must be safe in a signal handler.
+
+    keys: where the key is read, default: standard input; no terminal, no key. Windows has neither.
+    """
+    with ExitStack() as stack:
+        if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
+            stack.enter_context(_on_signal(toggle))
+        stream = keys or sys.stdin
+        if sys.platform != "win32" and stream is not None and not stream.closed and stream.isatty():
+            stack.enter_context(_on_key(toggle, stream.fileno()))
+        yield
+
+
+@contextmanager
+def _on_signal(toggle: Callable[[], None]) -> Iterator[None]:
+    def handle(number: int, frame: FrameType | None) -> None:
+        toggle()
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextmanager
+def _on_key(toggle: Callable[[], None], terminal: int) -> Iterator[None]:
+    import termios
+    import tty
+
+    if not _in_front(terminal):  # changing the terminal would stop a job in the background
+        yield
+        return
+    before = termios.tcgetattr(terminal)
+    ended = threading.Event()
+
+    def listen() -> None:
+        while not ended.is_set():
+            try:
+                if select.select([terminal], [], [], LOOK_EVERY_S)[0] and _in_front(terminal):
+                    typed = os.read(terminal, 1)
+                    if not typed:  # hung up
+                        return
+                    if typed.lower() == KEY:
+                        toggle()
+            except OSError:
+                return
+
+    thread = threading.Thread(target=listen, name="bgcam-keys", daemon=True)
+    tty.setcbreak(terminal, termios.TCSANOW)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(1)
+        if _in_front(terminal):
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+
+def _in_front(terminal: int) -> bool:
+    """Whether this process may use its terminal now; one that has been sent to the background would be stopped."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # not our controlling terminal: nothing stops us
+        return True

@@ -1,0 +1,80 @@
+"""What may be shown instead of a picture, and which mattes are refused: the parts that keep the room hidden."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.picture.compose import card
+
+PLAIN_GREY = 48
+# Alpha above this shows the room: a matte of one half everywhere is as bad as one of ones.
+SHOWS = 0.1
+# A matte that shows more of the frame than this hides nothing, ...
+FULL_SHARE = 0.97
+# ... and is believed only of a person who filled that much in the last good frame: people come near step by step.
+NEAR_SHARE = 0.75
+
+
+class Behind(Protocol):
+    """A background; see `backgrounds.Background`."""
+
+    name: str
+    needs_matte: bool
+    same_room: bool
+
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]: ...
+
+
+class SafeBackground:
+    """A background that remembers its newest picture, and makes cards of it. See `backgrounds.Background`.
+
+    size_wh: of the frames. A background that shows the camera's own room, blurred or not, is never remembered: its
+    card is plain grey. The first picture is asked for here, with a black frame: it raises what the background raises.
+    """
+
+    def __init__(self, background: Behind, size_wh: tuple[int, int]):
+        self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
+        self._background = background
+        self._card_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
+        if not self.same_room:
+            black = CameraFrame(0, np.zeros_like(self._card_bgr), 0.0, 0.0)
+            self.picture(black, CoarseMatte(0, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
+
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+        bgr = self._background.picture(frame, coarse)
+        fits = bgr.shape == self._card_bgr.shape and bgr.dtype == np.uint8
+        if fits and not self.same_room and not np.may_share_memory(bgr, frame.bgr):
+            self._card_bgr = bgr
+        return bgr
+
+    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame:
+        """The newest picture alone. May be called from any thread."""
+        return card(number, self._card_bgr, time_s=time_s, captured_s=captured_s)
+
+
+class MatteCheck:
+    """Called with each coarse matte in order; raises BackendError for one that cannot be a person's.
+
+    Refused: values that are not finite or outside [0, 1], and a matte that suddenly shows the whole frame. It stays
+    refused until it hides something again, however long that takes: a network that broke so must not show the room.
+    A matte without a person is no fault: it shows the background alone.
+    """
+
+    def __init__(self) -> None:
+        self._share = 0.0
+
+    def __call__(self, matte: CoarseMatte) -> None:
+        alpha = matte.alpha
+        if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
+            raise BackendError(f"frame {matte.number}: the matte has values that are none; try another --backend")
+        share = float((alpha > SHOWS).mean())
+        if share > FULL_SHARE and self._share < NEAR_SHARE:
+            raise BackendError(
+                f"frame {matte.number}: the matte suddenly shows all of the room; step back, or try another --model"
+            )
+        self._share = share

@@ -1,0 +1,169 @@
+"""The last step before the sinks: a picture goes through, or a card, the background alone, goes in its place.
+
+A live sink (a virtual camera, a web page) never shows a picture for longer than the watchdog's time without a new one,
+and sees a card first and last. A file gets one frame for each of the camera's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bgcam.realtime.channel import GaveUp
+from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.sinks import Sink
+
+WATCHDOG_MS = 500.0
+# Longer than a camera's own patience, so that its error is the one to be told.
+GIVE_UP_S = 20.0
+TICK_S = 0.01
+# A card is repeated, so that who starts to watch sees one.
+CARD_EVERY_S = 0.1
+# Watchers of the web page need a moment to take the last card.
+LAST_CARD_S = 0.1
+LOCK_PATIENCE_S = 0.2
+
+
+class Cards(Protocol):
+    """Makes cards; see `safety.SafeBackground`."""
+
+    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame: ...
+
+
+class _Output:
+    """A sink, and what it shows. wrote_s: when it got something last. The lock is held while it is written to."""
+
+    def __init__(self, sink: Sink):
+        self.sink, self.live = sink, bool(getattr(sink, "live", False))
+        self.lock = threading.Lock()
+        self.wrote_s, self.shows_card = 0.0, False
+
+    def write(self, frame: ComposedFrame, *, is_card: bool) -> None:
+        # Before the write, so that one that hangs half-way counts as shown.
+        self.shows_card = is_card
+        self.sink.write(frame)
+        self.wrote_s = time.monotonic()
+
+
+class Watch:
+    """Guards the sinks of one run.
+
+    watchdog_ms: after so long without a new picture, the live sinks get cards. give_up_s: after so long without a
+    picture that could have been shown, the run ends. panic: cards only, until it is False again; set from anywhere,
+    a signal handler too.
+    """
+
+    def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
+        self.panic = False
+        self.cards_shown = 0
+        self._cards, self._watchdog_s, self._give_up_s = cards, watchdog_ms / 1000, give_up_s
+        self._outputs: list[_Output] = []
+        self._error: Exception | None = None
+        self._number = 0
+        self._good_s = 0.0
+        self._ended = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def toggle_panic(self) -> None:
+        self.panic = not self.panic
+
+    @property
+    def guards(self) -> bool:
+        """Whether there is a live sink, for which errors are bridged by cards; without one, an error ends the run."""
+        return any(output.live for output in self._outputs)
+
+    @property
+    def notice(self) -> str:
+        """Why a card is up, for people; "" while the picture is shown."""
+        if self.panic:
+            return "PANIC: background only, until p or SIGUSR1"
+        if self._error is not None:
+            return f"background only: {' '.join(str(self._error).split())}"
+        if any(output.live and output.shows_card for output in self._outputs):
+            return "background only: no new picture"
+        return ""
+
+    def begin(self, sinks: Sequence[Sink], *, on_failure: Callable[[BaseException], None]) -> None:
+        """Show the first card and start to watch. on_failure: told when a sink fails, or nothing good comes for long.
+
+        Raises what a sink raises.
+        """
+        self._outputs = [_Output(sink) for sink in sinks]
+        self._good_s = time.monotonic()
+        if not self.guards:
+            return
+        for output in self._outputs:
+            if output.live:
+                output.write(self._cards.card(0), is_card=True)
+        self._thread = threading.Thread(target=self._run, args=(on_failure,), name="bgcam-watch", daemon=True)
+        self._thread.start()
+
+    def trouble(self, error: Exception) -> None:
+        """The source failed: cards at once, until the next good picture."""
+        self._error = error
+
+    def instead_of(self, frame: CameraFrame | ComposedFrame) -> ComposedFrame:
+        """The card in a frame's place."""
+        return self._cards.card(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
+
+    def write(self, frame: ComposedFrame, failed: Exception | None) -> None:
+        """Write to all sinks. failed: why it is a card, if it is. Raises what they raise; GaveUp after `end`."""
+        self._number, self._error = frame.number, failed
+        shown = frame
+        for output in self._outputs:
+            with output.lock:
+                if self._ended:
+                    raise GaveUp
+                # Asked last of all, so that nothing follows the moment when it was set.
+                if self.panic and failed is None:
+                    shown = self.instead_of(frame)
+                output.write(shown, is_card=shown is not frame or failed is not None)
+        self.cards_shown += shown is not frame or failed is not None
+        if failed is None:
+            self._good_s = time.monotonic()
+
+    def end(self) -> None:
+        """A last card for the live sinks, and nothing after it. May be called twice."""
+        if self._ended:
+            return
+        self._ended = True
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(LOCK_PATIENCE_S)
+        for output in self._outputs:
+            if output.live and output.lock.acquire(timeout=LOCK_PATIENCE_S):
+                with contextlib.suppress(Exception):  # the error that led here is the one to tell
+                    output.write(self._cards.card(self._number), is_card=True)
+                output.lock.release()
+        if self.guards:
+            time.sleep(LAST_CARD_S)
+
+    def _run(self, on_failure: Callable[[BaseException], None]) -> None:
+        try:
+            while not self._stop.wait(TICK_S):
+                for output in self._outputs:
+                    # A sink that is being written to is asked again at the next tick.
+                    if output.live and output.lock.acquire(blocking=False):
+                        try:
+                            if self._due(output) and not self._ended:
+                                output.write(self._cards.card(self._number), is_card=True)
+                        finally:
+                            output.lock.release()
+                if time.monotonic() - self._good_s > self._give_up_s:
+                    raise self._error or BgcamError(
+                        f"no new picture for {self._give_up_s:g} s, and no part says why: the camera, the model or an "
+                        "output hangs; start again, with another --backend if it stays"
+                    )
+        except BaseException as error:
+            on_failure(error)
+
+    def _due(self, output: _Output) -> bool:
+        age_s = time.monotonic() - output.wrote_s
+        if output.shows_card:
+            return age_s >= CARD_EVERY_S
+        return self.panic or self._error is not None or age_s >= self._watchdog_s - 2 * TICK_S

@@ -1,0 +1,48 @@
+"""A few threads that do what is submitted, in the order of submission."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """As `ThreadPoolExecutor`, but of daemon threads: one that hangs does not keep the process from ending."""
+
+    def __init__(self, count: int, *, name: str):
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._run, name=f"{name}-{at}", daemon=True) for at in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
+        """`work(argument)` in one of the threads; the future holds its result or what it raised."""
+        future: Future[Any] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(work(argument))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._jobs.put(job)
+        return future
+
+    def end(self, *, wait_s: float) -> None:
+        """No more will come: the threads end after what was submitted. Waits for them, `wait_s` each at most."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(wait_s)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

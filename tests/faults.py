@@ -1,0 +1,297 @@
+"""Faults to inject into a run, a room with a secret, and a sink that looks for it.
+
+`python tests/faults.py` prints the table of docs/reliability.md, measured on this machine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.safety import MatteCheck, SafeBackground
+from bgcam.realtime.watch import Watch
+
+SIZE_WH = (64, 32)
+SMALL_WH = (32, 16)
+# The person stands in the left third and is green, the background is blue, and only the secret room has red.
+PERSON_SHARE = 3
+RED, GREEN = 2, 1
+# The soft edge, where a little of the room may be in the mixture, ends before the frame's right half.
+ROOM_FROM_PX = SIZE_WH[0] // 2
+SECRET_LEVEL = 12
+
+
+def room(number: int) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR: the person before a red pattern that moves."""
+    width, height = SIZE_WH
+    bgr = np.zeros((height, width, 3), np.uint8)
+    down, across = np.indices((height, width))
+    bgr[..., RED] = np.where((down + across + number) % 4 < 2, 255, 170)
+    bgr[:, : width // PERSON_SHARE] = (0, 220, 0)
+    return bgr
+
+
+def right_matte(frame: CameraFrame) -> CoarseMatte:
+    alpha = np.zeros((SMALL_WH[1], SMALL_WH[0]), np.float32)
+    alpha[:, : SMALL_WH[0] // PERSON_SHARE] = 1
+    return CoarseMatte(frame.number, alpha, np.ascontiguousarray(frame.bgr[::2, ::2]))
+
+
+def shows_secret(bgr: NDArray[np.uint8]) -> bool:
+    return bool((bgr[:, ROOM_FROM_PX:, RED] > SECRET_LEVEL).any())
+
+
+def is_card(bgr: NDArray[np.uint8]) -> bool:
+    """Whether there is neither person nor room: the background alone."""
+    return not bgr[..., GREEN:].any()
+
+
+class Injector:
+    """Which fault is on. The stages ask it; `hang` waits until it is off."""
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def set(self, name: str) -> None:
+        self.name = name
+
+    def hang(self) -> None:
+        end_s = time.monotonic() + 5
+        while self.name.endswith("hangs") and time.monotonic() < end_s:
+            time.sleep(0.002)
+
+
+class SecretCamera:
+    """A live source at `fps` frames a second, or as fast as it is read for 0. on_read: called with each number."""
+
+    name, size_wh, live, drops = "secret", SIZE_WH, True, 0
+
+    def __init__(
+        self, faults: Injector, *, fps: float, frames: int | None = None, on_read: Callable[[int], None] | None = None
+    ):
+        self.fps, self.frames = fps or 1000.0, frames
+        self._faults, self._wait_s, self.on_read = faults, 1 / fps if fps else 0.0, on_read
+        self._number = 0
+
+    def read(self) -> CameraFrame | None:
+        if self._number == self.frames:
+            return None
+        if self.on_read:
+            self.on_read(self._number)
+        time.sleep(self._wait_s)
+        if self._faults.name == "camera fails":
+            raise SourceError("the camera failed")
+        if self._faults.name == "camera hangs":
+            self._faults.hang()
+        number, self._number = self._number, self._number + 1
+        bgr = room(number)
+        if self._faults.name == "camera changes its size":
+            bgr = bgr[:-4, :-6]
+        return CameraFrame(number, bgr, number / 30, time.monotonic())
+
+    def close(self) -> None:
+        self._faults.set("")
+
+
+MATTE_VALUES = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7.0}
+
+
+class FaultyMatting:
+    def __init__(self, faults: Injector):
+        self._faults = faults
+
+    def __call__(self, frame: CameraFrame) -> CoarseMatte:
+        matte = right_matte(frame)
+        name = self._faults.name
+        if name == "inference fails":
+            raise BackendError("the model failed")
+        if name == "inference hangs":
+            self._faults.hang()
+        if name == "matte of another frame":
+            return replace(matte, number=frame.number - 1)
+        if name == "matte of another size":
+            return replace(matte, alpha=matte.alpha[:-1])
+        if name in MATTE_VALUES:
+            return replace(matte, alpha=np.full_like(matte.alpha, MATTE_VALUES[name]))
+        return matte
+
+
+class FaultyBackground(Still):
+    def __init__(self, faults: Injector):
+        super().__init__("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8))
+        self._faults = faults
+
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+        if self._faults.name == "background vanishes":
+            raise BackgroundError("the background is gone")
+        bgr = super().picture(frame, coarse)
+        return bgr[1:] if self._faults.name == "background of another size" else bgr
+
+
+class FaultyPicture(Chain):
+    faults: Injector
+
+    def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
+        if self.faults.name == "picture fails":
+            raise RuntimeError("the picture failed")
+        if self.faults.name == "picture hangs":
+            self.faults.hang()
+        return super().__call__(frame, coarse)
+
+
+class LookingSink:
+    """A live sink that keeps when it got what: (seconds, whether a card), and whether it ever saw the secret."""
+
+    name = "looking"
+
+    def __init__(self, faults: Injector | None = None, *, live: bool = True):
+        self.live, self.end = live, ""
+        self.got: list[tuple[float, bool]] = []
+        self.leaks: list[int] = []
+        self._faults = faults or Injector()
+
+    def write(self, frame: ComposedFrame) -> None:
+        self.got.append((time.monotonic(), is_card(frame.bgr)))
+        if shows_secret(frame.bgr):
+            self.leaks.append(frame.number)
+        if self._faults.name == "output fails":
+            self._faults.set("")
+            raise SinkError("the output failed")
+        if self._faults.name == "other output hangs" and not self.live:
+            self._faults.hang()
+
+    def close(self) -> None:
+        self.end += "closed"
+
+    def abort(self) -> None:
+        self.end += "aborted"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """name: what the injector is set to. how: it is injected. sees: what who watches sees."""
+
+    name: str
+    how: str
+    sees: str = "background alone, then the person again"
+
+
+FAULTS = [
+    Fault("camera fails", "`read` raises"),
+    Fault("camera hangs", "`read` does not return"),
+    Fault("camera changes its size", "a smaller frame in mid-stream"),
+    Fault("inference fails", "the backend raises"),
+    Fault("inference hangs", "the backend does not return"),
+    Fault("matte is NaN", "alpha of NaN"),
+    Fault("matte is all one", "alpha of 1 everywhere, suddenly"),
+    Fault("matte is one half", "alpha of 0.5 everywhere, suddenly"),
+    Fault("matte is out of range", "alpha of 7"),
+    Fault("matte of another frame", "the frame's number is wrong"),
+    Fault("matte of another size", "a row is missing"),
+    Fault("background vanishes", "the background raises"),
+    Fault("background of another size", "a row is missing"),
+    Fault("picture fails", "the picture's stage raises"),
+    Fault("picture hangs", "the picture's stage does not return"),
+    Fault("other output hangs", "a second output's `write` does not return"),
+]
+
+
+class FaultyRun(Pipeline[CoarseMatte]):
+    """A pipeline whose camera and watch a test may reach."""
+
+    watch: Watch
+
+    def __init__(self, camera: SecretCamera, *parts: Any, **options: Any):
+        super().__init__(camera, *parts, **options)
+        self.camera = camera
+
+
+def make_run(
+    faults: Injector,
+    sinks: list[LookingSink],
+    *,
+    fps: float = 0.0,
+    frames: int | None = None,
+    on_read: Callable[[int], None] | None = None,
+    watchdog_ms: float = 500,
+    give_up_s: float = 20.0,
+    checked: bool = True,
+) -> FaultyRun:
+    """A pipeline as `bgcam` builds it, of parts that can fail."""
+    behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
+    chain = FaultyPicture(behind)
+    chain.faults = faults
+    camera = SecretCamera(faults, fps=fps, frames=frames, on_read=on_read)
+    watch = Watch(behind, watchdog_ms=watchdog_ms, give_up_s=give_up_s)
+    return FaultyRun(camera, FaultyMatting(faults), chain, sinks, watch=watch, check=MatteCheck() if checked else None)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """card_ms: from the fault's beginning to the first card; back_ms: from its end to the first picture."""
+
+    card_ms: float
+    back_ms: float
+    leaks: int
+    longest_picture_ms: float
+
+
+def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60) -> Measured:
+    """Run a fault that begins, lasts and heals. Raises AssertionError when no card or no picture came."""
+    faults = Injector()
+    sink, other = LookingSink(faults), LookingSink(faults, live=False)
+    pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms)
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    _until(lambda: sum(not card for _, card in sink.got) > 5)
+    began_s = time.monotonic()
+    faults.set(fault.name)
+    time.sleep(lasts_s)
+    healed_s = time.monotonic()
+    faults.set("")
+    _until(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
+    pipeline.stop()
+    thread.join(10)
+    # Frames that were under way when it began still come through.
+    cards_s = [at_s for at_s, card in sink.got if card and began_s <= at_s]
+    pictures_s = [at_s for at_s, card in sink.got if not card and at_s >= healed_s]
+    shown = [end[0] - begin[0] for begin, end in zip(sink.got, sink.got[1:], strict=False) if not begin[1]]
+    assert min(cards_s) < healed_s, f"no card while {fault.name}"
+    return Measured(
+        card_ms=(cards_s[0] - began_s) * 1000,
+        back_ms=(pictures_s[0] - healed_s) * 1000,
+        leaks=len(sink.leaks) + len(other.leaks),
+        longest_picture_ms=max(shown) * 1000,
+    )
+
+
+def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
+    """The Markdown table of docs/reliability.md."""
+    lines = ["| fault | how it is injected | what you see | card after, ms | back after, ms |", "|---|---|---|---|---|"]
+    for fault in FAULTS:
+        found = measure(fault, watchdog_ms=watchdog_ms, lasts_s=lasts_s)
+        times = f"{found.card_ms:.0f} | {found.back_ms:.0f}"
+        lines.append(f"| {fault.name} | {fault.how} | {fault.sees} | {times} |")
+    return "\n".join(lines)
+
+
+def _until(condition: Callable[[], bool], *, limit_s: float = 5.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.001)
+
+
+if __name__ == "__main__":
+    print(table())
