@@ -48,7 +48,7 @@ class Matting:
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         """What the network is to see of a frame: (h, w, 3) uint8 BGR."""
-        return resize(frame.bgr, self.spec.best_size_wh(frame.size_wh))
+        return quick_resize(frame.bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does."""
@@ -60,7 +60,26 @@ class Matting:
 
 
 def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) to (h, w, 3) uint8, the aspect not kept; without the moire that picking single pixels gives."""
+    """(H, W, 3) to (h, w, 3) uint8, the aspect not kept; without the moire that picking single pixels gives.
+
+    The reference of `quick_resize` and of the GPU's input kernel.
+    """
     shrinks = bgr.shape[1] >= size_wh[0] and bgr.shape[0] >= size_wh[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(bgr, size_wh, interpolation=how), np.uint8)
+
+
+def quick_resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """As `resize`, within a few grey levels, at a fifth of its cost for 1280x720 to 320x192.
+
+    Even sides are halved by means of 2x2 pixels, which OpenCV does far faster than any other area, while the result is
+    no smaller than asked for; what is then left to shrink, if by 2 at most each way, is bilinear.
+    """
+    width, height = size_wh
+    small = bgr
+    while min(small.shape[1] / width, small.shape[0] / height) >= 2 and not (small.shape[0] % 2 or small.shape[1] % 2):
+        half_wh = (small.shape[1] // 2, small.shape[0] // 2)
+        small = np.asarray(cv2.resize(small, half_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    if small is bgr or max(small.shape[1] / width, small.shape[0] / height) > 2:
+        return resize(small, size_wh)
+    return np.asarray(cv2.resize(small, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)

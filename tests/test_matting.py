@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bgcam.realtime import matting as module
 from bgcam.realtime.errors import BackendError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.matting import Matting, quick_resize, resize
 from bgcam.realtime.picture.guided import whole_matte
 
 
@@ -86,3 +86,40 @@ def test_wrong_names_and_files_are_told_at_once(tmp_path: Path, tiny_model: Path
         Matting(tiny_model, backend="cuda")
     with pytest.raises(ModelError, match=r"gone\.onnx: no such model file"):
         Matting(tmp_path / "gone.onnx")
+
+
+FRAMES_WH = [(1280, 720), (1920, 1080), (640, 480), (720, 1280), (1279, 719), (1281, 722), (960, 540), (640, 384)]
+FRAMES_WH += [(320, 192), (321, 193), (100, 60), (1, 1), (2560, 100), (3840, 2160)]
+
+
+@pytest.mark.parametrize("frame_wh", FRAMES_WH)
+def test_the_quick_resize_is_near_the_reference(frame_wh: tuple[int, int]) -> None:
+    # A room's soft shades with an edge of full contrast, and a camera's noise.
+    random = np.random.default_rng(2)
+    width, height = frame_wh
+    across, down = np.meshgrid(np.linspace(0, 9, width), np.linspace(0, 6, height))
+    bgr = np.stack([120 + 60 * np.sin(across + at) * np.cos(down) for at in range(3)], axis=2)
+    bgr[height // 3 :, width // 3 : width // 2] += 55
+    noisy = np.clip(np.rint(bgr + random.normal(0, 4, bgr.shape)), 0, 255).astype(np.uint8)
+    quick, exact = quick_resize(noisy, (320, 192)), resize(noisy, (320, 192))
+    assert quick.shape == (192, 320, 3)
+    assert quick.dtype == np.uint8
+    apart = np.abs(quick.astype(int) - exact)
+    assert apart.mean() < 1
+    assert np.percentile(apart, 99) <= 6
+
+
+def test_the_quick_resize_keeps_a_flat_picture_and_its_place() -> None:
+    flat = np.full((720, 1280, 3), (7, 130, 255), np.uint8)
+    assert np.array_equal(quick_resize(flat, (320, 192)), flat[:192, :320])
+    ramp = np.repeat(np.arange(1280)[None] // 5, 720, axis=0).astype(np.uint8)
+    small = quick_resize(np.dstack([ramp] * 3), (320, 192))[96, :, 0].astype(float)
+    assert np.abs(small - (np.arange(320) * 4 + 1.5) // 5).max() <= 1  # pixel x covers 4 x ... 4 x + 3
+
+
+def test_the_quick_resize_leaves_no_moire() -> None:
+    # Stripes of one pixel become their mean, as in the reference.
+    stripes = np.zeros((720, 1280, 3), np.uint8)
+    stripes[:, ::2] = 255
+    assert np.ptp(quick_resize(stripes, (320, 192))) == 0
+    assert np.ptp(quick_resize(np.ascontiguousarray(stripes.transpose(1, 0, 2)[:720, :720]), (320, 192))) <= 1
