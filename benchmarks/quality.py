@@ -36,29 +36,39 @@ class Contender:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder with images/ and masks/ or alphas/")
-    parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or an .onnx file (default: bgcam's own)")
+    parser.add_argument(
+        "--model", metavar="NAME|PATH", action="append", help="a shipped model or an .onnx file; may be given again"
+    )
     parser.add_argument("--backend", default="auto", help="inference backend (default: auto)")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures, spread evenly over the folder")
+    parser.add_argument("--set", metavar="PREFIX", help="only pictures whose names begin so (coco_)", default="")
+    parser.add_argument("--held-out", action="store_true", help="only pictures that training never sees (a tenth)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="folder with peers.py: score its networks too")
-    parser.add_argument("--json", action="store_true", help="print JSON: one object, or with --peers a list of them")
+    parser.add_argument("--json", action="store_true", help="print JSON: one object, or for several networks a list")
 
 
 def run(args: argparse.Namespace) -> None:
-    pairs = choose_pairs(args.folder, limit=args.limit)
-    contenders = [shipped(args.model, backend=args.backend), *(peers(args.peers) if args.peers else ())]
-    about = {"set": args.folder.resolve().name, **describe()}
+    pairs = choose_pairs(args.folder, limit=args.limit, prefix=args.set, held_out=args.held_out)
+    own = [shipped(model, backend=args.backend) for model in args.model or [None]]
+    contenders = [*own, *(peers(args.peers) if args.peers else ())]
+    about = {"set": f"{args.folder.resolve().name} {args.set}".strip(), **describe()}
     results = [
         {**scores, "model": contender.model, "backend": contender.backend, **about}
         for contender, scores in zip(contenders, average_scores(contenders, pairs), strict=True)
     ]
     if args.json:
-        print(json.dumps(results if args.peers else results[0], indent=1))
+        print(json.dumps(results if len(contenders) > 1 else results[0], indent=1))
     else:
         print(table(results))
 
 
-def choose_pairs(folder: Path, *, limit: int | None = None) -> list[Pair]:
-    """The folder's pairs, at most `limit` of them, evenly spread. Files without a partner are named on stderr."""
+def choose_pairs(
+    folder: Path, *, limit: int | None = None, prefix: str = "", held_out: bool = False
+) -> list[Pair]:
+    """The folder's pairs, at most `limit` of them, evenly spread. Files without a partner are named on stderr.
+
+    prefix: of the names. held_out: only those of training's validation split.
+    """
     from bgcam.train.pairs import find_pairs
 
     if limit is not None and limit < 1:
@@ -69,8 +79,14 @@ def choose_pairs(folder: Path, *, limit: int | None = None) -> list[Pair]:
         raise SourceError(str(error)) from None
     for problem in problems:
         _skipped(problem)
+    pairs = [pair for pair in pairs if pair.stem.startswith(prefix)]
+    if held_out:
+        from bgcam.train.data import in_validation
+        from bgcam.train.recipes import BEST
+
+        pairs = [pair for pair in pairs if in_validation(pair.stem, BEST.validation_share)]
     if not pairs:
-        raise SourceError(f"{folder}: no picture there has a mask of the same name; nothing to score")
+        raise SourceError(f"{folder}: no picture there has a mask of the same name, or none is asked for")
     if limit is not None and limit < len(pairs):
         pairs = [pairs[int(at)] for at in np.linspace(0, len(pairs) - 1, limit)]
     return pairs

@@ -146,7 +146,7 @@ def test_quality_without_pictures_says_so(tmp_path: Path, capsys: pytest.Capture
     assert len(error.splitlines()) == 1
     for kind in ("images", "masks"):
         (tmp_path / kind).mkdir()
-    with pytest.raises(SourceError, match="nothing to score"):
+    with pytest.raises(SourceError, match="none is asked for"):
         quality.choose_pairs(tmp_path)
 
 
@@ -270,3 +270,18 @@ def test_fps_errors_are_one_line(
     assert shown.err.startswith("bgcam.benchmarks: ")
     assert says in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+def test_only_one_set_or_only_what_training_never_sees(tmp_path) -> None:
+    from bgcam.train.data import in_validation
+
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for number in range(30):
+            for prefix in ("coco", "selfie"):
+                cv2.imwrite(str(tmp_path / kind / f"{prefix}_{number}.png"), np.zeros((8, 8), np.uint8))
+    chosen = [pair.stem for pair in quality.choose_pairs(tmp_path, prefix="coco_", held_out=True)]
+    assert chosen == sorted(f"coco_{n}" for n in range(30) if in_validation(f"coco_{n}", 0.1))
+    assert 0 < len(chosen) < 15
+    with pytest.raises(SourceError, match="none is asked for"):
+        quality.choose_pairs(tmp_path, prefix="street_")
