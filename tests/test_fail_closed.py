@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,17 @@ def test_random_faults_never_show_the_room() -> None:
     print(f"{frames} frames: {pictures} pictures, {cards} cards")
     assert frames > 1500
     assert min(pictures, cards) > 300
+
+
+def test_the_documents_table_is_of_these_faults() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
+    assert [row[:3] for row in rows[1:]] == [[fault.name, fault.how, fault.sees] for fault in FAULTS]
+    for row in rows[1:]:
+        card_ms, back_ms, longest_ms = map(float, row[3:])
+        assert 0 <= card_ms <= 550, row  # a hang begins with the next frame
+        assert 0 <= back_ms <= 250, row
+        assert 0 < longest_ms <= 500, row
 
 
 def test_the_search_finds_a_leak() -> None:

@@ -1,0 +1,66 @@
+"""The panic button: the signal, and the key in a terminal, which is left as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from bgcam.realtime.panic import panic_button
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
+
+
+class Count:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.002)
+
+
+def test_each_signal_toggles_and_the_old_handler_comes_back() -> None:
+    before, toggled = signal.getsignal(signal.SIGUSR1), Count()
+    with panic_button(toggled):
+        for times in (1, 2):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            until(lambda times=times: toggled.times == times)
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_the_key_toggles_without_return_and_the_terminal_is_as_before() -> None:
+    import pty
+    import termios
+
+    keyboard, terminal = pty.openpty()
+    with os.fdopen(terminal, "r") as keys, os.fdopen(keyboard, "wb", buffering=0) as typing:
+        before, toggled = termios.tcgetattr(terminal), Count()
+        with panic_button(toggled, keys=keys):
+            assert not termios.tcgetattr(terminal)[3] & termios.ICANON
+            typing.write(b"xp")
+            until(lambda: toggled.times == 1)
+            typing.write(b"P")
+            until(lambda: toggled.times == 2)
+        assert termios.tcgetattr(terminal) == before
+
+
+def test_without_a_terminal_nothing_is_read() -> None:
+    reads, writes = os.pipe()
+    os.write(writes, b"p")
+    with os.fdopen(reads) as keys, os.fdopen(writes, "w"):
+        toggled = Count()
+        with panic_button(toggled, keys=keys):
+            time.sleep(0.1)
+        assert toggled.times == 0
+        assert keys.read(1) == "p"

@@ -1,0 +1,20 @@
+"""The status line: rare in a log, at once when a card goes up or down."""
+
+from __future__ import annotations
+
+import io
+
+from bgcam.realtime.stats import Stats
+from bgcam.realtime.status import Status
+
+
+def test_a_notice_is_shown_at_once_and_its_end_too() -> None:
+    to, notices = io.StringIO(), ["", "PANIC: one", "PANIC: two", "", ""]
+    status = Status(backend="fake", outputs=["web"], to=to, notice=lambda: notices.pop(0))
+    summary = Stats().summary()
+    with status:
+        for _ in range(5):
+            status(summary)
+    lines = to.getvalue().splitlines()
+    assert [line.partition(" frames")[0] for line in lines] == ["[PANIC: one] 0", "0"]
+    assert lines[1].endswith("0 dropped, fake -> web")
