@@ -168,3 +168,30 @@ sys.exit(any(name.startswith("openvino_telemetry.") for name in sys.modules))
 """
     pytest.importorskip("openvino", reason="openvino is not installed on this machine")
     assert subprocess.run([sys.executable, "-c", script, str(tiny_model)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "slow"),
+    [
+        ("avx2 avx512_bf16 avx512_vnni", True),
+        ("avx512_bf16 amx_bf16 amx_int8 amx_tile", False),
+        ("avx2", False),
+        (None, False),
+    ],
+)
+def test_int8_models_leave_bf16_alone_where_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, slow: bool
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed on this machine")
+    from bgcam.realtime.backends import openvino as module
+
+    monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(
+            f"processor\t: 0\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n", encoding="utf-8"
+        )
+    assert module.bf16_is_slow() == slow
+    path = write_int8_model(tmp_path / "int8.onnx")
+    loaded = module.OpenVINOBackend(path, SPEC, (64, 48), threads=1)
+    own = module._core().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+    assert loaded.description == f"OpenVINO CPU, int8 and {'f32' if slow else own}"

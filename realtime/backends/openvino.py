@@ -15,6 +15,7 @@ from bgcam.realtime.backends.quiet import without_telemetry
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
+CPUINFO = Path("/proc/cpuinfo")
 PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
 
 
@@ -38,6 +39,8 @@ class OpenVINOBackend:
             model.reshape([1, 3, height, width])
             quantized = join_quantizers(model) > 0
             config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"} | _cache_config()
+            if quantized and bf16_is_slow():
+                config["INFERENCE_PRECISION_HINT"] = "f32"
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads
             self._compiled = core.compile_model(_with_preprocessing(model, spec), "CPU", config)
@@ -74,6 +77,20 @@ def _core() -> Any:
     import openvino as ov
 
     return ov.Core()
+
+
+def bf16_is_slow() -> bool:
+    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are quicker in FP32.
+
+    OpenVINO takes bf16 wherever there is any. Measured on a Xeon with avx512_bf16 alone: 18.4 ms of processor time a
+    matte, against 16.2. False where the system does not list the processor's instructions.
+    """
+    try:
+        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return "avx512_bf16" in flags and "amx_bf16" not in flags
 
 
 def first_line(error: Exception) -> str:
