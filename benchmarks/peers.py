@@ -34,6 +34,7 @@ LEAD, TAIL = 10, 4
 ON_STDOUT = "-"
 
 Frames = Sequence[NDArray[np.uint8]]
+Seconds = dict[str, list[float]]
 # Runs a block of frames, (H, W, 3) uint8 BGR each; gives the seconds between frame LEAD - 1 and frame -TAIL - 1.
 Contender = Callable[[Frames], float]
 
@@ -71,9 +72,11 @@ def run(args: argparse.Namespace) -> None:
     for model in args.model or shipped_models():
         name, description, contender = bgcam_loop(model, behind, backend=args.backend, fps=fps, frame_wh=frame_wh)
         contenders[name], backends[name] = contender, description
-    seconds = take_turns(contenders, block, rounds=args.rounds)
+    seconds, busy = take_turns(contenders, block, rounds=args.rounds)
     result = {
         **figures(seconds, frames=args.frames),
+        # Of all cores, so that twice the cores do not halve it; what else the machine does hardly changes it.
+        "cpu_ms": {name: round(1000 * statistics.median(own) / len(block), 2) for name, own in busy.items()},
         "backends": backends,
         "peer": f"{PEER}'s loop, {network['file']} on ONNX Runtime",
         "input": Path(args.input).name,
@@ -173,17 +176,23 @@ def counted(written_s: Sequence[float]) -> float:
     return written_s[-TAIL - 1] - written_s[LEAD - 1]
 
 
-def take_turns(contenders: Mapping[str, Contender], block: Frames, *, rounds: int) -> dict[str, list[float]]:
-    """The seconds of each contender's block, by round; each round begins with another. A first one is thrown away."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+def take_turns(contenders: Mapping[str, Contender], block: Frames, *, rounds: int) -> tuple[Seconds, Seconds]:
+    """The seconds of each contender's block by round, and the processor's seconds for all of its frames.
+
+    Each round begins with another contender. A first round is thrown away.
+    """
+    seconds: Seconds = {name: [] for name in contenders}
+    busy: Seconds = {name: [] for name in contenders}
     names = list(contenders)
     for at in range(-1, rounds):
         first = at % len(names)
         for name in names[first:] + names[:first]:
+            began_s = time.process_time()
             took_s = contenders[name](block)
             if at >= 0:
                 seconds[name].append(took_s)
-    return seconds
+                busy[name].append(time.process_time() - began_s)
+    return seconds, busy
 
 
 def figures(seconds: Mapping[str, Sequence[float]], *, frames: int) -> dict[str, Any]:
@@ -204,9 +213,9 @@ def table(result: Mapping[str, Any]) -> str:
     """For people: frames a second of each, and its ratio to the loop."""
     width = max(len(name) for name in result["fps"])
     rows = [f"{result['input']} at {result['size']}, {result['rounds']} rounds of {result['frames']} frames in turn"]
-    rows.append(f"{'':{width}} {'fps':>7} {'ratio':>6}")
+    rows.append(f"{'':{width}} {'fps':>7} {'ratio':>6} {'CPU ms a frame':>15}")
     for name, fps in result["fps"].items():
-        rows.append(f"{name:{width}} {fps:7.1f} {result['ratio'].get(name, 1.0):6.2f}")
+        rows.append(f"{name:{width}} {fps:7.1f} {result['ratio'].get(name, 1.0):6.2f} {result['cpu_ms'][name]:15.1f}")
     return "\n".join(rows)
 
 

@@ -60,6 +60,7 @@ def test_json_has_one_ratio_a_model(
     assert list(result["fps"]) == [peers.PEER, "tiny"]
     assert list(result["ratio"]) == list(result["ratios"]) == list(result["backends"]) == ["tiny"]
     assert isinstance(result["ratio"]["tiny"], float)
+    assert min(result["cpu_ms"].values()) > 0
     assert len(result["ratios"]["tiny"]) == 2
     assert (result["size"], result["input"], result["frames"], result["rounds"]) == ("128x64", "clip.mp4", 5, 2)
     assert "red.onnx on ONNX Runtime" in result["peer"]
@@ -117,9 +118,10 @@ def test_contenders_take_turns_and_each_round_begins_with_another() -> None:
 
         return run_block
 
-    seconds = peers.take_turns({name: contender(name) for name in "abc"}, [], rounds=3)
+    seconds, busy = peers.take_turns({name: contender(name) for name in "abc"}, [], rounds=3)
     assert "".join(ran) == "cab" + "abc" + "bca" + "cab"
     assert seconds == {"a": [4, 9, 11], "b": [5, 7, 12], "c": [6, 8, 10]}
+    assert {name: len(own) for name, own in busy.items()} == {"a": 3, "b": 3, "c": 3}
 
 
 def test_figures_by_hand() -> None:
