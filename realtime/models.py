@@ -8,7 +8,7 @@ from pathlib import Path
 from bgcam.realtime.errors import ModelError
 
 # The best first, as measured on the held-out photos (models/README.md).
-BY_QUALITY = ("resnet50_half", "fast", "resnet50")
+BY_QUALITY = ("fast", "resnet50_half", "resnet50")
 DEFAULT_MODEL = BY_QUALITY[0]
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
 
