@@ -20,10 +20,7 @@ from bgcam.realtime.backends._engine_choice import Measured, fastest
 from bgcam.realtime.backends._engine_run import EngineNetwork
 from bgcam.realtime.backends.tensorrt import TensorRTBackend
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture

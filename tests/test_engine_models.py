@@ -21,10 +21,7 @@ from bgcam.realtime.backends.tensorrt_rtx import TensorRTRTXBackend
 from bgcam.realtime.errors import BackendError, ModelError
 from bgcam.realtime.spec import read_spec
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture

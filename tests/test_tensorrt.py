@@ -22,10 +22,7 @@ from bgcam.realtime.backends._engine_open import Opener
 from bgcam.realtime.backends.tensorrt import TensorRTBackend
 from bgcam.realtime.errors import BackendError
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture
