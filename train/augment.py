@@ -120,7 +120,7 @@ def jitter_colour(rng: Rng, rgb: U8, strength: float) -> U8:
 
 def how_many_people(rng: Rng) -> int:
     """In a room: mostly one, sometimes two or three, sometimes nobody."""
-    return int(rng.choice((0, 1, 2, 3), p=(0.1, 0.74, 0.13, 0.03)))
+    return int(rng.choice((0, 1, 2, 3), p=(0.15, 0.69, 0.13, 0.03)))
 
 
 def room(rng: Rng, background: U8, size_wh: tuple[int, int]) -> U8:
