@@ -124,12 +124,29 @@ def how_many_people(rng: Rng) -> int:
 
 
 def room(rng: Rng, background: U8, size_wh: tuple[int, int]) -> U8:
-    """A crop of a room, with its own light and sometimes out of focus."""
-    matrix = crop_matrix(rng, background.shape[1::-1], size_wh, zoom=(0.5, 1.0), max_angle_deg=3, stretch=0.25)
+    """A crop of a room, at times of one thing in it, with its own light and sometimes out of focus."""
+    zoom = (0.15, 0.5) if _chance(rng, 0.25) else (0.5, 1.0)
+    matrix = crop_matrix(rng, background.shape[1::-1], size_wh, zoom=zoom, max_angle_deg=3, stretch=0.25)
     rgb = jitter_colour(rng, _warp(background, matrix, size_wh, cv2.BORDER_REFLECT_101), 0.7)
     if _chance(rng, 0.3):
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.5, 2.5)).astype(np.uint8)
     return rgb
+
+
+def clutter(rng: Rng, scene: U8, other: U8) -> U8:
+    """A round thing as large as a person before a scene, cut from another room: what stands out need not be a person."""
+    h, w = scene.shape[:2]
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    waves = [np.cos(k * angles + rng.uniform(0, 2 * np.pi)) * rng.normal(0, 0.35 / k) for k in range(1, 6)]
+    radius_px = h * rng.uniform(0.15, 0.5) * np.clip(1 + np.sum(waves, 0), 0.2, 2.0)
+    centre = np.array([rng.uniform(0, w), rng.uniform(0.2, 1) * h])
+    corners = centre + radius_px[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+    mask = np.zeros((h, w), np.uint8)
+    cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255, cv2.LINE_AA)
+    matrix = crop_matrix(rng, other.shape[1::-1], (w, h), zoom=(0.1, 0.5), max_angle_deg=20, stretch=0.25)
+    thing = jitter_colour(rng, _warp(other, matrix, (w, h), cv2.BORDER_REFLECT_101), 0.7)
+    share = mask[..., None].astype(np.float32) / 255
+    return (thing * share + scene * (1 - share) + 0.5).astype(np.uint8)
 
 
 def paste(rng: Rng, people: list[Photo], scene: U8, scene_alpha: U8 | None = None) -> tuple[U8, U8]:

@@ -28,6 +28,12 @@ from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read
 from bgcam.train.sets import policy_of
 
 
+# The share of rooms with something large in them that is no person.
+CLUTTERED = 0.25
+# How much of an upright photo's draws for a wide picture paste the person: as it is, it would be a face cut at both ends.
+UPRIGHT_IN_WIDE = 0.8
+
+
 def in_validation(stem: str, share: float) -> bool:
     """Whether a photo belongs to the validation split: by its name alone, so that every run agrees."""
     policy = policy_of(stem)
@@ -144,6 +150,9 @@ class Sampler:
                 return index, photo
         raise ValueError("100 photos in a row could not be read: is the training folder damaged?")
 
+    def _draw_room(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        return self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
+
     def picture(
         self, rng: np.random.Generator, size_wh: tuple[int, int]
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -152,11 +161,16 @@ class Sampler:
         if self.style == "paper":
             return augment.paper(rng, photo, size_wh)
         policy = policy_of(self.photos.pairs[index].stem)
-        if len(self.backgrounds) and rng.random() < policy.paste:
-            room = self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
+        share = policy.paste
+        if share and photo.alpha.shape[0] > photo.alpha.shape[1] and size_wh[0] > size_wh[1]:
+            share = max(share, UPRIGHT_IN_WIDE)
+        if len(self.backgrounds) and rng.random() < share:
+            scene = augment.room(rng, self._draw_room(rng), size_wh)
+            if rng.random() < CLUTTERED:
+                scene = augment.clutter(rng, scene, self._draw_room(rng))
             people = augment.how_many_people(rng)
             others = [self._draw_photo(rng)[1] for _ in range(people - 1)]
-            return augment.paste(rng, [photo, *others][:people], augment.room(rng, room, size_wh))
+            return augment.paste(rng, [photo, *others][:people], scene)
         rgb, alpha = augment.as_it_is(rng, photo, size_wh, policy.zoom)
         if rng.random() < policy.join:
             return augment.paste(rng, [self._draw_photo(rng)[1]], rgb, alpha)
