@@ -23,8 +23,8 @@ BACKGROUND_HELP = (
     "or one that comes with bgcam (beach); default: blur"
 )
 OUTPUT_HELP = (
-    "virtual[:DEVICE], web[:PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given several "
-    "times; default: the virtual camera, or the web page where there is none"
+    "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given "
+    "several times; default: the virtual camera, or the web page where there is none"
 )
 WATCHDOG_HELP = (
     "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
@@ -58,6 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--camera", metavar="X", help="index, /dev path or part of the name; default: the first camera")
     source.add_argument("--input", metavar="X", help="a video, picture, folder or URL instead of the camera")
     parser.add_argument("--output", metavar="X", action="append", default=[], help=OUTPUT_HELP)
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="let the web page have an address that other machines can reach"
+    )
     parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
     parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
     parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")

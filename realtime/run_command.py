@@ -36,6 +36,7 @@ from bgcam.realtime.watch import Watch
 
 # SIGHUP, which Windows lacks, is a terminal that was closed.
 END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+LIVE_OUTPUTS = ("virtual", "web")
 # A source this slow is not taken for one that stalls: so many of its frames may be missing.
 PATIENCE_FRAMES = 2.5
 NO_VIRTUAL_CAMERA = (
@@ -71,28 +72,33 @@ def _run(options: Namespace) -> int:
             options.model = _chosen(options, source)
             matting = _open_matting(options)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
-        begun = FirstRead(PacedSource(source) if _watched(outputs) and not source.live else source)
+        hold = _all_watched(outputs) and _are_pictures(options.input)
+        begun = FirstRead(PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source)
         print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
+        if hold:
+            print("the last picture stays until Ctrl-C")
         behind = SafeBackground(background, begun.size_wh)
         watch = Watch(behind, watchdog_ms=max(options.watchdog_ms, PATIENCE_FRAMES * 1000 / begun.fps))
         # For those who watch, a frame is left out; a file of a face that fills the frame is not to be refused.
         check = MatteCheck() if background.needs_matte and _watched(outputs) else None
         # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
         find = matting or everything
-        if matting and source.live:
+        if matting and begun.live:
             find = StillMatting(matting)
         pipeline = Pipeline(begun, find, Chain(behind, look), [], watch=watch, check=check)
         with panic_button(watch.toggle_panic):
-            return run_to_outputs(pipeline, begun, outputs, backend=backend)
+            return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
 
-def run_to_outputs(pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str) -> int:
+def run_to_outputs(
+    pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str, allow_remote: bool = False
+) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
     Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole.
     """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
-        pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps)
+        pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
         names = [sink.name for sink in pipeline.sinks]
         status = Status(backend=backend, outputs=names, frames=source.frames, notice=pipeline.notice)
         with _aborting(pipeline.sinks):
@@ -147,12 +153,12 @@ def everything(frame: CameraFrame) -> CoarseMatte:
     return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
 
 
-def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float) -> list[Sink]:
+def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False) -> list[Sink]:
     """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
-            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps))
+            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote))
     return sinks
 
 
@@ -214,7 +220,16 @@ def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
 
 def _watched(outputs: list[str]) -> bool:
     """Whether somebody sees an output while it is made, so that a file has to play at its own rate."""
-    return any(output.partition(":")[0] in ("virtual", "web") for output in outputs)
+    return any(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
+
+
+def _all_watched(outputs: list[str]) -> bool:
+    return all(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
+
+
+def _are_pictures(input: str | None) -> bool:
+    """Whether the input would be over before somebody has opened the page."""
+    return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
 
 
 def _default_outputs() -> list[str]:

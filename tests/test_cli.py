@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from bgcam import __version__
 from bgcam.realtime import cli, devices, run_command
 from bgcam.realtime.devices import Device
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
 
 
 @pytest.fixture
@@ -221,12 +222,49 @@ def test_without_a_virtual_camera_the_picture_goes_to_the_web(
 
     monkeypatch.setattr(run_command, "open_sink", watching)
     monkeypatch.setattr(devices, "list_virtual_cameras", list)
-    code, _, err = bgcam("--input", "photo.png")
+    code, _, err = bgcam("--input", "clip.mp4")
     assert (code, asked) == (0, ["web"])
     assert "modprobe v4l2loopback exclusive_caps=1 card_label=bgcam" in one_line(err)
     monkeypatch.setattr(devices, "list_virtual_cameras", lambda: [Device("/dev/video9", "bgcam", 9, "v4l2 loopback")])
-    assert bgcam("--input", "photo.png")[0] == 0
+    assert bgcam("--input", "clip.mp4")[0] == 0
     assert asked == ["web", "virtual"]
+
+
+@pytest.mark.parametrize("spec", ["photo.png", "."])
+def test_pictures_stay_on_the_page_until_they_are_stopped(
+    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    real = run_command.open_sink
+    shown: list[int] = []
+
+    def watching(spec: str, **options: Any) -> Any:
+        sink = real(spec, **options)
+        write = sink.write
+
+        def writing(frame: ComposedFrame) -> None:
+            write(frame)
+            shown.append(frame.number)
+            if len(shown) == 10:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(sink, "write", writing)
+        return sink
+
+    monkeypatch.setattr(run_command, "open_sink", watching)
+    code, out, err = bgcam("--input", spec, "--background", "green", "--output", "web:0")
+    assert (code, err) == (0, "")
+    assert "the last picture stays until Ctrl-C\n" in out
+    assert max(shown) > 5
+
+
+def test_the_page_is_for_this_machine_unless_allowed(in_tmp: Path, bgcam: Run) -> None:
+    remote = ("--input", "clip.mp4", "--background", "green", "--output", "web:0.0.0.0:0")
+    code, out, err = bgcam(*remote)
+    assert code == 2
+    assert "who is in your network could watch" in one_line(err)
+    code, out, err = bgcam("--allow-remote", *remote)
+    assert (code, err) == (0, "")
+    assert re.search(r"^output: http://[^/]+:\d+/[\w-]{22}/$", out, re.MULTILINE)
 
 
 def test_when_a_second_output_cannot_be_opened_the_first_leaves_nothing(in_tmp: Path, bgcam: Run) -> None:

@@ -47,3 +47,16 @@ def test_close_ends_a_wait_at_once() -> None:
     started = time.monotonic()
     assert source.read() is None
     assert time.monotonic() - started < 5
+
+
+def test_a_held_source_gives_its_last_frame_until_it_is_closed() -> None:
+    source = PacedSource(Frames(step_s=0.001), hold=True)
+    assert (source.live, source.frames) == (True, None)
+    frames = [source.read() for _ in range(14)]
+    assert [frame.number for frame in frames if frame] == list(range(14))
+    assert all(frame and frames[9] and frame.bgr is frames[9].bgr for frame in frames[10:])
+    steps = np.diff([frame.time_s for frame in frames[9:] if frame])
+    np.testing.assert_allclose(steps, 1 / 25)
+    threading.Timer(0.05, source.close).start()
+    while source.read() is not None:
+        pass

@@ -12,15 +12,19 @@ from bgcam.realtime.frames import ComposedFrame
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
 DEVICES = {"virtual": "virtual:VirtualSink", "web": "web:WebSink", "null": "null:NullSink"}
+# With --allow-remote, some devices are others.
+REMOTE_DEVICES = DEVICES | {"web": "web:RemoteWebSink"}
 FILES = dict.fromkeys((".mp4", ".mkv", ".webm"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
 
-ACCEPTED = "virtual[:DEVICE or NAME], web[:PORT], a .mp4, .mkv, .webm, .png, .jpg or .webp file, FOLDER/, or null"
+ACCEPTED = (
+    "virtual[:DEVICE or NAME], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm, .png, .jpg or .webp file, FOLDER/, or null"
+)
 
 
 class Sink(Protocol):
-    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/").
+    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
 
     One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`).
     """
@@ -37,15 +41,16 @@ class Sink(Protocol):
         """Give up after an error: leave nothing that looks whole."""
 
 
-def open_sink(spec: str, *, size_wh: tuple[int, int], fps: float) -> Sink:
+def open_sink(spec: str, *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False) -> Sink:
     """Open the output that `spec` names (see ACCEPTED), for frames of `size_wh` at about `fps`.
 
     A picture file gets the last frame; a folder (a path that ends in / or exists) gets 00000.png and so on by frame
-    number. Raises UsageError for a spec of no kind, SinkError when the output cannot be opened.
+    number. allow_remote: whether other machines may watch the web page. Raises UsageError for a spec of no kind,
+    SinkError when the output cannot be opened.
     """
     word, colon, argument = spec.partition(":")
     if word in DEVICES and (argument or not colon):
-        return _make(DEVICES[word], argument, size_wh, fps)
+        return _make((REMOTE_DEVICES if allow_remote else DEVICES)[word], argument, size_wh, fps)
     if spec and (spec.endswith("/") or Path(spec).is_dir()):
         return _make(FOLDER, spec, size_wh, fps)
     target = FILES.get(Path(spec).suffix.lower())

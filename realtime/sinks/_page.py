@@ -18,20 +18,20 @@ PAGE = """<!doctype html>
   .stopped img { opacity: .25; }
 </style>
 <header><i></i><b>bgcam</b><span id="state">live</span></header>
-<main><img id="picture" src="/stream" alt="the live picture"></main>
+<main><img id="picture" src="stream" alt="the live picture"></main>
 <script>
   const picture = document.getElementById("picture");
   const state = document.getElementById("state");
   const say = (text, stopped) => { state.textContent = text; document.body.classList.toggle("stopped", stopped); };
-  const again = () => { picture.src = "/stream?" + Date.now(); };
+  const again = () => { picture.src = "stream?" + Date.now(); };
   picture.onerror = () => { say("no picture; trying again", true); setTimeout(again, 2000); };
   picture.onload = () => say("live", false);
   let gone = false;
   setInterval(async () => {
     try {
-      await fetch("/alive", {cache: "no-store"});
+      if (!(await fetch("alive", {cache: "no-store"})).ok) throw new Error("another run, with another key");
       if (gone) { gone = false; say("live", false); again(); }
-    } catch { gone = true; say("stopped; waiting for bgcam", true); }
+    } catch { gone = true; say("stopped; when bgcam runs again, open the address that it prints", true); }
   }, 2000);
 </script>
 """

@@ -10,20 +10,28 @@ from bgcam.realtime.sources import Source
 
 
 class PacedSource:
-    """A source whose frames come no earlier than their time; none is dropped. See `Source`."""
+    """A source whose frames come no earlier than their time; none is dropped. See `Source`.
 
-    def __init__(self, source: Source):
-        self._source = source
+    hold: whether the last frame is given again and again until `close`; as a camera, such a source has no end.
+    """
+
+    def __init__(self, source: Source, *, hold: bool = False):
+        self._source, self._hold = source, hold
+        self._last: CameraFrame | None = None
         self._closed = threading.Event()
         self._start_s: float | None = None
         self.name, self.size_wh, self.fps = source.name, source.size_wh, source.fps
-        self.live, self.drops, self.frames = source.live, source.drops, source.frames
+        self.live, self.drops, self.frames = source.live or hold, source.drops, None if hold else source.frames
 
     def read(self) -> CameraFrame | None:
         """The next frame, when it is due; None at the end, and at once after `close`."""
         frame = self._source.read()
+        if frame is None and self._hold and self._last is not None:
+            last = self._last
+            frame = CameraFrame(last.number + 1, last.bgr, last.time_s + 1 / self.fps, 0.0)
         if frame is None:
             return None
+        self._last = frame
         now_s = time.monotonic()
         if self._start_s is None:
             self._start_s = now_s - frame.time_s
