@@ -9,8 +9,10 @@ import cv2
 
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.sinks._web_guard import is_remote, parse_address
+from bgcam.realtime.sinks._web_guard import DEFAULT_PORT, is_remote, parse_address
 from bgcam.realtime.sinks._web_server import WebServer
+
+__all__ = ["DEFAULT_PORT", "RemoteWebSink", "WebSink"]
 
 _JPEG_QUALITY = 85
 
