@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.channel import Channel, GaveUp
+from bgcam.realtime.errors import SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
@@ -79,8 +80,10 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = True
 
     def notice(self) -> str:
-        """What people must know at once: that a card is up, and why. "" for nothing."""
-        return self.watch.notice if self.watch is not None else ""
+        """What people must know at once: that a card is up, and why, or that an output is gone. "" for nothing."""
+        notices = [self.watch.notice if self.watch is not None else ""]
+        notices += [getattr(sink, "notice", "") for sink in self.sinks]
+        return "; ".join(filter(None, notices))
 
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
@@ -96,7 +99,7 @@ class Pipeline(Generic[AnyMatte]):
         ]
         try:
             if self.watch is not None:
-                self.watch.begin(self.sinks, on_failure=self._fail)
+                self.watch.begin(self.sinks, on_failure=self._fail, keep=self._source.live)
             for thread in threads:
                 thread.start()
             self._wait(threads, on_tick)
@@ -154,7 +157,8 @@ class Pipeline(Generic[AnyMatte]):
                 if self.stopped:  # it was closed under our hands to wake it up
                     break
                 # A camera may come back. A file that broke would end at the next read, as if it were whole.
-                if self.watch is None or not self.watch.guards or not self._source.live:
+                goes_on = self.watch is not None and (self.watch.guards or isinstance(error, SourceWaits))
+                if self.watch is None or not goes_on or not self._source.live:
                     raise
                 failed = error
                 self.watch.trouble(error)

@@ -16,7 +16,7 @@ import numpy as np
 
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.errors import SourceError, UsageError
+from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
@@ -95,7 +95,8 @@ def run_to_outputs(
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
-    Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole.
+    Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole. SinkError,
+    after all is done, when a file could not be written to the end and the other outputs went on.
     """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
@@ -108,6 +109,8 @@ def run_to_outputs(
     unfinished = pipeline.stopped and not source.live and summary.frames != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
     print(f"{cut}{summary}", flush=True)
+    if pipeline.watch is not None and pipeline.watch.lost:
+        raise SinkError("; ".join(pipeline.watch.lost))
     return int(unfinished)
 
 

@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bgcam.realtime.channel import GaveUp
-from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.errors import BgcamError, SinkError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 
 WATCHDOG_MS = 500.0
 # Longer than a camera's own patience, so that its error is the one to be told.
 GIVE_UP_S = 20.0
+# A tick that takes so long was no tick: the process was stopped, or the machine slept.
+FROZEN_S = 1.0
 TICK_S = 0.01
 # A card is repeated, so that who starts to watch sees one.
 CARD_EVERY_S = 0.1
@@ -53,15 +55,17 @@ class Watch:
     """Guards the sinks of one run.
 
     watchdog_ms: after so long without a new picture, the live sinks get cards. give_up_s: after so long without a
-    picture that could have been shown, the run ends. panic: cards only, until it is False again; set from anywhere,
-    a signal handler too.
+    picture that could have been shown, the run ends, unless the source waits for its camera. panic: cards only, until it is False again; set from anywhere,
+    a signal handler too. lost: what became of the files that could not be written any more, a line each.
     """
 
     def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
         self.panic = False
         self.cards_shown = 0
+        self.lost: list[str] = []
         self._cards, self._watchdog_s, self._give_up_s = cards, watchdog_ms / 1000, give_up_s
         self._outputs: list[_Output] = []
+        self._keep = False
         self._error: Exception | None = None
         self._number = 0
         self._good_s = 0.0
@@ -83,17 +87,19 @@ class Watch:
         if self.panic:
             return "PANIC: background only, until p or SIGUSR1"
         if self._error is not None:
-            return f"background only: {' '.join(str(self._error).split())}"
+            shown = "background only: " if self.guards else ""
+            return f"{shown}{' '.join(str(self._error).split())}"
         if any(output.live and output.shows_card for output in self._outputs):
             return "background only: no new picture"
-        return ""
+        return "; ".join(self.lost)
 
-    def begin(self, sinks: Sequence[Sink], *, on_failure: Callable[[BaseException], None]) -> None:
+    def begin(self, sinks: Sequence[Sink], *, on_failure: Callable[[BaseException], None], keep: bool = False) -> None:
         """Show the first card and start to watch. on_failure: told when a sink fails, or nothing good comes for long.
 
+        keep: whether what was recorded cannot be made again, so that a file that fails is closed, not removed.
         Raises what a sink raises.
         """
-        self._outputs = [_Output(sink) for sink in sinks]
+        self._outputs, self._keep = [_Output(sink) for sink in sinks], keep
         self._good_s = time.monotonic()
         if not self.guards:
             return
@@ -106,26 +112,49 @@ class Watch:
     def trouble(self, error: Exception) -> None:
         """The source failed: cards at once, until the next good picture."""
         self._error = error
+        if isinstance(error, SourceWaits):
+            self._good_s = time.monotonic()
 
     def instead_of(self, frame: CameraFrame | ComposedFrame) -> ComposedFrame:
         """The card in a frame's place."""
         return self._cards.card(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
 
     def write(self, frame: ComposedFrame, failed: Exception | None) -> None:
-        """Write to all sinks. failed: why it is a card, if it is. Raises what they raise; GaveUp after `end`."""
+        """Write to all sinks. failed: why it is a card, if it is. GaveUp after `end`.
+
+        A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
+        """
         self._number, self._error = frame.number, failed
         shown = frame
-        for output in self._outputs:
+        for output in list(self._outputs):
             with output.lock:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
                 if self.panic and failed is None:
                     shown = self.instead_of(frame)
-                output.write(shown, is_card=shown is not frame or failed is not None)
+                try:
+                    output.write(shown, is_card=shown is not frame or failed is not None)
+                except Exception as error:
+                    if output.live or not (self._keep or self.guards):
+                        raise
+                    self._give_up(output, error)
         self.cards_shown += shown is not frame or failed is not None
         if failed is None:
             self._good_s = time.monotonic()
+
+    def _give_up(self, output: _Output, error: Exception) -> None:
+        """Close a file that failed, with what came before. Raises the error when no output is left."""
+        self._outputs = [other for other in self._outputs if other is not output]
+        try:
+            output.sink.close()
+            kept = "what came before is kept"
+        except Exception:  # the first error is the one to tell
+            output.sink.abort()
+            kept = "it could not be kept"
+        self.lost.append(f"{error}; {kept}")
+        if not self._outputs:
+            raise SinkError(self.lost[-1]) from error
 
     def end(self) -> None:
         """A last card for the live sinks, and nothing after it. May be called twice."""
@@ -145,7 +174,7 @@ class Watch:
 
     def _run(self, on_failure: Callable[[BaseException], None]) -> None:
         try:
-            while not self._stop.wait(TICK_S):
+            while not self._tick():
                 for output in self._outputs:
                     # A sink that is being written to is asked again at the next tick.
                     if output.live and output.lock.acquire(blocking=False):
@@ -161,6 +190,15 @@ class Watch:
                     )
         except BaseException as error:
             on_failure(error)
+
+    def _tick(self) -> bool:
+        """Wait for the next look; True at the end. The time in which nothing could run counts for nobody's fault."""
+        begun_s = time.monotonic()
+        ended = self._stop.wait(TICK_S)
+        waited_s = time.monotonic() - begun_s
+        if waited_s > FROZEN_S:
+            self._good_s += waited_s
+        return ended
 
     def _due(self, output: _Output) -> bool:
         age_s = time.monotonic() - output.wrote_s

@@ -43,7 +43,11 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether a write failed for want of space; FFmpeg's errors carry `errno` too."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def advice(error: BaseException) -> str:
-    """What to do about a failed write; FFmpeg's errors carry `errno` too."""
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    return "free some space" if full else "check the folder and its rights"
+    """What to do about a failed write."""
+    return "free some space" if is_full(error) else "check the folder and its rights"

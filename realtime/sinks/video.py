@@ -16,6 +16,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
+from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
@@ -44,7 +45,7 @@ class VideoSink:
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
     time is number / fps where its own time is within half a frame of that, otherwise its own. Without a single frame
-    no file is left.
+    no file is left. When the disk is full, `write` raises, and `close` still makes a whole video of what came before.
     """
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float) -> None:
@@ -56,13 +57,13 @@ class VideoSink:
         self._start: tuple[int, float] | None = None
         self._last_pts = -1
         self._reformatter = VideoReformatter()
+        self._file: ReservedFile | None = None
         self._container: av.container.OutputContainer | None = None
         check_writable(self._path)
         kind = _KINDS[self._path.suffix.lower()]
         try:
-            self._container = av.open(
-                str(self._part), "w", format=kind.container, container_options=kind.container_options
-            )
+            self._file = ReservedFile(self._part)
+            self._container = av.open(self._file, "w", format=kind.container, container_options=kind.container_options)
             stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=dict(kind.options))
             self._stream = cast(av.VideoStream, stream)
             self._stream.width, self._stream.height = self._size_wh
@@ -75,14 +76,17 @@ class VideoSink:
             context.color_trc = ColorTrc.BT709
             self._container.start_encoding()  # a size or place that cannot work is said now
         except (OSError, ValueError, av.error.FFmpegError) as error:
+            said = self._error(error)
             self.abort()
-            raise self._error(error) from error
+            raise said from error
 
     def write(self, frame: ComposedFrame) -> None:
-        if self._container is None:
+        if self._container is None or self._file is None:
             raise SinkError(f"{self.name}: the file is closed already; open it again")
         try:
             self._container.mux(self._stream.encode(self._yuv(frame)))
+            if self._file.full is not None:
+                raise self._file.full
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise self._error(error) from error
 
@@ -95,10 +99,12 @@ class VideoSink:
         try:
             self._container.mux(self._stream.encode(None))
             self._container.close()
+            self._close_file()
             self._part.replace(self._path)
         except (OSError, ValueError, av.error.FFmpegError) as error:
+            said = self._error(error)
             self.abort()
-            raise self._error(error) from error
+            raise said from error
         self._container = None
 
     def abort(self) -> None:
@@ -106,7 +112,14 @@ class VideoSink:
             with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):  # a full disk fails here once more
                 self._container.close()
             self._container = None
+        if self._file is not None:
+            self._close_file()
             remove(self._part)
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _yuv(self, frame: ComposedFrame) -> VideoFrame:
         bgr = VideoFrame.from_ndarray(to_size(frame.bgr, self._size_wh), format="bgr24")
@@ -133,6 +146,8 @@ class VideoSink:
         return self._last_pts
 
     def _error(self, error: Exception) -> SinkError:
+        if self._file is not None and self._file.full is not None:
+            error = self._file.full  # PyAV tells only that a write failed
         reason = getattr(error, "strerror", None) or str(error)
         return SinkError(f"{self._path}: the video cannot be written ({reason}); {advice(error)}")
 
