@@ -78,7 +78,39 @@ def _devices(options: Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str | None, Callable[[Namespace], int]] = {None: _run, "matte": _matte, "devices": _devices}
+def _doctor(options: Namespace) -> int:
+    from bgcam.realtime.doctor.command import doctor
+
+    return doctor(options)
+
+
+def _install_camera(options: Namespace) -> int:
+    from bgcam.realtime.install.camera import install_camera
+
+    return install_camera(options)
+
+
+def _install_service(options: Namespace) -> int:
+    from bgcam.realtime.install.service import install_service
+
+    return install_service(options)
+
+
+def _uninstall_service(options: Namespace) -> int:
+    from bgcam.realtime.install.service import uninstall_service
+
+    return uninstall_service(options)
+
+
+COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
+    None: _run,
+    "matte": _matte,
+    "devices": _devices,
+    "doctor": _doctor,
+    "install-camera": _install_camera,
+    "install-service": _install_service,
+    "uninstall-service": _uninstall_service,
+}
 
 
 def _say(message: str) -> None:

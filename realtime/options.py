@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from bgcam import __version__
 from bgcam.realtime.look import FRAMES, VIEWS
+from bgcam.realtime.setup_options import add_setup_commands
 
 EXAMPLES = """\
 examples:
@@ -44,7 +45,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of `bgcam`; `command` is None, "matte", "devices" or "demo"."""
+    """The parser of `bgcam`; `command` is None or the name of another command, such as "matte"."""
     parser = OneLineParser(
         prog="bgcam",
         description="Replace what a webcam shows behind a person, in real time.",
@@ -76,7 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     matte.add_argument("--cutout", action="store_true", help="write the person with transparency (RGBA) instead")
     _add_model_options(matte, top=False)
     devices = commands.add_parser("devices", help="list cameras and virtual cameras", allow_abbrev=False)
-    _add_debug(devices, top=False)
+    for added in (devices, *add_setup_commands(commands)):
+        _add_debug(added, top=False)
     commands.add_parser("demo", help="show what bgcam does on a clip that it makes itself", add_help=False)
     return parser
 

@@ -1,0 +1,114 @@
+"""Checks of what finds the person: the models' files, the backends that run them, and the cache; and the web page."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.backends import CARD_MODULES, auto_order
+from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.doctor.machine import Machine
+from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.models import MODELS_FOLDER, find_model, shipped_models
+
+BACKEND_TIMEOUT_S = 120
+# alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
+WRONG_ABOVE = 0.1
+CHECKSUMS = "SHA256SUMS"
+
+
+def check_model(machine: Machine, *, folder: Path = MODELS_FOLDER) -> Finding:
+    """The model's file, and the checksums of all that come with bgcam, by sha256sum's file beside them."""
+    try:
+        path = find_model(machine.model)
+    except BgcamError as error:
+        return Finding("model", PROBLEM, str(error), advice="install bgcam again" if machine.model == "auto" else "")
+    sums = checksums(folder)
+    wrong = [name for name, digest in sums.items() if _sha256(folder / name) != digest]
+    if wrong:
+        found = f"{', '.join(wrong)}: not the file that was shipped"
+        verdict = PROBLEM if path.name in wrong or machine.model == "auto" else WARNING
+        return Finding("model", verdict, found, advice="install bgcam again")
+    found = machine.model if machine.model != "auto" else ", ".join(shipped_models())
+    return Finding("model", OK, f"{found}; checksums as shipped" if path.name in sums else found)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """{file's name: SHA-256 in hex} of sha256sum's file; empty where there is none."""
+    try:
+        lines = (folder / CHECKSUMS).read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
+    return {name.lstrip("*"): digest.lower() for digest, name in pairs}
+
+
+def check_backends(machine: Machine) -> list[Finding]:
+    """Each backend that "auto" would try, or the one that is asked for, finds the demo's person and is timed."""
+    names = [machine.backend] if machine.backend != "auto" else auto_order()
+    try:
+        path = find_model(machine.model)
+    except BgcamError:
+        return []
+    findings = []
+    times_ms: dict[str, float] = {}
+    for name in names:
+        told = machine.probe("backend", name, str(path), timeout_s=BACKEND_TIMEOUT_S)
+        findings.append(_judge(name, told, times_ms))
+        if "error" not in told:
+            times_ms[name] = told["matte_ms"]
+    if not times_ms:
+        return [replace(found, verdict=PROBLEM) for found in findings]
+    # One that is not installed is no loss where another works.
+    return [found for found in findings if "is not installed" not in found.found]
+
+
+def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float]) -> Finding:
+    if "error" in told:
+        what, _, cure = str(told["error"]).partition("; run: ")
+        return Finding(name, WARNING, what, cure)
+    matte_ms: float = told["matte_ms"]
+    found = f"{told['description']}: {matte_ms:.1f} ms a matte"
+    if told["error_mean"] > WRONG_ABOVE:
+        advice = "its mattes are wrong; choose another with --backend, and report this"
+        return Finding(name, WARNING, f"{found}, but it does not find the person in the demo", advice=advice)
+    if name in CARD_MODULES and "CPU" in told["description"]:
+        return Finding(name, WARNING, f"{found}: not on the card yet", advice="run bgcam until it says it is ready")
+    slower = [other for other, other_ms in times_ms.items() if other not in CARD_MODULES and other_ms < matte_ms]
+    if name in CARD_MODULES and slower:
+        return Finding(name, WARNING, f"{found}, slower than the processor by {slower[0]}", advice="see nvidia-smi")
+    return Finding(name, OK, found)
+
+
+def check_cache(machine: Machine) -> Finding:
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("bgcam", appauthor=False)
+    reason = machine.system.why_not_writable(folder)
+    if reason:
+        found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
+        mend = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
+        return Finding("cache", WARNING, found, mend)
+    return Finding("cache", OK, f"{folder}")
+
+
+def check_web_page(machine: Machine) -> Finding | None:
+    """Where there is no virtual camera the picture goes to a web page."""
+    if machine.virtual_camera:
+        return None
+    from bgcam.realtime.sinks.web import DEFAULT_PORT
+
+    if machine.system.port_is_free(DEFAULT_PORT):
+        return Finding("web page", OK, f"port {DEFAULT_PORT} is free")
+    found = f"port {DEFAULT_PORT} is taken, by another bgcam perhaps"
+    return Finding("web page", PROBLEM, found, advice="close it, or: bgcam --output web:0")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,84 @@
+"""What doctor shows: a screen for people, JSON for bug reports."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import re
+import textwrap
+from pathlib import Path
+
+from bgcam import __version__
+from bgcam.realtime.doctor.checks import Examined
+from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
+
+_COLOURS = {OK: "\033[32m", WARNING: "\033[33m", PROBLEM: "\033[31m"}
+_INDENT = 11
+_NAMES = 16
+_HOMES = re.compile(r"(/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s'\"]+")
+
+
+def as_text(examined: Examined, *, width: int, colour: bool = False) -> str:
+    """The screen, lines of at most `width` columns but for commands, which stay whole to be copied."""
+    lines = []
+    for title, findings in examined.sections.items():
+        lines += [title, *(line for finding in findings for line in _lines(finding, width, colour)), ""]
+    return "\n".join([*lines, *textwrap.wrap(summary(examined), width)])
+
+
+def summary(examined: Examined) -> str:
+    """One sentence: would it run, and what next."""
+    mendable = any(finding.command for finding in examined.findings if finding.verdict != OK)
+    fix = "; `bgcam doctor --fix` goes through the commands above, and asks before each" if mendable else ""
+    problems = [finding.what for finding in examined.findings if finding.verdict == PROBLEM]
+    if problems:
+        return f"bgcam would not run yet. What is in the way: {', '.join(problems)}{fix}."
+    if not examined.has_virtual_camera:
+        return f"bgcam would run, but on a web page only: calls need the virtual camera{fix}."
+    return f"bgcam is ready: start it, then pick the virtual camera in the call{fix}."
+
+
+def as_json(examined: Examined) -> str:
+    """The same for programs, without names of users, homes and machines."""
+    told = {
+        "bgcam": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "ready": examined.ready,
+        "output": "virtual camera" if examined.has_virtual_camera else "web page",
+        "checks": [{"section": name} | vars(finding) for name, found in examined.sections.items() for finding in found],
+    }
+    return anonymous(json.dumps(told, indent=1, ensure_ascii=False))
+
+
+def anonymous(text: str) -> str:
+    """The text without this user's name, home folder and machine's name, or anybody's home."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    text = text.replace(str(Path.home()), "~") if str(Path.home()) != "/" else text
+    text = _HOMES.sub("~", text)
+    for name, stand_in in ((user, "USER"), (platform.node(), "MACHINE")):
+        if name and name not in ("root", "localhost"):
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", stand_in, text)
+    return text
+
+
+def wants_colour(is_terminal: bool) -> bool:
+    """Whether the screen may have colours (https://no-color.org)."""
+    return is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def _lines(finding: Finding, width: int, colour: bool) -> list[str]:
+    indent = " " * (_INDENT + _NAMES)
+    verdict = f"  {finding.verdict:<{_INDENT - 2}}"
+    found = textwrap.wrap(finding.found, width - len(indent)) or [""]
+    lines = [f"{finding.what:<{_NAMES - 1}} {found[0]}", *(indent + line for line in found[1:])]
+    lines[0] = (f"{_COLOURS[finding.verdict]}{verdict}\033[0m" if colour else verdict) + lines[0]
+    if finding.command:
+        lines.append(f"{indent}$ {finding.command}")
+    advice = textwrap.wrap(f"-> {finding.advice}", width - len(indent), subsequent_indent="   ")
+    return lines + [indent + line for line in advice if finding.advice]
