@@ -3,6 +3,7 @@
     BgcamError                  caught by the command: printed as `bgcam: ...`, exit 1
     ├── UsageError (ValueError)     an option's value makes no sense: exit 2
     ├── SourceError (OSError)       a camera, file, picture or folder cannot be read
+    │   └── SourceWaits                 a camera gives no frames now, and is waited for, however long that takes
     ├── SinkError (OSError)         an output cannot be opened or written
     ├── BackgroundError (OSError)   a background cannot be read
     ├── ModelError (ValueError)     a model file is not one of ours, or damaged
@@ -22,6 +23,10 @@ class UsageError(BgcamError, ValueError):
 
 class SourceError(BgcamError, OSError):
     """A camera, file, picture or folder cannot be read."""
+
+
+class SourceWaits(SourceError):
+    """A camera gives no frames now, and is waited for, however long that takes."""
 
 
 class SinkError(BgcamError, OSError):
