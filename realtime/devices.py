@@ -1,14 +1,17 @@
-"""The cameras and virtual cameras of this machine, by V4L2. Elsewhere than on Linux the lists are empty."""
+"""The cameras and virtual cameras of this machine: by V4L2 on Linux, cameras alone by what Windows and macOS offer."""
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bgcam.realtime.errors import SourceError
+from bgcam.realtime.v4l2 import HeldFormat, output_format
 
 LOOPBACK_DRIVER = "v4l2 loopback"
 
@@ -21,23 +24,22 @@ _QUERYCAP = struct.Struct("=16s32s32sIII12x")
 _CAPTURE = 0x00000001 | 0x00001000  # single and multi-planar
 _DEVICE_CAPS = 0x80000000
 
-# struct v4l2_format: a u32 type, then a union of 200 bytes that is aligned like a pointer.
-_FORMAT_AT = struct.calcsize("P")
-_FORMAT_BYTES = _FORMAT_AT + 200
-_VIDIOC_G_FMT = 0xC0005604 | _FORMAT_BYTES << 16
-_BUF_TYPE_VIDEO_OUTPUT = 2
+# OpenCV's numbers of its backends for cameras.
+_AVFOUNDATION, _MSMF = 1200, 1400
 
 
 @dataclass(frozen=True)
 class Device:
     """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
-    says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None."""
+    says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None. bus: where it
+    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or ""."""
 
     path: str
     name: str
     index: int
     driver: str
     by_id: str | None = None
+    bus: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} ({self.name})"
@@ -45,19 +47,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Capability:
-    """What VIDIOC_QUERYCAP says: driver and card label, and the V4L2_CAP_* bits of this node."""
+    """What VIDIOC_QUERYCAP says: driver, card label, the V4L2_CAP_* bits of this node, and where it is plugged in."""
 
     driver: str
     card: str
     bits: int
-
-
-@dataclass(frozen=True)
-class HeldFormat:
-    """The picture format that a driver holds. fourcc: V4L2's, "YU12" for I420."""
-
-    size_wh: tuple[int, int]
-    fourcc: str
+    bus: str = ""
 
 
 QueryCap = Callable[[str], Capability]
@@ -65,36 +60,34 @@ QueryCap = Callable[[str], Capability]
 
 def query_capability(path: str) -> Capability:
     """Ask the driver what it is. Raises OSError."""
+    with opened(path) as descriptor:
+        return capability_of(descriptor)
+
+
+def capability_of(descriptor: int) -> Capability:
+    """The same of an open device. Raises OSError."""
     import fcntl
 
-    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        answer = bytearray(_QUERYCAP.size)
-        fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, answer)
-    finally:
-        os.close(descriptor)
-    driver, card, _bus, _version, everything, node = _QUERYCAP.unpack(answer)
-    return Capability(_text(driver), _text(card), node if everything & _DEVICE_CAPS else everything)
+    answer = bytearray(_QUERYCAP.size)
+    fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, answer)
+    driver, card, bus, _version, everything, node = _QUERYCAP.unpack(answer)
+    return Capability(_text(driver), _text(card), node if everything & _DEVICE_CAPS else everything, _text(bus))
 
 
 def held_output_format(path: str) -> HeldFormat:
     """The format that an output device holds now (VIDIOC_G_FMT). Raises OSError."""
-    import fcntl
+    with opened(path) as descriptor:
+        return output_format(descriptor)
 
-    request = bytearray(_FORMAT_BYTES)
-    struct.pack_into("=I", request, 0, _BUF_TYPE_VIDEO_OUTPUT)
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A device's descriptor, for asking it things. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
-        fcntl.ioctl(descriptor, _VIDIOC_G_FMT, request)
+        yield descriptor
     finally:
         os.close(descriptor)
-    return unpack_format(bytes(request))
-
-
-def unpack_format(answer: bytes) -> HeldFormat:
-    """Width, height and fourcc out of the bytes of a `struct v4l2_format`."""
-    width, height, fourcc = struct.unpack_from("=II4s", answer, _FORMAT_AT)
-    return HeldFormat((width, height), fourcc.decode("latin-1"))
 
 
 def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
@@ -102,6 +95,8 @@ def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap =
 
     A camera that this user may not open is listed too, with driver "": opening it then says what to do.
     """
+    if sys.platform != "linux":
+        return list_foreign_cameras()
 
     def keep(found: Capability) -> bool:
         return not found.driver or (bool(found.bits & _CAPTURE) and found.driver != LOOPBACK_DRIVER)
@@ -115,6 +110,22 @@ def list_virtual_cameras(
     """Devices of the v4l2loopback module, by number, whoever writes to them now."""
     # With exclusive_caps the output bit vanishes while a writer streams, so the driver's name decides.
     return _list(lambda found: found.driver == LOOPBACK_DRIVER, sysfs=sysfs, dev=dev, querycap=querycap)
+
+
+def list_foreign_cameras() -> list[Device]:
+    """Cameras on Windows (Media Foundation) and macOS (AVFoundation); none where cv2-enumerate-cameras is missing.
+
+    index: what `cv2.VideoCapture` takes, its backend included.
+    """
+    import importlib
+
+    try:
+        enumerate_cameras = importlib.import_module("cv2_enumerate_cameras").enumerate_cameras
+    except ImportError:
+        return []
+    backend = {"win32": _MSMF, "darwin": _AVFOUNDATION}.get(sys.platform)
+    found = [] if backend is None else [(backend + info.index, info) for info in enumerate_cameras(backend)]
+    return [Device(info.path or f"camera {at}", info.name, at, "", info.path or None) for at, info in found]
 
 
 def find_device(devices: Sequence[Device], wanted: str) -> Device:
@@ -153,7 +164,7 @@ def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, queryca
         capability = _capability(node, path, querycap)
         if capability is not None and keep(capability):
             link = by_id.get(os.path.realpath(path))
-            found.append(Device(path, capability.card, int(number), capability.driver, link))
+            found.append(Device(path, capability.card, int(number), capability.driver, link, capability.bus))
     return sorted(found, key=lambda device: device.index)
 
 

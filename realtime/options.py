@@ -31,7 +31,10 @@ WATCHDOG_HELP = (
     "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
     "default: 500. The key p, or SIGUSR1, shows it at once and until the next p"
 )
-
+ON_DEMAND_HELP = (
+    "let go of the camera while nobody watches the virtual camera, which meanwhile shows the background alone, or grey "
+    "before a blurred room"
+)
 
 EDGES = ("shrink", "grow", "sharp")
 
@@ -62,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-remote", action="store_true", help="let the web page have an address that other machines can reach"
     )
+    parser.add_argument("--on-demand", action="store_true", help=ON_DEMAND_HELP)
     parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
     parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
     parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")

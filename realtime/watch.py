@@ -55,8 +55,9 @@ class Watch:
     """Guards the sinks of one run.
 
     watchdog_ms: after so long without a new picture, the live sinks get cards. give_up_s: after so long without a
-    picture that could have been shown, the run ends, unless the source waits for its camera. panic: cards only, until it is False again; set from anywhere,
-    a signal handler too. lost: what became of the files that could not be written any more, a line each.
+    picture that could have been shown, the run ends, unless the source waits for its camera. panic: cards only, until
+    it is False again; set from anywhere, a signal handler too. lost: what became of the files that could not be written
+    any more, a line each.
     """
 
     def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):

@@ -1,17 +1,25 @@
 """The live camera, on a fake capture: the newest frame wins, drops are counted, unplugging is an error."""
 
+import subprocess
+import sys
 import threading
 import time
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from bgcam.realtime.devices import Device
-from bgcam.realtime.errors import SourceError
-from bgcam.realtime.sources.camera import CameraSource, open_camera
+from bgcam.realtime.errors import SourceError, SourceWaits
+from bgcam.realtime.sources import capture
+from bgcam.realtime.sources.camera import open_camera, same_camera
+from bgcam.realtime.sources.capture import CameraSource, pick_fourcc
+from bgcam.realtime.v4l2 import Mode
 
 SIZE_WH = (64, 48)
+HD = (1280, 720)
 
 
 class FakeCapture:
@@ -127,7 +135,7 @@ def test_camera_whose_driver_throws_breaks_the_read(fake, camera, monkeypatch):
 
 def test_camera_that_does_not_open_or_gives_nothing_is_let_go():
     shut = FakeCapture(opened=False)
-    with pytest.raises(SourceError, match=r"cam: cannot be opened; another program may hold it"):
+    with pytest.raises(SourceError, match=r"cam: cannot be opened; another program may hold it: close that"):
         CameraSource(0, name="cam", opener=lambda _target: shut)
     dead = FakeCapture()
     dead.plugged = False
@@ -137,12 +145,65 @@ def test_camera_that_does_not_open_or_gives_nothing_is_let_go():
     assert dead.released.is_set()
 
 
-def test_camera_without_permission():
+def test_camera_without_permission(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    (tmp_path / "video0").touch()
     with pytest.raises(SourceError, match="usermod -aG video"):
-        CameraSource("/dev/video-that-is-not-there", name="cam", opener=lambda _target: FakeCapture(opened=False))
+        CameraSource(str(tmp_path / "video0"), name="cam", opener=lambda _target: FakeCapture(opened=False))
 
 
-CAMERAS = [Device("/dev/video0", "Front", 0, "uvcvideo"), Device("/dev/video2", "Back", 2, "uvcvideo")]
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_busy_camera_says_who_holds_it(tmp_path):
+    path = tmp_path / "video0"
+    path.touch()
+    with path.open() as held:
+        other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held.fileno()])
+        try:
+            with pytest.raises(SourceError, match=rf"cam: cannot be opened; \S+ \(pid {other.pid}\) holds it: close"):
+                CameraSource(str(path), name="cam", opener=lambda _target: FakeCapture(opened=False))
+        finally:
+            other.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("modes", "fourcc"),
+    [
+        ([], "MJPG"),
+        ([("YUYV", HD, 10.0), ("MJPG", HD, 30.0)], "MJPG"),
+        ([("YUYV", HD, 60.0), ("MJPG", HD, 29.97)], "MJPG"),  # raw could be faster, but this is enough
+        ([("MJPG", HD, 15.0), ("NV12", HD, 30.0)], "NV12"),
+        ([("MJPG", (640, 480), 30.0), ("YUYV", HD, 5.0)], "YUYV"),
+        ([("H264", HD, 30.0), ("YUYV", (640, 480), 30.0)], "YUYV"),  # OpenCV makes no picture of the first
+        ([("H264", HD, 30.0)], "MJPG"),
+    ],
+)
+def test_the_format_is_mjpg_where_it_gives_size_and_rate(modes, fourcc):
+    assert pick_fourcc([Mode(*mode) for mode in modes], HD, 30) == fourcc
+
+
+def test_what_was_asked_for_is_told_where_the_driver_gives_another(fake, camera):
+    assert camera.note == "asked for 1920x1080 at 60 fps"
+    same = FakeCapture()
+    source = CameraSource(0, name="cam", size_wh=SIZE_WH, fps=25, opener=lambda _target: same)
+    same.plugged = False
+    source.close()
+    assert source.note == ""
+
+
+def test_a_camera_that_hangs_is_let_go_after_seconds(monkeypatch):
+    monkeypatch.setattr(capture, "_FAILED_S", 0.05)
+    slow = FakeCapture()
+    slow.read = lambda: (time.sleep(0.1), (False, None))[1]
+    begun_s = time.monotonic()
+    with pytest.raises(SourceError, match="gives no picture"):
+        CameraSource(0, name="cam", opener=lambda _target: slow)
+    assert time.monotonic() - begun_s < 0.4  # one read, not five
+
+
+CAMERAS = [
+    Device("/dev/video0", "Front", 0, "uvcvideo", None, "usb-1"),
+    Device("/dev/video2", "Back", 2, "uvcvideo", None, "usb-2"),
+]
 
 
 @pytest.mark.parametrize(("wanted", "target"), [(None, "/dev/video0"), ("2", "/dev/video2"), ("back", "/dev/video2")])
@@ -155,7 +216,7 @@ def test_camera_choice(wanted, target, monkeypatch):
         seen.append(asked)
         return fake
 
-    source = open_camera(wanted, cameras=CAMERAS, virtual=[], mirror=True, opener=opener)
+    source = open_camera(wanted, cameras=lambda: CAMERAS, virtual=list, mirror=True, opener=opener)
     fake.plugged = False
     source.close()
     assert seen == [target]
@@ -164,6 +225,93 @@ def test_camera_choice(wanted, target, monkeypatch):
 def test_no_camera_and_a_path_that_is_not_there(monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(SourceError, match="no camera found; plug one in, or give a file with --input"):
-        open_camera(None, cameras=[])
+        open_camera(None, cameras=list, virtual=list)
     with pytest.raises(SourceError, match="no camera at /dev/video99"):
-        open_camera("/dev/video99", cameras=CAMERAS, virtual=[])
+        open_camera("/dev/video99", cameras=lambda: CAMERAS, virtual=list)
+
+
+def test_elsewhere_a_camera_is_named_by_its_number_or_by_the_systems_name(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    seen = []
+
+    def opener(asked):
+        seen.append(asked)
+        return FakeCapture(opened=False)
+
+    there = [Device("0x80", "FaceTime HD Camera", 1201, "", "0x80")]
+    for wanted, cameras in (("1", []), (None, []), ("facetime", there), (None, there)):
+        with pytest.raises(SourceError, match="cannot be opened"):
+            open_camera(wanted, cameras=lambda cameras=cameras: cameras, virtual=list, opener=opener)
+    assert seen == [1, 0, 1201, 1201]
+
+
+def test_a_lost_camera_is_found_again_under_another_number(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    there, opened = list(CAMERAS), []
+
+    def opener(target):
+        opened.append((target, FakeCapture(size_wh=SIZE_WH if len(opened) < 1 else (32, 32))))
+        return opened[-1][1]
+
+    source = open_camera("front", cameras=lambda: list(there), virtual=list, opener=opener)
+    try:
+        first = source.read()
+        there[:] = [CAMERAS[1]]
+        opened[0][1].plugged = False
+        with pytest.raises(SourceWaits, match=r"/dev/video0 \(Front\): the camera stopped.*plug it in again"):
+            source.read()
+        with pytest.raises(SourceWaits, match=r"Front\): it is gone; plug it in again \(looked for it \d time"):
+            wait_for(lambda: "gone" in waits(source))
+            source.read()
+        assert [target for target, _ in opened] == ["/dev/video0"]  # never the other one
+        there.append(Device("/dev/video4", "Front", 4, "uvcvideo", None, "usb-3"))
+        wait_for(lambda: waits(source) == "")
+        assert [target for target, _ in opened] == ["/dev/video0", "/dev/video4"]
+        assert source.name == "/dev/video4 (Front)"
+        opened[1][1].may_give.release()
+        frame = source.read()
+        assert (frame.number, frame.size_wh) == (2, SIZE_WH)  # one was read while waiting
+        assert frame.time_s > first.time_s
+    finally:
+        for _, capture in opened:
+            capture.plugged = False
+        source.close()
+
+
+def waits(source):
+    """Read once: why there is no frame, "" when there was one."""
+    try:
+        assert source.read() is not None
+    except SourceWaits as error:
+        return str(error)
+    return ""
+
+
+C920 = Device("/dev/video0", "C920", 0, "uvcvideo", "/dev/v4l/by-id/usb-C920_A1-video-index0", "usb-1")
+PLAIN = Device("/dev/video2", "USB Camera", 2, "uvcvideo", None, "usb-2")
+
+
+def moved(device, path="/dev/video6", **changes):
+    return replace(device, path=path, index=6, **changes)
+
+
+@pytest.mark.parametrize(
+    ("lost", "beside", "there", "found"),
+    [
+        (C920, [], [PLAIN, moved(C920, bus="usb-9")], "/dev/video6"),  # another port
+        (C920, [], [PLAIN], None),
+        (C920, [], [moved(C920, by_id="/dev/v4l/by-id/usb-C920_B2-video-index0")], None),  # another one of its kind
+        (C920, [], [moved(C920, by_id=None)], None),  # its link will come
+        (C920, [moved(C920, by_id="B2")], [moved(C920, by_id="B2"), moved(C920, "/dev/video8", bus="x")], "/dev/video8"),
+        (PLAIN, [C920], [moved(PLAIN, bus="usb-9")], "/dev/video6"),
+        (PLAIN, [], [moved(PLAIN), moved(PLAIN, "/dev/video8")], None),  # who knows which
+        # A twin without a serial number was there from the beginning: only the bus tells the two apart.
+        (PLAIN, [moved(PLAIN, bus="usb-3")], [moved(PLAIN, bus="usb-3")], None),
+        (PLAIN, [moved(PLAIN, bus="usb-3")], [moved(PLAIN, bus="usb-3"), moved(PLAIN, "/dev/video8")], "/dev/video8"),
+        # The link to the one of two that had it moves on to the other.
+        (C920, [moved(C920, by_id=None, bus="usb-3")], [moved(C920, bus="usb-3")], None),
+    ],
+)
+def test_another_camera_is_never_taken_in_its_place(lost, beside, there, found):
+    same = same_camera(lost, there, beside=[lost, *beside])
+    assert (same and same.path) == found

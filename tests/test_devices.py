@@ -1,12 +1,15 @@
 """Device lists, with a made-up /sys, /dev and driver; and the bytes of the two ioctls."""
 
 import struct
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from bgcam.realtime import devices
 from bgcam.realtime.devices import Capability, Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SourceError
+from bgcam.realtime.v4l2 import HeldFormat
 
 CAPTURE, OUTPUT, METADATA, M2M = 0x1, 0x2, 0x00800000, 0x8000
 LOOPBACK = "v4l2 loopback"
@@ -14,7 +17,7 @@ LOOPBACK = "v4l2 loopback"
 NODES = {
     10: Capability(LOOPBACK, "bgcam", CAPTURE),  # exclusive_caps, while somebody writes
     11: Capability(LOOPBACK, "OBS Virtual Camera", OUTPUT),
-    2: Capability("uvcvideo", "HD Pro Webcam C920", CAPTURE),
+    2: Capability("uvcvideo", "HD Pro Webcam C920", CAPTURE, "usb-0000:00:14.0-2"),
     3: Capability("uvcvideo", "HD Pro Webcam C920", METADATA),
     0: Capability("uvcvideo", "Integrated Camera", CAPTURE),
     5: Capability("bcm2835-codec", "decoder", M2M),
@@ -59,7 +62,7 @@ def test_cameras_are_what_captures_and_is_no_loopback(machine):
     ]
     dev = machine["dev"]
     link = str(dev / "v4l" / "by-id" / "usb-046d_C920_ABC-video-index0")
-    assert found[1] == Device(str(dev / "video2"), "HD Pro Webcam C920", 2, "uvcvideo", link)
+    assert found[1] == Device(str(dev / "video2"), "HD Pro Webcam C920", 2, "uvcvideo", link, "usb-0000:00:14.0-2")
     assert found[0].by_id is None
     assert found[3].driver == ""
 
@@ -127,8 +130,8 @@ def test_ioctls_have_the_kernels_numbers_and_layouts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
     # bit 31 of `capabilities` says that this node's own bits are in `device_caps`
-    assert devices.query_capability(str(node)) == Capability("v4l2 loopback", "bgcam", 0x05200002)
-    assert devices.held_output_format(str(node)) == devices.HeldFormat((1280, 720), "YU12")
+    assert devices.query_capability(str(node)) == Capability("v4l2 loopback", "bgcam", 0x05200002, "platform:x")
+    assert devices.held_output_format(str(node)) == HeldFormat((1280, 720), "YU12")
     assert calls[0][1] == 104
     if struct.calcsize("P") == 8:
         assert calls[1][:2] == (0xC0D05604, 208)
@@ -140,3 +143,23 @@ def test_a_file_that_is_no_device(tmp_path):
     (tmp_path / "video0").touch()
     with pytest.raises(OSError, match="Inappropriate ioctl"):
         devices.query_capability(str(tmp_path / "video0"))
+
+
+@pytest.mark.parametrize(("system", "first"), [("win32", 1400), ("darwin", 1200)])
+def test_other_systems_cameras_by_their_library(monkeypatch, system, first):
+    asked = []
+
+    class Info:
+        index, name, path = 1, "FaceTime HD Camera", "0x8020000005ac8514"
+
+    def enumerate_cameras(backend):
+        asked.append(backend)
+        return [Info]
+
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", SimpleNamespace(enumerate_cameras=enumerate_cameras))
+    (found,) = list_cameras()
+    assert asked == [first]
+    assert (found.index, found.name, found.by_id) == (first + 1, Info.name, Info.path)
+    monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", None)  # not installed
+    assert list_cameras() == []

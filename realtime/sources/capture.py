@@ -1,0 +1,215 @@
+"""One camera by OpenCV: a thread keeps the newest frame only, so that a slow reader sees no old pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.devices import opened
+from bgcam.realtime.errors import SourceError
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.holders import busy_line
+from bgcam.realtime.sources._shape import shape
+from bgcam.realtime.v4l2 import Mode, list_modes
+
+_SIZE_WH = (1280, 720)
+_FPS = 30.0
+_FAILED_READS = 5  # in a row: some cameras fail once or twice when they start or change their exposure
+_FAILED_S = 5.0  # or for so long
+_SELECT_S = 3  # OpenCV waits so long for one frame; its own 10 s would leave a camera that hangs in use for a minute
+_SILENCE_S = 8.0  # longer than both together, so that a failed read is what gets reported
+_SAME_RATE = 0.95  # of what was asked for: 29.97 is 30
+# What OpenCV makes BGR of; of two formats that give size and rate, the first.
+_DECODED = ("MJPG", "YUYV", "NV12", "YU12", "UYVY", "YV12", "NV21", "JPEG", "BGR3", "RGB3", "GREY")
+
+
+class Capture(Protocol):
+    """The part of `cv2.VideoCapture` that is used; tests give their own. `read` gives (H, W, 3) uint8 BGR."""
+
+    def isOpened(self) -> bool: ...
+    def set(self, prop: int, value: float, /) -> bool: ...
+    def get(self, prop: int, /) -> float: ...
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]: ...
+    def release(self) -> None: ...
+
+
+Opener = Callable[[int | str], Capture]
+
+
+def open_capture(target: int | str) -> Capture:
+    """OpenCV's capture of a device path (Linux) or index (elsewhere)."""
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(_SELECT_S))
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(0)  # its warnings on stderr would hide our one line
+    try:
+        capture: Capture = cv2.VideoCapture(target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)  # type: ignore[assignment]
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    return capture
+
+
+class CameraSource:
+    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; by default 1280x720 at 30 is asked
+    for. note: what was asked for, where the driver gives another, for people. drops counts frames that were never
+    read. `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
+    """
+
+    live = True
+    frames: int | None = None
+
+    def __init__(
+        self,
+        target: int | str,
+        *,
+        name: str,
+        size_wh: tuple[int, int] | None = None,
+        fps: float | None = None,
+        mirror: bool = False,
+        opener: Opener = open_capture,
+        modes: Sequence[Mode] | None = None,
+    ) -> None:
+        self.name = name
+        self.drops = 0
+        self._mirror = mirror
+        self._number = 0
+        self._newest: tuple[NDArray[np.uint8], float] | None = None
+        self._failure = ""
+        self._closed = False
+        self._changed = threading.Condition()
+        asked = (size_wh or _SIZE_WH, fps or _FPS)
+        fourcc = pick_fourcc(_modes(target, asked[0]) if modes is None else modes, *asked)
+        self._capture = opener(target)
+        try:
+            if not self._capture.isOpened():
+                raise SourceError(f"{name}: cannot be opened; {_why_not(target)}, or choose another with --camera")
+            self._ask(fourcc, *asked)
+            first = self._grab()
+            if first is None:
+                raise SourceError(f"{name}: gives no picture; {_why_not(target)}, or choose another with --camera")
+        except BaseException:
+            self._capture.release()
+            raise
+        self._newest = first
+        self._start_s = first[1]
+        self.size_wh = (first[0].shape[1], first[0].shape[0])
+        given_fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = given_fps if 0 < given_fps <= 1000 else fps or _FPS
+        self.note = _note(*asked, size_wh=self.size_wh, fps=self.fps)
+        self._thread = threading.Thread(target=self._run, name="bgcam-camera", daemon=True)
+        self._thread.start()
+
+    def read(self) -> CameraFrame | None:
+        with self._changed:
+            woken = self._changed.wait_for(lambda: self._closed or self._newest or self._failure, timeout=_SILENCE_S)
+            if self._closed:
+                return None
+            if self._newest is None:
+                reason = self._failure if woken else f"no frame for {_SILENCE_S:g} s"
+                raise SourceError(f"{self.name}: {reason}; plug it in again")
+            bgr, captured_s = self._newest
+            self._newest = None
+            number, self._number = self._number, self._number + 1
+        bgr = shape(bgr, size_wh=self.size_wh, mirror=self._mirror)
+        return CameraFrame(number, bgr, captured_s - self._start_s, captured_s)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=2)  # the thread lets go of the device itself: never during a read
+
+    def _ask(self, fourcc: str, size_wh: tuple[int, int], fps: float) -> None:
+        # The format first: drivers pick sizes by it.
+        wishes = (
+            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc)),
+            (cv2.CAP_PROP_FRAME_WIDTH, size_wh[0]),
+            (cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1]),
+            (cv2.CAP_PROP_FPS, fps),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        )
+        for prop, value in wishes:
+            self._capture.set(prop, value)
+
+    def _grab(self) -> tuple[NDArray[np.uint8], float] | None:
+        """The next frame and when it came; None when the camera gives none any more."""
+        begun_s = time.monotonic()
+        for attempt in range(_FAILED_READS):
+            if self._closed or time.monotonic() - begun_s > _FAILED_S:
+                break
+            try:
+                ok, bgr = self._capture.read()
+            except cv2.error:
+                ok, bgr = False, None
+            if ok and bgr is not None and bgr.size:
+                captured_s = time.monotonic()
+                if bgr.ndim == 2 or bgr.shape[2] == 1:  # an infrared camera
+                    bgr = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR), np.uint8)
+                return bgr, captured_s
+            time.sleep(0.01 * (attempt + 1))
+        return None
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                grabbed = self._grab()
+                with self._changed:
+                    if grabbed is None:
+                        self._failure = "the camera stopped giving frames (unplugged?)"
+                    else:
+                        self.drops += self._newest is not None
+                        self._newest = grabbed
+                    self._changed.notify_all()
+                if grabbed is None:
+                    return
+        except Exception as error:  # the reader must hear of it, or it would wait in vain
+            with self._changed:
+                self._failure = f"reading failed ({error})"
+                self._changed.notify_all()
+        finally:
+            self._capture.release()
+
+
+def pick_fourcc(modes: Sequence[Mode], size_wh: tuple[int, int], fps: float) -> str:
+    """The format to ask a camera for: MJPG where it gives size and rate, since raw HD does not fit through USB 2; else
+    the one that comes nearest. MJPG too where nothing is known."""
+    known = [mode for mode in modes if mode.fourcc in _DECODED]
+
+    def worth(mode: Mode) -> tuple[float, ...]:
+        away_px = abs(mode.size_wh[0] - size_wh[0]) + abs(mode.size_wh[1] - size_wh[1])
+        return (-away_px, min(mode.fps, _SAME_RATE * fps), -_DECODED.index(mode.fourcc))
+
+    return max(known, key=worth).fourcc if known else _DECODED[0]
+
+
+def _modes(target: int | str, size_wh: tuple[int, int]) -> list[Mode]:
+    if sys.platform != "linux" or not isinstance(target, str):
+        return []
+    try:
+        with opened(target) as descriptor:
+            return list_modes(descriptor, sizes=[size_wh])
+    except OSError:  # opening it for the pictures says why
+        return []
+
+
+def _note(asked_wh: tuple[int, int], asked_fps: float, *, size_wh: tuple[int, int], fps: float) -> str:
+    if size_wh == asked_wh and fps >= _SAME_RATE * asked_fps:
+        return ""
+    return f"asked for {asked_wh[0]}x{asked_wh[1]} at {asked_fps:g} fps"
+
+
+def _why_not(target: int | str) -> str:
+    if isinstance(target, str):
+        if os.path.exists(target) and not os.access(target, os.R_OK | os.W_OK):
+            return "you may not use it: run `sudo usermod -aG video $USER`, log out and in"
+        if sys.platform == "linux":
+            return busy_line(target)
+    return "another program may hold it: close that program"

@@ -1,0 +1,105 @@
+"""A camera that comes and goes: it is looked for again when it was lost, and let go while nobody wants its pictures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+from bgcam.realtime.backgrounds import cover
+from bgcam.realtime.backoff import Backoff
+from bgcam.realtime.errors import SourceError, SourceWaits
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources import Source
+
+_PAUSE_S = 0.1
+
+
+class ReopeningSource:
+    """One camera, over all the times it was opened, as one source. See `Source`.
+
+    again: opens the same camera anew, never another; raises SourceError while it cannot; None: a lost camera is an
+    error. `read` raises SourceWaits while there is no camera, for as long as that takes: it is tried again by later
+    calls. wanted: asked at each `read`; while it says no, the camera is closed. May be set until the first `read`.
+    The size stays that of the first time: frames of another are cut to its aspect and resized.
+    """
+
+    live = True
+    frames: int | None = None
+
+    def __init__(self, camera: Source, again: Callable[[], Source] | None, *, backoff: Backoff | None = None):
+        self.name, self.size_wh, self.fps = camera.name, camera.size_wh, camera.fps
+        self.note: str = getattr(camera, "note", "")
+        self.drops = 0
+        self.wanted: Callable[[], bool] = lambda: True
+        self._camera: Source | None = camera
+        self._again, self._backoff = again, backoff or Backoff()
+        self._why = ""
+        self._drops_before = 0
+        self._number = 0
+        self._start_s: float | None = None
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+
+    def read(self) -> CameraFrame | None:
+        """The next frame; None after `close`. Raises SourceWaits, soon, while there is none to wait for."""
+        if self._closed.is_set():
+            return None
+        if not self.wanted():
+            self._let_go()
+            self._backoff.succeeded()  # who comes to watch is not to wait
+            self._pause("waiting for a viewer")
+        camera = self._camera or self._open()
+        try:
+            frame = camera.read()
+        except SourceError as error:
+            if self._again is None:
+                raise
+            self._let_go()
+            self._lost(error)
+        if frame is None or self._closed.is_set():
+            return None
+        self._backoff.succeeded()
+        self.drops = self._drops_before + camera.drops
+        return self._numbered(frame)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._let_go()
+
+    def _open(self) -> Source:
+        if self._again is None or not self._backoff.due:
+            self._pause(self._why)
+        try:
+            camera = self._again()
+        except SourceError as error:
+            self._lost(error)
+        with self._lock:
+            self._camera, self.name = camera, camera.name
+        if self._closed.is_set():  # meanwhile
+            self._let_go()
+        return camera
+
+    def _lost(self, error: SourceError) -> NoReturn:
+        self._backoff.failed()
+        tries = self._backoff.tries - 1
+        self._why = f"{error} (looked for it {tries} time{'s' if tries > 1 else ''})" if tries else str(error)
+        self._pause(self._why)
+
+    def _pause(self, why: str) -> NoReturn:
+        self._closed.wait(_PAUSE_S)
+        raise SourceWaits(why)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+            self._drops_before += camera.drops
+
+    def _numbered(self, frame: CameraFrame) -> CameraFrame:
+        if self._start_s is None:
+            self._start_s = frame.captured_s
+        number, self._number = self._number, self._number + 1
+        bgr = frame.bgr if frame.size_wh == self.size_wh else cover(frame.bgr, self.size_wh)
+        return CameraFrame(number, bgr, frame.captured_s - self._start_s, frame.captured_s)
