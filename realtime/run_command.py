@@ -22,6 +22,7 @@ from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, choose_model
 from bgcam.realtime.models import find_model
+from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
 from bgcam.realtime.panic import panic_button
 from bgcam.realtime.picture.chain import Chain
@@ -30,6 +31,7 @@ from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.sinks import Sink, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
+from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
 from bgcam.realtime.still import StillMatting
 from bgcam.realtime.watch import Watch
@@ -64,6 +66,8 @@ def _run(options: Namespace) -> int:
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(options) if needs_matte and options.model != AUTO else None
     outputs = options.output or _default_outputs()
+    if options.on_demand:
+        check_on_demand(options.input, outputs)
     source = open_source(
         camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
     )
@@ -74,7 +78,8 @@ def _run(options: Namespace) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and _are_pictures(options.input)
         begun = FirstRead(PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source)
-        print(f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps; background: {background.name}")
+        source_line = f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps{begun.note}"
+        print(f"{source_line}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
         behind = SafeBackground(background, begun.size_wh)
@@ -86,6 +91,8 @@ def _run(options: Namespace) -> int:
         if matting and begun.live:
             find = StillMatting(matting)
         pipeline = Pipeline(begun, find, Chain(behind, look), [], watch=watch, check=check)
+        if isinstance(source, ReopeningSource) and options.on_demand:
+            source.wanted = OnDemand(lambda: pipeline.sinks)
         with panic_button(watch.toggle_panic):
             return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
@@ -124,6 +131,8 @@ class FirstRead:
             raise SourceError(f"{source.name}: it ended before its first frame; give another input")
         self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
         self.drops = source.drops
+        note = getattr(source, "note", "")
+        self.note = f" ({note})" if note else ""
         self.size_wh = self._first.size_wh
 
     def read(self) -> CameraFrame | None:
