@@ -6,7 +6,7 @@ What it makes of that is what the picture chain is given; truth is only for scor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.matting import Matting
 
 Float = NDArray[np.float32]
 Picture = NDArray[np.uint8]
+Matter = Callable[[CameraFrame], CoarseMatte]
 
 SIZE_WH = (640, 360)
 NOISE_LEVELS = 2.0
@@ -48,7 +48,7 @@ class Cutout:
     alpha: Float
 
 
-def stills(shared: Path, matting: Matting, *, count: int) -> Iterator[Sample]:
+def stills(shared: Path, matting: Matter, *, count: int) -> Iterator[Sample]:
     """Keyed frames at their own size and cut-outs enlarged twice, in turn, each before another room."""
     random = np.random.default_rng(5)
     rooms = rooms_of(shared)
@@ -61,7 +61,7 @@ def stills(shared: Path, matting: Matting, *, count: int) -> Iterator[Sample]:
         yield composite(one, room, matting, number=at, left=left, random=random, noise=NOISE_LEVELS)
 
 
-def moving(folder: Path, rooms: Sequence[Path], matting: Matting, *, frames: int, sway: bool) -> Iterator[Sample]:
+def moving(folder: Path, rooms: Sequence[Path], matting: Matter, *, frames: int, sway: bool) -> Iterator[Sample]:
     """A keyed clip before a room that pans; with `sway` the person goes to and fro as well, up to 10 pixels a frame."""
     random = np.random.default_rng(1)
     room = cover(read_bgr(rooms[len(rooms) // 5]), (SIZE_WH[0] + 2 * PAN_PX, SIZE_WH[1]))
@@ -73,14 +73,14 @@ def moving(folder: Path, rooms: Sequence[Path], matting: Matting, *, frames: int
         yield composite(one, behind, matting, number=at, left=left, random=random, noise=NOISE_LEVELS)
 
 
-def before_screen(folder: Path, matting: Matting, *, frames: int) -> Iterator[Sample]:
+def before_screen(folder: Path, matting: Matter, *, frames: int) -> Iterator[Sample]:
     """A keyed clip as it is, before its own screen, which shines onto the person, whose colours are not known."""
     for at, (bgr, mask) in enumerate(_frames(folder, frames)):
         frame = CameraFrame(at, bgr, at / 30, 0.0)
         yield Sample(frame, matting(frame), mask.astype(np.float32) / np.float32(255), np.zeros((0, 0, 3), np.float32))
 
 
-def still_scene(sample: Sample, matting: Matting, *, frames: int) -> Iterator[Sample]:
+def still_scene(sample: Sample, matting: Matter, *, frames: int) -> Iterator[Sample]:
     """The same frame again and again, under ever new noise."""
     random = np.random.default_rng(2)
     for at in range(frames):
@@ -92,7 +92,7 @@ def still_scene(sample: Sample, matting: Matting, *, frames: int) -> Iterator[Sa
 def composite(
     one: Cutout,
     room: Picture,
-    matting: Matting,
+    matting: Matter,
     *,
     number: int,
     left: int,

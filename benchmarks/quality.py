@@ -109,14 +109,20 @@ def shipped(model: str | None, *, backend: str) -> Contender:
     return Contender(matting.spec.name, description, alpha_of)
 
 
-def peers(folder: Path) -> list[Contender]:
-    """The networks of a folder whose peers.py has SPECS (by name) and Peer(name), a function of RGB with `reset()`."""
+def load_peers(folder: Path) -> Any:
+    """A folder's peers.py, which has SPECS (by name) and Peer(name), a function of RGB with `reset()`."""
     path = folder / "peers.py"
     spec = importlib.util.spec_from_file_location("bgcam_peers", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise SourceError(f"{folder}: no peers.py there; give the folder with the peers' networks")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def peers(folder: Path) -> list[Contender]:
+    """The networks of a folder with peers.py, for stills."""
+    module = load_peers(folder)
 
     def contender(name: str) -> Contender:
         peer = module.Peer(name)

@@ -1,0 +1,152 @@
+"""Score the shipped models on clips with keyed mattes, before their own screen and before rooms that move.
+
+bgcam runs as it does in a call: network, steadiness and guided edges, frame after frame. --peers runs others' networks
+on the same frames, with their state where they keep one; their mattes are enlarged as their peers.py does it.
+Units: bgcam.train.metrics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.benchmarks.machine import describe
+from bgcam.benchmarks.picture_scenes import CLIPS, Sample, before_screen, moving, rooms_of
+from bgcam.realtime.errors import SourceError, UsageError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
+
+Float = NDArray[np.float32]
+# The next frame's alpha, (H, W) float32 in [0, 1].
+AlphaOf = Callable[[CameraFrame], Float]
+FIGURES = {"mad": 2, "grad": 3, "dtssd": 3}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """begin: called for each scene, since networks remember."""
+
+    model: str
+    begin: Callable[[tuple[int, int]], AlphaOf]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with clips and data/backgrounds")
+    parser.add_argument(
+        "--model", metavar="NAME|PATH", action="append", help="may be given again (default: every shipped one)"
+    )
+    parser.add_argument("--backend", default="auto", help="inference backend (default: auto)")
+    parser.add_argument("--frames", type=int, default=60, metavar="N", help="frames of each scene (default: 60)")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="folder with peers.py: score its networks too")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    from bgcam.realtime.models import shipped_models
+
+    if args.frames < 2:
+        raise UsageError(f"--frames {args.frames}: give at least 2")
+    contenders = [bgcam(model, backend=args.backend) for model in args.model or shipped_models()]
+    if args.peers:
+        contenders += peers(args.peers)
+    rows = [
+        {"scene": name, "model": contender.model, **figures(contender, samples)}
+        for name, samples in scenes(args.shared, frames=args.frames)
+        for contender in contenders
+    ]
+    if args.json:
+        print(json.dumps({"rows": rows, "frames": args.frames, **describe()}, indent=1))
+    else:
+        print(table(rows))
+
+
+def scenes(shared: Path, *, frames: int) -> Iterator[tuple[str, list[Sample]]]:
+    """Each clip as it is, and before a room that pans while the person sways. Raises SourceError without clips."""
+
+    def nothing(frame: CameraFrame) -> CoarseMatte:
+        return CoarseMatte(frame.number, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
+
+    for clip in CLIPS:
+        folder = shared / "clips" / clip
+        if not folder.is_dir():
+            raise SourceError(f"{folder}: no such folder; give --shared the folder that holds clips and data")
+        name = clip.removesuffix("_matte")
+        # The scenes' own networks are not asked: here every contender is.
+        yield f"{name}, screen", list(before_screen(folder, nothing, frames=frames))
+        yield f"{name}, moving room", list(moving(folder, rooms_of(shared), nothing, frames=frames, sway=True))
+
+
+def figures(contender: Contender, samples: Sequence[Sample]) -> dict[str, float]:
+    """MAD and Grad as means over the frames, and dtSSD."""
+    from bgcam.train.metrics import dtssd, grad, mad
+
+    alpha_of = contender.begin(samples[0].frame.size_wh)
+    alphas = [alpha_of(sample.frame) for sample in samples]
+    truths = [sample.alpha for sample in samples]
+    return {
+        "mad": float(np.mean([mad(a, t) for a, t in zip(alphas, truths, strict=True)])),
+        "grad": float(np.mean([grad(a, t) for a, t in zip(alphas, truths, strict=True)])),
+        "dtssd": dtssd(alphas, truths),
+    }
+
+
+def bgcam(model: str, *, backend: str) -> Contender:
+    """A model with the chain's stages that make the matte."""
+    from bgcam.realtime.backgrounds import open_background
+    from bgcam.realtime.matting import Matting
+    from bgcam.realtime.models import find_model
+    from bgcam.realtime.picture.chain import Chain
+    from bgcam.realtime.safety import SafeBackground
+
+    matting = Matting(find_model(model), backend=backend)
+
+    def begin(size_wh: tuple[int, int]) -> AlphaOf:
+        chain = Chain(SafeBackground(open_background("green"), size_wh))
+
+        def alpha_of(frame: CameraFrame) -> Float:
+            return chain.alpha(chain.prepare(frame, matting(frame))).copy()
+
+        return alpha_of
+
+    return Contender(matting.spec.name, begin)
+
+
+def peers(folder: Path) -> list[Contender]:
+    """The networks of a folder with peers.py."""
+    from bgcam.benchmarks.quality import load_peers
+
+    module = load_peers(folder)
+
+    def contender(name: str) -> Contender:
+        peer = module.Peer(name)
+
+        def begin(size_wh: tuple[int, int]) -> AlphaOf:
+            peer.reset()
+
+            def alpha_of(frame: CameraFrame) -> Float:
+                rgb = np.ascontiguousarray(frame.bgr[..., ::-1])
+                return np.clip(np.asarray(peer(rgb), np.float32), 0, 1)
+
+            return alpha_of
+
+        return Contender(name, begin)
+
+    return [contender(name) for name in module.SPECS]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """A line a network, and for each scene its figures."""
+    names = list(dict.fromkeys(row["scene"] for row in rows))
+    heads = " | ".join(f"{name}: MAD / Grad / dtSSD" for name in names)
+    lines = [f"| network | {heads} |", "|---" * (len(names) + 1) + "|"]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = {row["scene"]: row for row in rows if row["model"] == model}
+        cells = [" / ".join(f"{own[name][key]:.{digits}f}" for key, digits in FIGURES.items()) for name in names]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
