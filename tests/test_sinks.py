@@ -1,4 +1,4 @@
-"""Sinks: video files, pictures, folders, nowhere, and the virtual camera with a fake driver. The web page: test_web."""
+"""Sinks: video files, pictures, folders and nowhere. The web page: test_web; the virtual camera: test_virtual."""
 
 import os
 
@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from bgcam.realtime.devices import Device, HeldFormat
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
 from bgcam.realtime.sinks.null import NullSink
-from bgcam.realtime.sinks.virtual import VirtualSink
 from bgcam.realtime.sources import open_source
 
 SIZE_WH = (64, 48)
@@ -241,149 +239,6 @@ def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="the folder cannot be made"):
         open_sink(f"{tmp_path}/file/out/", size_wh=SIZE_WH, fps=FPS)
-
-
-# ---- the virtual camera
-
-LOOPBACKS = [
-    Device("/dev/video8", "OBS Virtual Camera", 8, "v4l2 loopback"),
-    Device("/dev/video10", "bgcam", 10, "v4l2 loopback"),
-]
-
-
-class FakeCamera:
-    def __init__(self, width, height, fps, device):
-        self.size_wh, self.fps, self.device = (width, height), fps, device
-        self.sent, self.closed = [], 0
-
-    def send(self, i420):
-        self.sent.append(i420)
-
-    def close(self):
-        self.closed += 1
-
-
-class FakeDriver:
-    """pyvirtualcam and VIDIOC_G_FMT in one: remembers the cameras; may be busy, or hold another format."""
-
-    def __init__(self, busy=(), holds=None):
-        self.busy, self.holds, self.cameras = busy, holds, []
-
-    def open(self, width, height, fps, device):
-        if device in self.busy:
-            raise RuntimeError(f"'v4l2loopback' backend: device {device}\nis busy")
-        self.cameras.append(FakeCamera(width, height, fps, device))
-        return self.cameras[-1]
-
-    def held(self, path):
-        return self.holds or HeldFormat(self.cameras[-1].size_wh, "YU12")
-
-    def sink(self, argument="", size_wh=SIZE_WH, devices=LOOPBACKS):
-        return VirtualSink(argument, size_wh=size_wh, fps=FPS, devices=devices, opener=self.open, held=self.held)
-
-
-@pytest.mark.parametrize(
-    ("argument", "path"),
-    [("", "/dev/video10"), ("obs", "/dev/video8"), ("/dev/video8", "/dev/video8"), ("10", "/dev/video10")],
-)
-def test_virtual_device_choice(argument, path):
-    driver = FakeDriver()
-    sink = driver.sink(argument)
-    assert driver.cameras[0].device == path
-    assert sink.name.startswith(f"{path} (")
-    sink.close()
-    sink.abort()
-    assert driver.cameras[0].closed == 1
-    with pytest.raises(SinkError, match="closed already"):
-        sink.write(composed(0))
-
-
-@pytest.mark.parametrize("colour", [(200, 60, 90), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
-def test_virtual_sends_i420_of_even_size(colour):
-    driver = FakeDriver()
-    sink = driver.sink(size_wh=(65, 49))
-    assert sink.name == "/dev/video10 (bgcam), 64x48 (sides must be even)"
-    sink.write(composed(0, colour, (65, 49)))
-    (i420,) = driver.cameras[0].sent
-    assert (i420.shape, i420.dtype, i420.flags.c_contiguous) == ((72, 64), np.uint8, True)
-    blue, green, red = colour
-    luma = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255  # BT.601, limited range
-    assert abs(float(i420[:48].mean()) - luma) < 1
-    back = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
-    assert np.abs(back.astype(int) - colour).max() <= 3
-
-
-def test_virtual_takes_the_next_device_when_one_is_busy_and_says_why_none_opens():
-    assert FakeDriver(busy=["/dev/video10"]).sink().name == "/dev/video8 (OBS Virtual Camera)"
-    with pytest.raises(SinkError, match=r"/dev/video10 \(bgcam\): .*is busy.*; close other programs") as caught:
-        FakeDriver(busy=["/dev/video8", "/dev/video10"]).sink()
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("holds", "said"),
-    [
-        (HeldFormat((1280, 720), "YU12"), "1280x720 YU12 instead of 64x48 YU12"),
-        (HeldFormat(SIZE_WH, "YUYV"), "64x48 YUYV instead of 64x48 YU12"),
-    ],
-)
-def test_virtual_compares_what_the_driver_holds(holds, said):
-    driver = FakeDriver(holds=holds)
-    with pytest.raises(SinkError, match=rf"{said}.*fuser -v /dev/video10.*close that program"):
-        driver.sink()
-    assert driver.cameras[0].closed == 1
-
-
-def test_virtual_that_cannot_be_read_back_is_closed():
-    driver = FakeDriver()
-
-    def held(path):
-        raise OSError(22, "Invalid argument")
-
-    with pytest.raises(SinkError, match="its format cannot be read back"):
-        VirtualSink("", size_wh=SIZE_WH, fps=FPS, devices=LOOPBACKS, opener=driver.open, held=held)
-    assert driver.cameras[0].closed == 1
-
-
-def test_no_virtual_camera_says_how_to_get_one():
-    with pytest.raises(SinkError, match=r"sudo modprobe v4l2loopback exclusive_caps=1 card_label=bgcam.*apt install"):
-        FakeDriver().sink(devices=[])
-    with pytest.raises(SinkError, match="virtual camera: no device fits 'zoom'; there are: /dev/video8"):
-        FakeDriver().sink("zoom")
-
-
-def test_virtual_send_failure():
-    driver = FakeDriver()
-    sink = driver.sink()
-    driver.cameras[0].send = lambda _: 1 / 0
-    with pytest.raises(SinkError, match=r"/dev/video10 \(bgcam\): a frame cannot be sent"):
-        sink.write(composed(0))
-
-
-def test_pyvirtualcam_is_called_as_it_wants(monkeypatch):
-    import pyvirtualcam
-
-    from bgcam.realtime.sinks.virtual import open_pyvirtualcam
-
-    seen = {}
-
-    class Backend:
-        def __init__(self, **arguments):
-            seen.update(arguments)
-
-        def send(self, frame):
-            seen["frame"] = frame
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr("pyvirtualcam.camera.BACKENDS", {"fake": Backend})
-    camera = open_pyvirtualcam(64, 48, 25.0, "/dev/video10")
-    camera.send(np.zeros((72, 64), np.uint8))
-    assert (seen["width"], seen["height"], seen["fps"], seen["device"]) == (64, 48, 25.0, "/dev/video10")
-    assert seen["frame"].shape == (72 * 64,)
-    assert camera._fmt is pyvirtualcam.PixelFormat.I420
-    camera.close()
 
 
 # ---- shapes

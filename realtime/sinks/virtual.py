@@ -1,8 +1,9 @@
-"""A virtual camera that video calls can pick: v4l2loopback on Linux, OBS's elsewhere, by pyvirtualcam."""
+"""A virtual camera that video calls can pick: v4l2loopback on Linux; OBS's or Unity's elsewhere, by pyvirtualcam."""
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,24 +11,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.devices import Device, HeldFormat, find_device, held_output_format, list_virtual_cameras
+from bgcam.realtime.backoff import Backoff
+from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
+from bgcam.realtime.viewers import Viewers
 
 HOW_TO_GET_ONE = (
     "run `sudo modprobe v4l2loopback exclusive_caps=1 card_label=bgcam` "
     "(on Debian and Ubuntu first `sudo apt install v4l2loopback-dkms`)"
 )
 _LABEL = "bgcam"
-_FOURCC = "YU12"  # I420 in V4L2's words
 
-# (width, height, fps, device or None) -> something with `device`, `send(array)` and `close()`
+# (width, height, fps, device or None) -> something with `device`, `send(array)`, `close()` and perhaps `viewers()`
 Opener = Callable[[int, int, float, str | None], Any]
+Lister = Callable[[], Sequence[Device]]
 
 
-def open_pyvirtualcam(width: int, height: int, fps: float, device: str | None) -> Any:
-    """A `pyvirtualcam.Camera` that takes I420. Raises RuntimeError."""
+def open_virtual_camera(width: int, height: int, fps: float, device: str | None) -> Any:
+    """What takes I420 for a device. Raises what its driver raises."""
+    if sys.platform == "linux" and device is not None:
+        from bgcam.realtime.sinks._loopback import LoopbackWriter
+
+        return LoopbackWriter(width, height, fps, device)
     import pyvirtualcam
 
     return pyvirtualcam.Camera(width, height, fps, fmt=pyvirtualcam.PixelFormat.I420, device=device)
@@ -37,9 +44,9 @@ class VirtualSink:
     """Frames to a virtual camera as I420 (BT.601, limited range). argument: a /dev path, index or part of a card label;
     "" takes the one labelled bgcam, else the first that opens.
 
-    Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. After
-    opening, the size and fourcc that the driver really holds are compared: v4l2loopback says yes to a format that it
-    does not take while another program owns the device, and then pictures shear. Raises SinkError.
+    Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. Raises
+    SinkError when it cannot be opened. When the device is gone later, or another program has changed its format, frames
+    are left out, `notice` says why, and a device of the same name is opened again when there is one.
     """
 
     live = True
@@ -50,52 +57,104 @@ class VirtualSink:
         *,
         size_wh: tuple[int, int],
         fps: float,
-        devices: Sequence[Device] | None = None,
-        opener: Opener = open_pyvirtualcam,
-        held: Callable[[str], HeldFormat] = held_output_format,
+        devices: Lister = list_virtual_cameras,
+        opener: Opener = open_virtual_camera,
+        backoff: Backoff | None = None,
     ) -> None:
-        self._size_wh = even_size(size_wh)
-        self._camera: Any = None
-        self.name = ""
-        failures = []
-        for path, label in _candidates(argument, devices):
+        self.notice = ""
+        self._size_wh, self._fps, self._cropped = even_size(size_wh), fps, cropped_note(size_wh)
+        self._devices, self._opener, self._backoff = devices, opener, backoff or Backoff()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._camera, self._device = self._open_first(_candidates(argument, devices))
+        self.name = self._named()
+
+    def write(self, frame: ComposedFrame) -> None:
+        with self._lock:
+            if self._closed:
+                raise SinkError(f"{self.name}: closed already; open it again")
+            if self._camera is None:
+                self._open_again()
+            if self._camera is None:
+                return
+            i420 = to_i420(to_size(frame.bgr, self._size_wh))
             try:
-                camera = opener(*self._size_wh, fps, path)
+                self._camera.send(i420)
+            except Exception as error:  # pyvirtualcam passes on whatever its backends raise
+                self._lose(error)
+            else:
+                self.notice = ""
+                self._backoff.succeeded()
+
+    def viewers(self) -> Viewers:
+        """Who reads it now; nobody while it is gone. Always somebody where that cannot be known."""
+        with self._lock:
+            if self._camera is None:
+                return Viewers.NONE
+            ask: Callable[[], Viewers] | None = getattr(self._camera, "viewers", None)
+            try:
+                return Viewers.STREAMING if ask is None else ask()
+            except OSError as error:
+                self._lose(error)
+                return Viewers.NONE
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._let_go()
+
+    def abort(self) -> None:
+        self.close()
+
+    def _open_first(self, candidates: Sequence[Device | None]) -> tuple[Any, Device | None]:
+        failures = []
+        for device in candidates:
+            try:
+                return self._opener(*self._size_wh, self._fps, device.path if device else None), device
             except ImportError as error:
                 line = "run `pip install pyvirtualcam`"
                 raise SinkError(f"the virtual camera needs pyvirtualcam ({error}); {line}") from error
+            except PermissionError as error:
+                may = "run `sudo usermod -aG video $USER`, log out and in"
+                raise SinkError(f"{device}: you may not write to it; {may}") from error
             except Exception as error:  # pyvirtualcam passes on whatever its backends raise
-                failures.append(f"{label}: {' '.join(str(error).split())}")
-                continue
-            try:
-                _compare(label, held(path) if path else None, self._size_wh)
-            except OSError as error:
-                camera.close()
-                if isinstance(error, SinkError):
-                    raise
-                reload = "reload it: `sudo modprobe -r v4l2loopback`, then modprobe it again"
-                raise SinkError(f"{label}: its format cannot be read back ({error.strerror}); {reload}") from error
-            self._camera = camera
-            self.name = (label if path else str(camera.device)) + cropped_note(size_wh)
-            return
+                failures.append(f"{device or 'the OBS virtual camera'}: {_reason(error)}")
         reasons = "; ".join(failures)
         raise SinkError(f"the virtual camera cannot be opened ({reasons}); close other programs that write to it")
 
-    def write(self, frame: ComposedFrame) -> None:
-        if self._camera is None:
-            raise SinkError(f"{self.name}: closed already; open it again")
+    def _open_again(self) -> None:
+        if not self._backoff.due:
+            return
         try:
-            self._camera.send(to_i420(to_size(frame.bgr, self._size_wh)))
+            device = self._device
+            if device is not None and device.index >= 0:
+                # The old path first; another label is another program's device.
+                there = sorted(self._devices(), key=lambda other: other.path != self._path)
+                device = next((other for other in there if other.name == device.name), None)
+                if device is None:
+                    raise FileNotFoundError("it is gone")
+            self._camera = self._opener(*self._size_wh, self._fps, device.path if device else None)
+            self._device = device
+            self.name = self._named()
         except Exception as error:
-            raise SinkError(f"{self.name}: a frame cannot be sent ({error}); start again") from error
+            self._lose(error)
 
-    def close(self) -> None:
+    def _lose(self, error: Exception) -> None:
+        self._let_go()
+        self._backoff.failed()
+        times = self._backoff.tries - 1
+        tried = f", tried {times} time{'s' if times > 1 else ''}" if times else ""
+        self.notice = f"{self.name}: no picture gets there: {_reason(error)}; opening it again{tried}"
+
+    def _let_go(self) -> None:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
 
-    def abort(self) -> None:
-        self.close()
+    def _named(self) -> str:
+        self._path = str(self._camera.device)
+        known = self._device is not None and self._device.index >= 0
+        return (str(self._device) if known else self._path) + self._cropped
 
 
 def to_i420(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -103,30 +162,22 @@ def to_i420(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
-def _candidates(argument: str, devices: Sequence[Device] | None) -> list[tuple[str | None, str]]:
-    """(path, name for people) in the order to try. A path of None leaves the choice to pyvirtualcam."""
-    if devices is None:
-        if sys.platform != "linux":
-            return [(argument or None, argument or "the OBS virtual camera")]
-        devices = list_virtual_cameras()
+def _candidates(argument: str, list_devices: Lister) -> Sequence[Device | None]:
+    """In the order to try. None leaves the choice to pyvirtualcam."""
+    if sys.platform != "linux":
+        return [Device(argument, argument, -1, "") if argument else None]
+    devices = list_devices()
     if not devices:
         raise SinkError(f"no virtual camera found; {HOW_TO_GET_ONE}")
     if argument:
         try:
-            chosen = [find_device(devices, argument)]
+            return [find_device(devices, argument)]
         except SourceError as error:
             raise SinkError(f"virtual camera: {error}") from None
-    else:
-        chosen = sorted(devices, key=lambda device: _LABEL not in device.name.casefold())
-    return [(device.path, str(device)) for device in chosen]
+    return sorted(devices, key=lambda device: _LABEL not in device.name.casefold())
 
 
-def _compare(label: str, found: HeldFormat | None, size_wh: tuple[int, int]) -> None:
-    if found is None or found == HeldFormat(size_wh, _FOURCC):
-        return
-    wanted = f"{size_wh[0]}x{size_wh[1]} {_FOURCC}"
-    holds = f"{found.size_wh[0]}x{found.size_wh[1]} {found.fourcc.strip()}"
-    raise SinkError(
-        f"{label}: holds {holds} instead of {wanted}, as another program has it open "
-        f"(`fuser -v {label.split()[0]}` names it) or keep_format is set; close that program, or use --size"
-    )
+def _reason(error: Exception) -> str:
+    """In one line, without the error's number."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split())

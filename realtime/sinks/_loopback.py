@@ -1,0 +1,91 @@
+"""Writes I420 frames to a v4l2loopback device."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.devices import capability_of
+from bgcam.realtime.holders import find_holders
+from bgcam.realtime.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
+from bgcam.realtime.viewers import Viewers, module_uses, watch_viewers
+
+_OUTPUT = 0x00000002
+_I420 = "YU12"
+_MODULE = Path("/sys/module/v4l2loopback")
+
+
+class LoopbackWriter:
+    """The device at `path`, open for frames of this even size.
+
+    After opening, and before each frame, the format that the driver really holds is compared: v4l2loopback says yes to
+    one that it does not take while another program owns the device, and then pictures would shear. Raises OSError, with
+    a text for people where it is another program.
+    """
+
+    def __init__(self, width: int, height: int, fps: float, path: str, *, module: Path = _MODULE) -> None:
+        self.device = path
+        self._format = HeldFormat((width, height), _I420)
+        self._bytes = width * height * 3 // 2
+        self._viewers: Callable[[], Viewers] | None = None
+        self._descriptor = os.open(path, os.O_RDWR)
+        try:
+            # With exclusive_caps the output bit is there while nobody writes, unless a writer before us left it off.
+            if not capability_of(self._descriptor).bits & _OUTPUT and not self._alone(module):
+                raise OSError(errno.EBUSY, f"another program writes to it{self._named()}")
+            set_output_format(self._descriptor, self._format, picture_bytes=self._bytes, line_bytes=width)
+            self._compare()
+            with contextlib.suppress(OSError):  # readers are told a wrong rate, no more: keep_format is set
+                set_output_rate(self._descriptor, fps)
+            # To older drivers who only writes is no writer: the output bit would stay off after it, for good.
+            if _version(module) < (0, 14):
+                start_output(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def send(self, i420: NDArray[np.uint8]) -> None:
+        """(H * 3 / 2, W) uint8. Raises OSError when the device is gone or holds another format."""
+        self._compare()
+        taken = os.write(self._descriptor, np.ascontiguousarray(i420).data)
+        if taken != self._bytes:
+            raise OSError(errno.EIO, f"it took {taken} of {self._bytes} bytes")
+
+    def viewers(self) -> Viewers:
+        """Who reads the device now. Raises OSError."""
+        if self._viewers is None:
+            self._viewers = watch_viewers(self._descriptor, self.device)
+        return self._viewers()
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _compare(self) -> None:
+        found = output_format(self._descriptor)
+        if found != self._format:
+            reason = f"another program has it open{self._named()} or keep_format is set"
+            raise OSError(errno.EBUSY, f"it holds {found} instead of {self._format}, as {reason}")
+
+    def _alone(self, module: Path) -> bool:
+        holders = find_holders(self.device)
+        return not holders.found and (not holders.unseen or module_uses(module) == 1)
+
+    def _named(self) -> str:
+        found = find_holders(self.device).found
+        return f" ({', '.join(map(str, found))})" if found else f" (`sudo fuser -v {self.device}` names it)"
+
+
+def _version(module: Path) -> tuple[int, ...]:
+    """Of the driver; that of a new one where it cannot be known."""
+    try:
+        return tuple(int(part) for part in (module / "version").read_text().strip().split(".")[:2])
+    except (OSError, ValueError):
+        return (1, 0)
