@@ -8,13 +8,14 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types clean
+.PHONY: help run demo test soak lint types clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     install bgcam into $(VENV) and run it: on the webcam, or on a demo clip where there is none"
 	@echo "make demo    the demo clip in any case: out/demo.mp4 and out/demo.png"
 	@echo "make test    install what the tests need and run them all"
+	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
 	@echo "make clean   remove $(VENV) and all that was built"
@@ -29,6 +30,9 @@ demo: $(VENV)/.stamp-run
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.stamp-test
+	$(BIN)/python tests/soak.py $(ARGS)
 
 lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
