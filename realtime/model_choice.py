@@ -33,10 +33,13 @@ def best_within(times_ms: Mapping[str, float], *, fps: float, share: float = MAC
     return next((name for name in ranked if times_ms[name] <= limit_ms), min(times_ms, key=lambda name: times_ms[name]))
 
 
-def choose_model(frame_wh: tuple[int, int], *, fps: float, backend: str, threads: int) -> tuple[str, list[str]]:
+def choose_model(
+    frame_wh: tuple[int, int], *, fps: float, backend: str, threads: int, share: float = MACHINE_SHARE
+) -> tuple[str, list[str]]:
     """A shipped model's name, and lines that say how it was found.
 
-    frame_wh, fps: of the source. The times are kept in the user's cache folder, by machine, backend and model file.
+    frame_wh, fps: of the source. share: of a frame's time that a matte may take. The times are kept in the user's cache
+    folder, by machine, backend and model file.
     """
     names = shipped_models()
     if len(names) == 1:
@@ -49,9 +52,9 @@ def choose_model(frame_wh: tuple[int, int], *, fps: float, backend: str, threads
     times_ms, lines = known_times(names, key, cache_file(), timer)
     if not times_ms:
         raise BgcamError("; ".join(lines))
-    name = best_within(times_ms, fps=fps)
+    name = best_within(times_ms, fps=fps, share=share)
     each = ", ".join(f"{n} {times_ms[n]:.1f} ms" for n in times_ms)
-    lines.append(f"model auto: {name}, of {each} a matte; the limit is {MACHINE_SHARE:.0%} of a frame at {fps:g} fps")
+    lines.append(f"model auto: {name}, of {each} a matte; the limit is {share:.0%} of a frame at {fps:g} fps")
     return name, lines
 
 

@@ -31,6 +31,10 @@ WATCHDOG_HELP = (
     "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
     "default: 500. The key p, or SIGUSR1, shows it at once and until the next p"
 )
+MAX_CPU_HELP = (
+    "how much of the machine's processor bgcam may take, such as 25%%: it takes fewer of the camera's frames, and a "
+    "smaller model, until that holds; the status line says what came of it"
+)
 ON_DEMAND_HELP = (
     "let go of the camera while nobody watches the virtual camera, which meanwhile shows the background alone, or grey "
     "before a blurred room"
@@ -65,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-remote", action="store_true", help="let the web page have an address that other machines can reach"
     )
+    parser.add_argument("--max-cpu", metavar="N%", type=cpu_share, help=MAX_CPU_HELP)
     parser.add_argument("--on-demand", action="store_true", help=ON_DEMAND_HELP)
     parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
     parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
@@ -111,6 +116,11 @@ def rate(text: str) -> float:
 def watchdog(text: str) -> float:
     """50 to 60000 milliseconds; argparse.ArgumentTypeError for anything else."""
     return _number(text, least=50, most=60_000, example="500")
+
+
+def cpu_share(text: str) -> float:
+    """ "25%" or "25" to 0.25; 1 to 100. argparse.ArgumentTypeError for anything else."""
+    return _number(text.removesuffix("%").rstrip(), least=1, most=100, example="25%") / 100
 
 
 def thread_count(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
+from bgcam.realtime.cpu_budget import CpuMeter
 from bgcam.realtime.stats import Summary
 
 PLAIN_EVERY_S = 5.0
@@ -36,6 +37,7 @@ class Status:
         self._noticed = ""
         self._live: Any = None
         self._last_s = time.monotonic()
+        self._cpu_share = CpuMeter()
 
     def __enter__(self) -> Status:
         if self._to.isatty():
@@ -69,10 +71,10 @@ class Status:
             self._live.update(Text(self.line(summary), no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def line(self, summary: Summary) -> str:
-        """All that is known, in one line."""
+        """All that is known, in one line. cpu: this process's share of all cores since the last line."""
         count = f"{summary.frames}/{self._frames}" if self._frames else f"{summary.frames}"
         notice = f"[{self._noticed}] " if self._noticed else ""
         return (
             f"{notice}{count} frames, {summary.recent_fps:.1f} fps, latency {summary.latency_p50_ms:.0f} ms "
-            f"(p95 {summary.latency_p95_ms:.0f} ms), {summary.drops} dropped, {self._tail}"
+            f"(p95 {summary.latency_p95_ms:.0f} ms), {summary.drops} dropped, cpu {self._cpu_share():.0%}, {self._tail}"
         )
