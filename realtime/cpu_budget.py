@@ -5,6 +5,7 @@ Each frame costs about the same, and keeps its own matte; so what is left to cho
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -27,6 +28,20 @@ def cores() -> int:
 def threads_within(share: float, *, machine_cores: int) -> int:
     """How many threads may compute at once for a share (0 to 1) of a machine; at least one."""
     return max(1, int(share * machine_cores))
+
+
+def limit_threads(threads: int, *, share: float) -> int:
+    """Keep OpenCV within a share of this machine, and give what the model may have; 0 stands for no wish."""
+    import cv2
+
+    most = threads_within(share, machine_cores=cores())
+    cv2.setNumThreads(most)
+    return min(threads or most, most)
+
+
+def matte_share(share: float | None, *, threads: int) -> float:
+    """The share of a frame's time that a matte on so many threads may take, for half of a share of the machine."""
+    return math.inf if share is None else share * cores() / (2 * max(1, threads))
 
 
 class CpuMeter:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import threading
 import time
 
 import numpy as np
 import pytest
+from clips import write_clip
 
-from bgcam.realtime.cpu_budget import LEAST_FPS, BudgetedSource, CpuMeter, threads_within
+from bgcam.realtime.cli import main
+from bgcam.realtime.cpu_budget import LEAST_FPS, BudgetedSource, CpuMeter, limit_threads, matte_share, threads_within
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.options import cpu_share
 
 
 class Machine:
@@ -115,3 +120,36 @@ def test_the_meter_counts_all_cores() -> None:
 @pytest.mark.parametrize(("share", "cores", "threads"), [(0.25, 2, 1), (0.5, 2, 1), (1.0, 2, 2), (0.25, 16, 4)])
 def test_never_more_threads_than_the_limit_has_cores(share: float, cores: int, threads: int) -> None:
     assert threads_within(share, machine_cores=cores) == threads
+
+
+def test_the_model_gets_half_of_the_limit_and_no_more_threads_than_it(monkeypatch) -> None:
+    monkeypatch.setattr("bgcam.realtime.cpu_budget.cores", lambda: 4)
+    limits = []
+    monkeypatch.setattr("cv2.setNumThreads", limits.append)
+    assert [limit_threads(wish, share=0.5) for wish in (0, 1, 8)] == [2, 1, 2]
+    assert limits == [2, 2, 2]
+    assert matte_share(0.5, threads=2) == pytest.approx(0.5)
+    assert matte_share(None, threads=0) == math.inf
+
+
+@pytest.mark.parametrize("text", ["25%", "25", " 25 %"])
+def test_a_share_is_given_in_percent(text: str) -> None:
+    assert cpu_share(text) == 0.25
+
+
+@pytest.mark.parametrize("text", ["0", "101%", "a", "", "nan"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="25%"):
+        cpu_share(text)
+
+
+def test_the_command_keeps_the_limit_and_says_so(tmp_path, tiny_model, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("bgcam.realtime.status.PLAIN_EVERY_S", 0.05)
+    monkeypatch.setattr("bgcam.realtime.cpu_budget.WINDOW_S", 1e-4)
+    monkeypatch.setattr("cv2.setNumThreads", lambda count: None)  # other tests go on with theirs
+    clip = write_clip(tmp_path / "clip.mp4", frames=8)
+    command = ["--input", str(clip), "--background", "green", "--model", str(tiny_model), "--max-cpu", "1"]
+    assert main([*command, "--output", str(tmp_path / "out.mp4")]) == 0
+    out = capsys.readouterr().out
+    assert "8 frames" in out
+    assert "--max-cpu 1%" in out
