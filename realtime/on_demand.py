@@ -48,8 +48,14 @@ class OnDemand:
     sinks: gives them; asked at each call, since they are opened after the camera.
     """
 
-    def __init__(self, sinks: Callable[[], Sequence[Sink]], *, clock: Callable[[], float] = time.monotonic):
-        self._sinks, self._clock, self._demand = sinks, clock, Demand()
+    def __init__(
+        self,
+        sinks: Callable[[], Sequence[Sink]],
+        *,
+        demand: Demand | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._sinks, self._clock, self._demand = sinks, clock, demand or Demand()
 
     def __call__(self) -> bool:
         asked = [sink.viewers() for sink in self._sinks() if hasattr(sink, "viewers")]

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 import time
-
 from dataclasses import replace
 
 import cv2
@@ -302,7 +301,7 @@ def moved(device, path="/dev/video6", **changes):
         (C920, [], [PLAIN], None),
         (C920, [], [moved(C920, by_id="/dev/v4l/by-id/usb-C920_B2-video-index0")], None),  # another one of its kind
         (C920, [], [moved(C920, by_id=None)], None),  # its link will come
-        (C920, [moved(C920, by_id="B2")], [moved(C920, by_id="B2"), moved(C920, "/dev/video8", bus="x")], "/dev/video8"),
+        (C920, [moved(C920, by_id="B")], [moved(C920, by_id="B"), moved(C920, "/dev/video8", bus="x")], "/dev/video8"),
         (PLAIN, [C920], [moved(PLAIN, bus="usb-9")], "/dev/video6"),
         (PLAIN, [], [moved(PLAIN), moved(PLAIN, "/dev/video8")], None),  # who knows which
         # A twin without a serial number was there from the beginning: only the bus tells the two apart.

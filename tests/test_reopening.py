@@ -1,0 +1,224 @@
+"""A camera that comes and goes in the middle of a run: what is shown, how often it is tried, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from faults import Injector, LookingSink, SecretCamera, make_run, room
+
+from bgcam.realtime.backoff import Backoff
+from bgcam.realtime.errors import SourceError, SourceWaits
+from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.run_command import stop_on_signal
+from bgcam.realtime.sources.reopening import ReopeningSource
+from bgcam.realtime.watch import Watch
+
+GIVE_UP_S = 0.4
+
+
+def until(condition, limit_s=5.0):
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.002)
+
+
+class Port:
+    """Where a camera can be plugged in. opened: how often it was."""
+
+    def __init__(self, size_wh=None):
+        self.plugged, self.opened, self.size_wh = True, 0, size_wh
+
+    def open(self):
+        if not self.plugged:
+            raise SourceError("cam: it is gone; plug it in again")
+        self.opened += 1
+        return PluggedCamera(self)
+
+
+class PluggedCamera(SecretCamera):
+    def __init__(self, port):
+        super().__init__(Injector(), fps=200)
+        self.port, self.closed = port, False
+        self.name = f"cam {port.opened}"
+
+    def read(self):
+        if self.closed:
+            return None
+        if not self.port.plugged:
+            raise SourceError(f"{self.name}: the camera stopped giving frames (unplugged?); plug it in again")
+        return super().read()
+
+    def close(self):
+        self.closed = True
+
+
+class Run:
+    """A pipeline in a thread, its camera behind a port."""
+
+    def __init__(self, *, live=True):
+        self.port, self.sink = Port(), LookingSink(live=live)
+        self.pipeline = make_run(Injector(), [self.sink], give_up_s=GIVE_UP_S)
+        self.pipeline._source = ReopeningSource(self.port.open(), self.port.open)
+        self.error = None
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            self.pipeline.run()
+        except Exception as error:
+            self.error = error
+
+    def pictures(self):
+        return sum(not card for _, card in self.sink.got)
+
+
+@pytest.fixture(params=[True, False], ids=["watched", "recorded"])
+def run(request):
+    run = Run(live=request.param)
+    run.thread.start()
+    until(lambda: run.pictures() > 3)
+    yield run
+    run.pipeline.stop()
+    run.thread.join(5)
+    assert not run.thread.is_alive()
+
+
+def test_an_unplugged_camera_is_waited_for_longer_than_any_other_fault(run):
+    run.port.plugged = False
+    until(lambda: "plug it in again (looked for it 2 times)" in run.pipeline.notice())
+    time.sleep(2 * GIVE_UP_S)
+    assert run.thread.is_alive()
+    assert run.pipeline.notice().startswith("background only: " if run.sink.live else "cam: ")
+    if run.sink.live:
+        assert run.sink.got[-1][1]
+    seen = run.pictures()
+    run.port.plugged = True
+    until(lambda: run.pictures() > seen + 3)
+    assert run.pipeline.notice() == ""
+    run.pipeline.stop()
+    run.thread.join(5)
+    assert (run.error, run.sink.end, run.port.opened) == (None, "closed", 2)
+    assert not run.sink.leaks
+
+
+def test_a_signal_ends_the_wait_at_once(run):
+    run.port.plugged = False
+    until(lambda: "it is gone" in run.pipeline.notice())
+    with stop_on_signal(run.pipeline.stop):
+        begun_s = time.monotonic()
+        os.kill(os.getpid(), signal.SIGHUP if hasattr(signal, "SIGHUP") else signal.SIGINT)
+        run.thread.join(5)
+    assert time.monotonic() - begun_s < 1.5
+    assert (run.error, run.sink.end) == (None, "closed")
+
+
+def test_a_camera_that_cannot_be_told_from_others_is_not_waited_for():
+    port = Port()
+    source = ReopeningSource(port.open(), None)
+    port.plugged = False
+    with pytest.raises(SourceError, match="unplugged") as caught:
+        source.read()
+    assert not isinstance(caught.value, SourceWaits)
+
+
+def test_tries_back_off_and_begin_anew_after_a_success():
+    now_s, tried = 0.0, []
+    backoff = Backoff(first_s=0.25, longest_s=2, clock=lambda: now_s)
+    for at in range(1000):
+        now_s = at / 100
+        if backoff.due:
+            tried.append(now_s)
+            backoff.failed()
+    gaps = np.diff(tried)
+    assert gaps[0] == pytest.approx(0.25, abs=0.011)
+    assert (np.diff(gaps) >= -0.011).all()
+    assert max(gaps) == pytest.approx(2, abs=0.011)
+    backoff.succeeded()
+    assert (backoff.due, backoff.tries) == (True, 0)
+
+
+def test_a_camera_that_fails_right_after_each_opening_is_not_opened_without_end():
+    port = Port()
+
+    def open_broken():
+        camera = port.open()
+        camera.read = lambda: (_ for _ in ()).throw(SourceError("cam: no picture"))
+        return camera
+
+    source = ReopeningSource(port.open(), open_broken)
+    source._camera.read = open_broken().read
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < 0.6:
+        with pytest.raises(SourceWaits, match="no picture"):
+            source.read()
+    assert port.opened <= 2 + 2
+
+
+@pytest.mark.parametrize("size_wh", [(64, 32), (32, 16), (40, 40), (31, 7), (200, 100)])
+def test_another_size_after_opening_again_is_cut_to_the_first(size_wh):
+    class Sized(PluggedCamera):
+        def read(self):
+            width, height = size_wh
+            bgr = np.zeros((height, width, 3), np.uint8)
+            bgr[:, : width // 2] = 255
+            return CameraFrame(7, bgr, 0.0, time.monotonic())
+
+    port = Port()
+    source = ReopeningSource(port.open(), lambda: Sized(port))
+    first = source.read()
+    source._let_go()
+    frame = source.read()
+    assert (frame.number, frame.size_wh) == (1, first.size_wh)
+    assert frame.bgr.flags.c_contiguous
+    assert frame.bgr[:, : 64 // 2 - 3].min() > 250  # the middle stays in the middle
+    assert frame.bgr[:, 64 // 2 + 3 :].max() < 5
+    assert frame.time_s >= first.time_s
+
+
+def test_dropped_frames_add_up_over_all_openings():
+    port = Port()
+    source = ReopeningSource(port.open(), port.open)
+    source._camera.drops = 3
+    source.read()
+    source._let_go()
+    source._open().drops = 4
+    source.read()
+    assert source.drops == 7
+
+
+def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypatch):
+    """The clock jumps by an hour between two looks, as after a suspend or Ctrl-Z and `fg`."""
+    ahead_s, real = 0.0, time.monotonic
+    watch = Watch(Cards(), give_up_s=0.5)
+    failed = []
+    monkeypatch.setattr("bgcam.realtime.watch.time.monotonic", lambda: real() + ahead_s)
+    watch.begin([LookingSink()], on_failure=failed.append)
+    try:
+        until(lambda: watch._thread.is_alive())
+        real_wait = watch._stop.wait
+
+        def wait(timeout_s):
+            nonlocal ahead_s
+            ended = real_wait(timeout_s)
+            ahead_s = 3600.0
+            return ended
+
+        watch._stop.wait = wait
+        until(lambda: ahead_s > 0)
+        time.sleep(0.1)
+        assert failed == []
+        time.sleep(0.6)
+        assert failed  # and from then on it counts again
+    finally:
+        watch.end()
+
+
+class Cards:
+    def card(self, number, *, time_s=0.0, captured_s=0.0):
+        return ComposedFrame(number, np.zeros_like(room(0)), time_s, captured_s)
