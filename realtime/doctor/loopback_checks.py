@@ -58,7 +58,7 @@ def check_number(machine: Machine) -> Finding | None:
 
 
 def check_writer(machine: Machine) -> Finding | None:
-    """Another writer keeps its own format: bgcam's pictures would be refused, or sheared by some versions."""
+    """Another writer keeps its own format: bgcam's pictures would be refused. It takes another device if it can."""
     device = machine.virtual_camera
     if device is None:
         return None
@@ -71,12 +71,14 @@ def check_writer(machine: Machine) -> Finding | None:
         shape = f", {machine.system.held_format(device.path)}"
     except OSError:
         shape = ""
+    taken = all(_is_written_to(machine, other.path) for other in machine.virtual_cameras)
+    verdict = PROBLEM if taken else WARNING
     if holders.found:
-        return Finding("written to", PROBLEM, f"by {holders}{shape}", advice="close it")
+        return Finding("written to", verdict, f"by {holders}{shape}", advice="close it")
     found = f"by a program of another user, or its format is kept (keep_format){shape}"
     command = machine.as_root(f"modprobe -r {MODULE}") + " && " + machine.as_root(f"modprobe {MODULE}")
     who = machine.as_root(f"fuser -v {device.path}")
-    return Finding("written to", PROBLEM, found, command, f"this fails while it is in use; {who} names who uses it")
+    return Finding("written to", verdict, found, command, f"this fails while it is in use; {who} names who uses it")
 
 
 def _is_written_to(machine: Machine, path: str) -> bool:

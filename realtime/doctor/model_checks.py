@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -53,20 +55,17 @@ def check_backends(machine: Machine) -> list[Finding]:
         path = find_model(machine.model)
     except BgcamError:
         return []
-    findings = []
-    times_ms: dict[str, float] = {}
-    for name in names:
-        told = machine.probe("backend", name, str(path), timeout_s=BACKEND_TIMEOUT_S)
-        findings.append(_judge(name, told, times_ms))
-        if "error" not in told:
-            times_ms[name] = told["matte_ms"]
-    if not times_ms:
+    told = {name: machine.probe("backend", name, str(path), timeout_s=BACKEND_TIMEOUT_S) for name in names}
+    times_ms = {name: answer["matte_ms"] for name, answer in told.items() if "error" not in answer}
+    taken = next(iter(times_ms), None)  # "auto" takes the first that loads, whatever its mattes are
+    findings = [_judge(name, answer, times_ms, taken=name == taken) for name, answer in told.items()]
+    if taken is None:
         return [replace(found, verdict=PROBLEM) for found in findings]
     # One that is not installed is no loss where another works.
     return [found for found in findings if "is not installed" not in found.found]
 
 
-def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float]) -> Finding:
+def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:
     if "error" in told:
         what, _, cure = str(told["error"]).partition("; run: ")
         return Finding(name, WARNING, what, cure)
@@ -74,7 +73,8 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float]) -> Findi
     found = f"{told['description']}: {matte_ms:.1f} ms a matte"
     if told["error_mean"] > WRONG_ABOVE:
         advice = "its mattes are wrong; choose another with --backend, and report this"
-        return Finding(name, WARNING, f"{found}, but it does not find the person in the demo", advice=advice)
+        verdict = PROBLEM if taken else WARNING
+        return Finding(name, verdict, f"{found}, but it does not find the person in the demo", advice=advice)
     if name in CARD_MODULES and "CPU" in told["description"]:
         return Finding(name, WARNING, f"{found}: not on the card yet", advice="run bgcam until it says it is ready")
     slower = [other for other, other_ms in times_ms.items() if other not in CARD_MODULES and other_ms < matte_ms]
@@ -90,8 +90,10 @@ def check_cache(machine: Machine) -> Finding:
     reason = machine.system.why_not_writable(folder)
     if reason:
         found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
-        mend = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
-        return Finding("cache", WARNING, found, mend)
+        # Most often it is root's, of a bgcam that was run with sudo.
+        owner = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
+        mend = owner if reason == os.strerror(errno.EACCES) else ""
+        return Finding("cache", WARNING, found, mend, "" if mend else "set XDG_CACHE_HOME to another folder")
     return Finding("cache", OK, f"{folder}")
 
 

@@ -48,9 +48,13 @@ def as_json(examined: Examined) -> str:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "ready": examined.ready,
         "output": "virtual camera" if examined.has_virtual_camera else "web page",
-        "checks": [{"section": name} | vars(finding) for name, found in examined.sections.items() for finding in found],
+        "checks": [
+            {"section": section} | {key: anonymous(text) for key, text in vars(finding).items()}
+            for section, findings in examined.sections.items()
+            for finding in findings
+        ],
     }
-    return anonymous(json.dumps(told, indent=1, ensure_ascii=False))
+    return json.dumps(told, indent=1, ensure_ascii=False)
 
 
 def anonymous(text: str) -> str:

@@ -27,7 +27,7 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
     Gives 0 when all is done, 1 when the user said no. Raises BgcamError; an option that makes no sense exits with 2.
     """
     system = system or System()
-    if not system.names("/run/systemd/system") or system.platform != "linux":
+    if not system.path("/run/systemd/system").is_dir() or system.platform != "linux":
         raise SinkError("install-service needs systemd, which does not run here; use your desktop's autostart")
     if system.is_root:
         raise SinkError("the service is the user's, not root's; run bgcam install-service without sudo")

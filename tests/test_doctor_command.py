@@ -1,0 +1,242 @@
+"""`bgcam doctor` as a whole: its screen, its JSON, its exit code, and that `--fix` runs what it shows and no more."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from fake_system import CAPTURE, OUTPUT, FakeSystem
+
+from bgcam.realtime import cli
+from bgcam.realtime.devices import Capability
+from bgcam.realtime.doctor import model_checks, probe, screen
+from bgcam.realtime.doctor.checks import Examined, examine
+from bgcam.realtime.doctor.command import doctor
+from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.doctor.machine import Machine
+from bgcam.realtime.doctor.system import NOT_THERE, TIMED_OUT, Ran, System
+from bgcam.realtime.options import build_parser
+
+APT = "sudo apt install v4l2loopback-dkms"
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
+    """Debian with a webcam and OpenVINO, without a virtual camera."""
+    monkeypatch.setattr(model_checks, "auto_order", lambda: ["openvino"])
+    system = FakeSystem(tmp_path)
+    system.write("/etc/os-release", "ID=debian\n")
+    system.kernel()
+    system.webcam()
+    system.networks("openvino")
+    return system
+
+
+def options(*words: str) -> Namespace:
+    return build_parser().parse_args(["doctor", *words])
+
+
+def load_command(system: FakeSystem) -> str:
+    return Machine(system).install_camera
+
+
+def test_the_screen(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(options(), system=system) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == "camera"
+    assert f"  warning  v4l2loopback    not installed\n{' ' * 27}$ {APT}\n" in out
+    assert "  ok       openvino        OpenVINO CPU, int8: 8.0 ms a matte" in lines
+    assert "web page only" in out.replace("\n", " ")
+    assert len(lines) <= 24, "one screen"
+    assert system.ran == []
+
+
+def test_the_exit_code_is_1_without_a_camera(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    path = next(iter(system.capabilities))
+    system.capabilities[path] = Capability("uvcvideo", "HD Webcam", OUTPUT)
+    assert doctor(options(), system=system) == 1
+    assert "What is in the way: camera" in capsys.readouterr().out
+
+
+def test_all_is_well(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    system.loopback()
+    assert doctor(options(), system=system) == 0
+    out = capsys.readouterr().out
+    assert "bgcam is ready" in out
+    assert "$" not in out
+    assert "warning" not in out
+
+
+def test_fix_goes_on_until_nothing_is_left(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    system.answers = [True, True]
+    system.after = {APT: system.install, load_command(system): system.loopback}
+    assert doctor(options("--fix"), system=system) == 0
+    assert system.ran == [APT, load_command(system)]
+    assert len(system.asked) == 2
+    out = capsys.readouterr().out
+    assert out.index(f"$ {APT}") < out.index("done") < out.index("bgcam is ready")
+
+
+def test_fix_runs_nothing_without_a_yes(system: FakeSystem) -> None:
+    doctor(options("--fix"), system=system)
+    assert system.asked == ["Run it?"]
+    assert system.ran == []
+
+
+def test_fix_with_yes_asks_nothing_and_tries_each_once(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    system.commands[APT,] = Ran(100)
+    doctor(options("--fix", "--yes"), system=system)
+    assert system.asked == []
+    assert system.ran == [APT]
+    assert "it failed with code 100" in capsys.readouterr().out
+
+
+def test_fix_tells_a_rejected_key_from_other_failures(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    system.install()
+    system.write("/var/lib/dkms/mok.pub", "key")
+    command = load_command(system)
+    system.commands[command,] = Ran(1, err="modprobe: ERROR: Key was rejected by service\n")
+    doctor(options("--fix", "--yes"), system=system)
+    assert [line for line in system.ran if not line.startswith(("dmesg", "journalctl", "mokutil --test"))] == [
+        command,
+        "sudo mokutil --import /var/lib/dkms/mok.pub",
+    ]
+
+
+def test_json(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(options("--json"), system=system) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ready"], told["output"]) == (True, "web page")
+    line = next(line for line in told["checks"] if line["what"] == "v4l2loopback")
+    assert line == {
+        "section": "virtual camera",
+        "what": "v4l2loopback",
+        "verdict": WARNING,
+        "found": "not installed",
+        "command": APT,
+        "advice": "",
+    }
+
+
+def test_json_stays_json_while_it_mends(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor(options("--json", "--fix", "--yes"), system=system)
+    json.loads(capsys.readouterr().out)
+
+
+def test_json_names_no_user_home_or_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "jane.doe")
+    monkeypatch.setattr(Path, "home", lambda: Path("/srv/people/jane.doe"))
+    monkeypatch.setattr(platform, "node", lambda: "janes-laptop")
+    secrets = (
+        "/srv/people/jane.doe/.cache/bgcam of jane.doe@janes-laptop; /home/else/x; /Users/other/y; "
+        "C:\\Users\\third\\z; jane.doeful"
+    )
+    finding = Finding("cache", PROBLEM, secrets, command="chown jane.doe /home/else/bgcam", advice="jane.doe")
+    text = screen.as_json(Examined({"network": [finding]}, False))
+    told = json.loads(text)["checks"][0]
+    assert told["found"].startswith("~/.cache/bgcam of USER@MACHINE; ~/x; ~/y; ")
+    assert told["command"] == "chown USER ~/bgcam"
+    assert told["advice"] == "USER"
+    for word in ("else", "other", "third", "janes-laptop"):
+        assert word not in text
+
+
+def test_a_narrow_screen_wraps_words_and_leaves_commands_whole() -> None:
+    finding = Finding("camera", WARNING, "a b c d " * 12, command="sudo " + "x" * 80, advice="e f g h " * 12)
+    lines = screen.as_text(Examined({"camera": [finding]}, True), width=60).splitlines()
+    assert [line for line in lines if len(line) > 60] == [" " * 27 + f"$ {finding.command}"]
+
+
+def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert screen.wants_colour(True)
+    assert not screen.wants_colour(False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not screen.wants_colour(True)
+    examined = Examined({"camera": [Finding("camera", OK, "here")]}, True)
+    assert screen.as_text(examined, width=80, colour=True).replace("\033[32m", "").replace(
+        "\033[0m", ""
+    ) == screen.as_text(examined, width=80)
+
+
+def test_the_real_machine_can_be_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Machine, "probe", lambda *arguments, **more: {"error": "left out"})
+    assert examine(Machine(System())).findings
+
+
+def test_commands_that_are_not_there_hang_or_say_something() -> None:
+    system = System()
+    assert system.run("bgcam-no-such-program").code == NOT_THERE
+    assert system.run("sleep", "5", timeout_s=0.1).code == TIMED_OUT
+    assert system.run("sh", "-c", "echo out; echo err >&2; exit 3") == Ran(3, "out\n", "err\n")
+    assert system.read("/no/such/file") == system.link("/no/such/link") == ""
+    assert system.names("/no/such/folder") == []
+
+
+def test_a_command_in_sight_tells_its_errors(capfd: pytest.CaptureFixture[str]) -> None:
+    assert System().run_in_sight("echo seen; echo heard >&2; exit 4") == Ran(4, err="heard\n")
+    assert capfd.readouterr() == ("seen\n", "heard\n")
+
+
+def test_writable_folders_and_free_ports(tmp_path: Path) -> None:
+    import socket
+
+    system = System()
+    assert system.why_not_writable(tmp_path / "new") == ""
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    assert system.why_not_writable(tmp_path / "file")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert not system.port_is_free(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("typed", "yes"), [("y\n", True), ("Yes\n", True), ("\n", False), ("no\n", False), ("", False)]
+)
+def test_only_a_yes_is_a_yes(typed: str, yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert System().ask("Sure?") is yes
+
+
+def test_the_probe_finds_the_demos_person_and_takes_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    probe.main(["backend", "onnxruntime", "auto"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["error_mean"] < model_checks.WRONG_ABOVE / 2
+    assert told["matte_ms"] > 0
+    assert told["description"].startswith("ONNX Runtime")
+
+
+def test_the_probe_tells_an_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    probe.main(["backend", "onnxruntime", "no-such-model"])
+    assert "no model is called" in json.loads(capsys.readouterr().out)["error"]
+    probe.main(["camera", "/dev/no-such-camera"])
+    assert "no camera at" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_probe_is_a_process_of_its_own() -> None:
+    told = Machine(System()).probe("camera", "/dev/no-such-camera", timeout_s=60)
+    assert "no camera at" in told["error"]
+
+
+def test_the_command_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = []
+    monkeypatch.setattr("bgcam.realtime.doctor.command.doctor", lambda options: seen.append(options) or 0)
+    assert cli.main(["--camera", "logitech", "doctor", "--fix", "--yes"]) == 0
+    assert (seen[0].camera, seen[0].fix, seen[0].yes, seen[0].json) == ("logitech", True, True, False)
+
+
+def test_commands_are_for_a_shell(system: FakeSystem) -> None:
+    system.loopback(64, label="Dummy video device (0x0040)", bits=CAPTURE | OUTPUT)
+    for finding in examine(Machine(system)).findings:
+        shlex.split(finding.command)
