@@ -1,0 +1,240 @@
+"""`bgcam install-service`: its options are checked first, and the unit says what they say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from clips import write_picture
+from fake_system import FakeSystem
+
+from bgcam.realtime import cli
+from bgcam.realtime.doctor.system import Ran
+from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, UsageError
+from bgcam.realtime.install import service
+from bgcam.realtime.install.files import MARK
+from bgcam.realtime.install.service import install_service, service_command, uninstall_service
+from bgcam.realtime.install.unit import FILE_BOUNDS, FORBIDDING, quoted, unit_text, why_no_namespaces
+from bgcam.realtime.options import build_parser
+
+VERBS = ("daemon-reload", "enable bgcam.service", "restart bgcam.service", "disable --now bgcam.service")
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> FakeSystem:
+    """A machine with systemd, as a user."""
+    system = FakeSystem(tmp_path / "machine")
+    system.path("/run/systemd/system").mkdir(parents=True)
+    system.commands = {("systemctl", "--user", *verb.split()): Ran(0) for verb in VERBS}
+    return system
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    return tmp_path / "units" / service.UNIT
+
+
+@pytest.fixture
+def nothing_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests' own folders, which are under /tmp, pass for a home."""
+    monkeypatch.setattr(service, "TEMPORARY", ("/no/such/folder",))
+
+
+def options(*words: str) -> Namespace:
+    return build_parser().parse_args(list(words))
+
+
+def install(system: FakeSystem, unit: Path, *words: str) -> int:
+    return install_service(options("install-service", "--yes", "--", *words), system=system, folder=unit.parent)
+
+
+def exec_start(unit: Path) -> str:
+    return next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
+
+
+def test_it_writes_the_unit_and_starts_it(system: FakeSystem, unit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert install(system, unit, "--background", "beach", "--fps=24") == 0
+    assert exec_start(unit).endswith('bgcam" "--background" "beach" "--fps=24" "--output" "virtual"')
+    assert system.ran == [f"systemctl --user {verb}" for verb in VERBS[:3]]
+    text = unit.read_text()
+    for line in ("Restart=on-failure", "RestrictAddressFamilies=AF_UNIX", "WantedBy=default.target", *FILE_BOUNDS):
+        assert f"\n{line}\n" in text
+    assert text.replace("\n", "\n    ").strip() in capsys.readouterr().out
+
+
+def test_without_a_yes_nothing_is_written(system: FakeSystem, unit: Path) -> None:
+    assert install_service(options("install-service"), system=system, folder=unit.parent) == 1
+    assert (unit.exists(), system.ran, len(system.asked)) == (False, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--background", "no-such.jpg"), BackgroundError),
+        (("--model", "no-such"), ModelError),
+        (("--backend", "no-such"), UsageError),
+        (("--output", "talk.mp4"), UsageError),
+        (("devices",), UsageError),
+    ],
+)
+def test_options_are_checked_before_anything_is_written(
+    system: FakeSystem, unit: Path, words: tuple[str, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        install(system, unit, *words)
+    assert not unit.exists()
+    assert system.ran == []
+
+
+def test_an_option_that_is_none_exits_with_2(
+    system: FakeSystem, unit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        install(system, unit, "--no-such-option")
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err.startswith("bgcam: ")
+    assert not unit.exists()
+
+
+@pytest.mark.usefixtures("nothing_is_temporary")
+def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_picture(tmp_path / "my beach.png")
+    command, _ = service_command(["--background", "my beach.png"])
+    assert command[1:3] == ["--background", str(tmp_path / "my beach.png")]
+    command, _ = service_command(["--background=my beach.png", "--output", "web"])
+    assert command[1:] == [f"--background={tmp_path / 'my beach.png'}", "--output", "web"]
+
+
+def test_a_temporary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "TEMPORARY", (str(tmp_path),))
+    write_picture(tmp_path / "beach.png")
+    with pytest.raises(UsageError, match="may be gone at the next start"):
+        service_command(["--background", str(tmp_path / "beach.png")])
+
+
+@pytest.mark.parametrize(
+    ("output", "families"),
+    [("virtual", "AF_UNIX"), ("web", "AF_UNIX AF_INET AF_INET6"), ("web:9000", "AF_UNIX AF_INET AF_INET6")],
+)
+def test_only_the_web_page_gets_the_network(system: FakeSystem, unit: Path, output: str, families: str) -> None:
+    install(system, unit, "--output", output)
+    assert f"\nRestrictAddressFamilies={families}\n" in unit.read_text()
+
+
+@pytest.mark.parametrize(
+    ("backend", "forbidden"), [("auto", "no"), ("openvino", "no"), ("torch", "no"), ("onnxruntime", "yes")]
+)
+def test_machine_code_of_their_own_is_left_to_those_who_need_it(backend: str, forbidden: str) -> None:
+    text = unit_text(["/bin/bgcam"], backend=backend, web=False, namespaces="")
+    assert f"\nMemoryDenyWriteExecute={forbidden}\n" in text
+
+
+@pytest.mark.parametrize(("path", "value"), FORBIDDING.items())
+def test_where_users_have_no_namespaces_the_unit_says_so(system: FakeSystem, unit: Path, path: str, value: str) -> None:
+    system.write(path, f"{value}\n")
+    why = why_no_namespaces(system)
+    assert why.endswith(f"={value}")
+    install(system, unit)
+    text = unit.read_text()
+    assert f"({why})" in text
+    assert not any(f"\n{line}\n" in text for line in FILE_BOUNDS)
+    assert "\nNoNewPrivileges=yes\n" in text
+
+
+@pytest.mark.parametrize(
+    ("argument", "word"),
+    [("a b", '"a b"'), ('say "hi"', r'"say \"hi\""'), ("100%", '"100%%"'), ("$HOME", '"$$HOME"'), ("a\\b", r'"a\\b"')],
+)
+def test_any_argument_is_one_word(argument: str, word: str) -> None:
+    assert quoted(argument) == word
+
+
+def test_a_unit_of_somebody_else_is_left_alone(system: FakeSystem, unit: Path) -> None:
+    unit.parent.mkdir()
+    unit.write_text("[Service]\n")
+    with pytest.raises(SinkError, match="was not written by bgcam"):
+        install(system, unit)
+    with pytest.raises(SinkError, match="was not written by bgcam"):
+        uninstall_service(options("uninstall-service", "--yes"), system=system, folder=unit.parent)
+    assert unit.read_text() == "[Service]\n"
+
+
+def test_a_service_that_does_not_start_is_told(system: FakeSystem, unit: Path) -> None:
+    system.commands["systemctl", "--user", "daemon-reload"] = Ran(1, err="Failed to connect to bus\n")
+    with pytest.raises(SinkError, match=r"`systemctl --user daemon-reload` failed \(Failed to connect to bus\)"):
+        install(system, unit)
+
+
+def test_where_there_is_no_systemd(tmp_path: Path, unit: Path) -> None:
+    with pytest.raises(SinkError, match="needs systemd"):
+        install(FakeSystem(tmp_path), unit)
+
+
+def test_root_has_no_service(system: FakeSystem, unit: Path) -> None:
+    system._is_root = True
+    with pytest.raises(SinkError, match="without sudo"):
+        install(system, unit)
+
+
+def test_uninstall(system: FakeSystem, unit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install(system, unit)
+    system.ran.clear()
+    assert uninstall_service(options("uninstall-service"), system=system, folder=unit.parent) == 1
+    assert unit.exists()
+    assert uninstall_service(options("uninstall-service", "--yes"), system=system, folder=unit.parent) == 0
+    assert not unit.exists()
+    assert system.ran == ["systemctl --user disable --now bgcam.service", "systemctl --user daemon-reload"]
+    assert uninstall_service(options("uninstall-service", "--yes"), system=system, folder=unit.parent) == 0
+    assert "no service" in capsys.readouterr().out
+
+
+def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Namespace] = []
+    monkeypatch.setattr("bgcam.realtime.install.service.install_service", lambda options: seen.append(options) or 0)
+    assert cli.main(["install-service", "--", "--background", "#336699", "--yes"]) == 0
+    assert (seen[0].service_options, seen[0].yes) == (["--background", "#336699", "--yes"], False)
+
+
+def test_the_users_own_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert service.unit_folder() == tmp_path / "systemd" / "user"
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert service.unit_folder() == tmp_path / ".config" / "systemd" / "user"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("namespaces", ["", "kernel.unprivileged_userns_clone=0"])
+def test_systemd_takes_the_unit(tmp_path: Path, namespaces: str) -> None:
+    program = tmp_path / "with space" / "bgcam"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    words = [str(program), "--background", '50% $HOME "x" \\ y']
+    unit = tmp_path / "bgcam.service"
+    unit.write_text(unit_text(words, backend="auto", web=True, namespaces=namespaces))
+    assert unit.read_text().startswith(MARK)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    ran = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    unit.write_text(unit.read_text().replace("Restart=", "Rstart="))
+    ran = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+    )
+    assert "Rstart" in ran.stderr, "the check sees what systemd does not know"
