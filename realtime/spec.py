@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bgcam.realtime.errors import ModelError
 
 METADATA_KEY = "bgcam"
+# Above these a file is none of ours: the largest network shipped takes 7 MB, and a side of 4096 gigabytes of memory.
+MAX_BYTES = 1 << 30
+MAX_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,27 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
-        """Raises ValueError or TypeError when the text is not a spec."""
-        values = json.loads(text)
-        values["sizes_wh"] = tuple((int(w), int(h)) for w, h in values["sizes_wh"])
+        """Raises ValueError, TypeError or KeyError when the text is not a spec."""
+        try:
+            values = json.loads(text)
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
+        if not isinstance(values, dict):
+            raise TypeError(f"it must be an object, found {type(values).__name__}")
+        values["sizes_wh"] = tuple((int(w), int(h)) for w, h in _finite(values["sizes_wh"]))
         for key in ("mean", "std"):
-            a, b, c = values[key]
+            a, b, c = _finite([values[key]])[0]
             values[key] = (float(a), float(b), float(c))
-        if not values["sizes_wh"] or any(side < 16 or side % 16 for size in values["sizes_wh"] for side in size):
-            raise ValueError(f"sizes_wh must be multiples of 16, found {values['sizes_wh']}")
+        sides = [side for size in values["sizes_wh"] for side in size]
+        if not sides or any(side % 16 or not 16 <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"sizes_wh must be multiples of 16 up to {MAX_SIDE}, found {values['sizes_wh']}")
         if min(values["std"]) <= 0:
             raise ValueError(f"std must be above 0, found {values['std']}")
         if values["channels"] not in ("RGB", "BGR"):
             raise ValueError(f"channels must be RGB or BGR, found {values['channels']!r}")
+        wrong = [key for key, value in values.items() if key not in _NUMBERS and not isinstance(value, str)]
+        if wrong:
+            raise TypeError(f"{', '.join(wrong)} must be text")
         return cls(**values)
 
     def best_size_wh(self, source_wh: tuple[int, int]) -> tuple[int, int]:
@@ -60,9 +74,22 @@ class ModelSpec:
         return min(self.sizes_wh, key=distance)
 
 
+_NUMBERS = ("sizes_wh", "mean", "std")
+
+
+def _finite(lists: Any) -> list[list[float]]:
+    """Lists of numbers as they are. Raises ValueError or TypeError for others: JSON knows NaN and Infinity."""
+    checked = [[float(value) for value in values] for values in lists]
+    if not all(math.isfinite(value) for values in checked for value in values):
+        raise ValueError(f"it has values that are no numbers: {lists}")
+    return checked
+
+
 def read_spec(path: Path) -> ModelSpec:
     """Read a model's or engine's spec without loading it. ModelError says what is wrong and what to do."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"{path}: over a gigabyte, so none of bgcam's models; give another")
         data = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file; give a file that `python -m bgcam.export` wrote") from None

@@ -44,7 +44,7 @@ class OpenVINOBackend:
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads
             self._compiled = core.compile_model(_with_preprocessing(model, spec), "CPU", config)
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()

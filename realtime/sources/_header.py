@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 _JPEG_SCAN = 0xDA
@@ -41,20 +41,18 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _jpeg_segments(data: bytes) -> list[tuple[int, int]]:
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """(marker, offset of its length field) of each segment up to the first scan."""
-    out = []
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
-        out.append((marker, at + 2))
+        yield marker, at + 2
         if marker == _JPEG_SCAN:
             break
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return out
 
 
 def _webp(data: bytes) -> tuple[int, int] | None:
@@ -80,11 +78,12 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
     (entries,) = struct.unpack_from(order + "H", data, at)
-    sides = {}
+    sides: dict[int, int] = {}
     for entry in range(entries):
         tag, kind = struct.unpack_from(order + "HH", data, at + 2 + 12 * entry)
         if tag in (256, 257):  # ImageWidth, ImageLength, as SHORT or LONG
-            (sides[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 2 + 12 * entry + 8)
+            (side,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 2 + 12 * entry + 8)
+            sides[tag] = max(side, sides.get(tag, 0))  # of one that is given twice, who knows which the decoder takes
     return (sides[256], sides[257]) if len(sides) == 2 else None
 
 

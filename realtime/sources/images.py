@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from bgcam.realtime.sources._header import jpeg_is_whole, picture_size_wh
 from bgcam.realtime.sources._shape import shape
 
 _FPS = 25.0
+# 100 megapixels of 16-bit colour with transparency.
+MAX_BYTES = 8 * MAX_PIXELS
 
 
 class ImagesSource:
@@ -77,10 +80,17 @@ def picture_paths(folder: Path) -> list[Path]:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """One picture as (H, W, 3) uint8 BGR, turned upright by its EXIF tag. SourceError says what is wrong with it.
 
-    Its header is read first: over 100 megapixels are refused before memory is spent on them.
+    Its size in bytes and its header are read first: over 100 megapixels are refused before memory is spent on them.
     """
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a device or a pipe may never end
+            raise SourceError(f"{path}: no ordinary file; give a picture file")
+        if found.st_size > MAX_BYTES:
+            raise SourceError(f"{path}: {found.st_size / 1e6:.0f} MB are too much for a picture; make it smaller first")
         data = path.read_bytes()
+    except SourceError:
+        raise
     except FileNotFoundError:
         raise SourceError(f"{path}: no such picture; check the path") from None
     except OSError as error:

@@ -23,6 +23,8 @@ from bgcam.realtime.sources._shape import shape
 from bgcam.realtime.sources._whole import missing_bytes
 
 _FPS = 25.0
+# Told to FFmpeg, which would decode a first picture of any size to learn about it, and may change sizes on the way.
+_LIMITS = {"max_pixels": str(MAX_PIXELS)}
 _TIMEOUT_S = 10.0
 
 # VideoFrame.rotation is in degrees counterclockwise
@@ -62,7 +64,7 @@ class VideoSource:
         self._zero_s = 0.0
         self._last_s = 0.0
         try:
-            self._container = av.open(input, timeout=None if self._path else _TIMEOUT_S)
+            self._container = av.open(input, options=_LIMITS, timeout=None if self._path else _TIMEOUT_S)
         except (OSError, ValueError, av.error.FFmpegError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: cannot be opened as a video ({reason}); {self._advice()}") from error
@@ -73,7 +75,8 @@ class VideoSource:
             self._decoded = self._decode()
             self._first = self._next_frame()
             if self._first is None:
-                raise SourceError(f"{self.name}: no frame can be decoded; {self._advice()}")
+                why = "" if self._stream.width else ": its pictures have no size, or over 100 megapixels"
+                raise SourceError(f"{self.name}: no frame can be decoded{why}; {self._advice()}")
             self.size_wh = size_wh or self._turned_wh(self._first)
         except BaseException:
             self._container.close()
@@ -99,15 +102,22 @@ class VideoSource:
         self._first = None
         if frame is None:
             if self._failure:
-                of = f" of {self.frames}" if self.frames else ""
-                after = f"after {self._number}{of} frames ({self._failure})"
-                raise SourceError(f"{self.name}: the video breaks off {after}; get a whole copy of it")
+                raise self._broken()
             return None
         captured_s = time.monotonic()
         time_s = self._time_s(frame)
-        bgr = shape(_upright_bgr(frame), size_wh=self.size_wh, mirror=self._mirror)
+        try:
+            bgr = shape(_upright_bgr(frame), size_wh=self.size_wh, mirror=self._mirror)
+        except (OSError, ValueError, MemoryError, av.error.FFmpegError, cv2.error) as error:  # a format of its own
+            self._failure = _reason(error)
+            raise self._broken() from error
         number, self._number = self._number, self._number + 1
         return CameraFrame(number, bgr, time_s, captured_s)
+
+    def _broken(self) -> SourceError:
+        of = f" of {self.frames}" if self.frames else ""
+        after = f"after {self._number}{of} frames ({self._failure})"
+        return SourceError(f"{self.name}: the video breaks off {after}; get a whole copy of it")
 
     def _next_frame(self) -> VideoFrame | None:
         """The next decoded frame; None at the end, with `_failure` saying so if it is not a clean one."""
@@ -145,6 +155,7 @@ class VideoSource:
         width, height = stream.width, stream.height
         if width * height > MAX_PIXELS:
             raise SourceError(f"{self.name}: {width}x{height} is over 100 megapixels; make it smaller first")
+        stream.codec_context.options = _LIMITS
         stream.thread_type = "AUTO"
         return stream
 
@@ -190,4 +201,4 @@ def _upright_bgr(frame: VideoFrame) -> NDArray[np.uint8]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, av.error.ExitError):
         return f"no answer within {_TIMEOUT_S:g} s"
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]

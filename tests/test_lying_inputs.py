@@ -1,0 +1,361 @@
+"""Files that lie: damaged anywhere, of odd sizes, or bombs. Either a right picture or one clear line, and no hang."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import write_clip
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tiny_model import SPEC, write_tiny_model
+
+from bgcam.realtime import cli
+from bgcam.realtime.errors import BgcamError, ModelError, SourceError
+from bgcam.realtime.matting import Matting
+from bgcam.realtime.options import build_parser
+from bgcam.realtime.sources import MAX_PIXELS, images, open_source
+from bgcam.realtime.sources._header import picture_size_wh
+from bgcam.realtime.sources.images import read_picture
+from bgcam.realtime.sources.video import VideoSource
+from bgcam.realtime.spec import MAX_SIDE, ModelSpec, read_spec
+
+quick = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+# Where to damage a file, as a share of its length, and with what: bytes put in, in place of, or taken away.
+damages = st.lists(
+    st.tuples(st.floats(0, 1), st.binary(max_size=8), st.sampled_from(["replace", "insert", "cut", "drop"])),
+    min_size=1,
+    max_size=6,
+)
+# Most of what a header holds is at the front.
+front = st.lists(st.tuples(st.floats(0, 0.05), st.binary(min_size=1, max_size=4), st.just("replace")), max_size=4)
+
+
+def damage(data: bytes, changes: list[tuple[float, bytes, str]]) -> bytes:
+    for share, new, how in changes:
+        at = int(share * len(data))
+        after = {"replace": at + len(new), "insert": at, "cut": len(data), "drop": at + 4 * len(new)}[how]
+        data = data[:at] + (b"" if how == "drop" else new) + data[after:]
+    return data
+
+
+def smooth(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    width, height = size_wh
+    return np.add.outer(np.arange(height), np.arange(width))[..., None].repeat(3, 2).astype(np.uint8)
+
+
+def one_line(error: BgcamError, name: str) -> None:
+    assert name in str(error)
+    assert "\n" not in str(error)
+
+
+# ---- pictures
+
+
+def encoded(suffix: str) -> bytes:
+    ok, data = cv2.imencode(suffix, smooth((37, 23)), [cv2.IMWRITE_WEBP_QUALITY, 90] if suffix == ".webp" else [])
+    assert ok
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
+def test_damaged_pictures(suffix: str) -> None:
+    whole = encoded(suffix)
+    seen = {"read": 0, "refused": 0}
+
+    @quick
+    @given(damages, front)
+    def check(changes: list[tuple[float, bytes, str]], head: list[tuple[float, bytes, str]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"a{suffix}"
+            path.write_bytes(damage(whole, changes + head))
+            try:
+                bgr = read_picture(path)
+            except SourceError as error:
+                one_line(error, path.name)
+                seen["refused"] += 1
+            else:
+                assert bgr.dtype == np.uint8
+                assert bgr.ndim == 3
+                assert 0 < bgr.size <= 3 * MAX_PIXELS
+                seen["read"] += 1
+
+    check()
+    assert seen["refused"] > 10, seen
+
+
+@quick
+@given(st.binary(max_size=300), st.sampled_from([b"", *(encoded(suffix)[:40] for suffix in (".png", ".jpg", ".webp"))]))
+def test_headers_of_anything(data: bytes, head: bytes) -> None:
+    size_wh = picture_size_wh(head + data)
+    assert size_wh is None or all(isinstance(side, int) for side in size_wh)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("grey.png", lambda path: cv2.imwrite(path, smooth((9, 7))[..., 0])),
+        ("alpha.png", lambda path: cv2.imwrite(path, smooth((9, 7))[..., [0, 1, 2, 0]])),
+        ("deep.png", lambda path: cv2.imwrite(path, smooth((9, 7)).astype(np.uint16) * 257)),
+        ("deep.tiff", lambda path: cv2.imwrite(path, smooth((9, 7)).astype(np.uint16) * 257)),
+        ("dot.png", lambda path: cv2.imwrite(path, smooth((1, 1)))),
+        ("line.png", lambda path: cv2.imwrite(path, smooth((1, 3000)))),
+    ],
+)
+def test_other_kinds_and_sizes_are_read(tmp_path: Path, name: str, write: Callable[[str], object]) -> None:
+    write(str(tmp_path / name))
+    bgr = read_picture(tmp_path / name)
+    assert bgr.dtype == np.uint8
+    assert bgr.shape[2] == 3
+
+
+def test_what_is_no_ordinary_file_or_far_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match=r"no ordinary file; give a picture file"):
+        read_picture(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(SourceError, match=r"pipe.png: no ordinary file; give a picture file"):
+            open_source(input=str(tmp_path / "pipe.png"))
+    with (tmp_path / "hole.bmp").open("wb") as file:
+        file.truncate(images.MAX_BYTES + 1)
+    with pytest.raises(SourceError, match=r"hole.bmp: 800 MB are too much for a picture"):
+        read_picture(tmp_path / "hole.bmp")
+
+
+def test_a_size_that_is_given_twice_is_the_larger(tmp_path: Path) -> None:
+    entries = [(256, 10), (257, 10), (256, 60_000), (257, 60_000)]
+    ifd = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, side) for tag, side in entries)
+    (tmp_path / "a.tiff").write_bytes(b"II*\0" + struct.pack("<I", 8) + ifd + bytes(4))
+    with pytest.raises(SourceError, match="60000x60000 is over 100 megapixels"):
+        read_picture(tmp_path / "a.tiff")
+
+
+# ---- videos
+
+
+def frames_of(path: Path, *, limit_s: float = 20.0) -> int:
+    """How many frames it gives, each checked. Raises SourceError."""
+    began_s, count, last_s = time.monotonic(), 0, -1.0
+    source = VideoSource(str(path))
+    try:
+        while (frame := source.read()) is not None:
+            assert frame.number == count
+            assert frame.size_wh == source.size_wh
+            assert np.isfinite(frame.time_s)
+            assert frame.time_s > last_s
+            count, last_s = count + 1, frame.time_s
+            assert time.monotonic() < began_s + limit_s, "it does not end"
+    finally:
+        source.close()
+    return count
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
+def test_damaged_videos(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
+    if suffix == ".gif":
+        with av.open(str(tmp_path / "whole.gif"), "w") as container:
+            stream = container.add_stream("gif", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 32, 24, "rgb8"
+            for number in range(8):
+                frame = av.VideoFrame.from_ndarray(smooth((32, 24)) + np.uint8(number), format="bgr24")
+                container.mux(stream.encode(frame.reformat(format="rgb8")))
+            container.mux(stream.encode(None))
+        whole = (tmp_path / "whole.gif").read_bytes()
+    else:
+        whole = write_clip(tmp_path / f"whole{suffix}", frames=8, size_wh=(32, 24)).read_bytes()
+    assert frames_of(tmp_path / f"whole{suffix}") == 8
+    seen = {"read": 0, "refused": 0}
+
+    @settings(quick, max_examples=40)
+    @given(damages, front)
+    def check(changes: list[tuple[float, bytes, str]], head: list[tuple[float, bytes, str]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"a{suffix}"
+            path.write_bytes(damage(whole, changes + head))
+            try:
+                seen["read"] += frames_of(path) > 0
+            except SourceError as error:
+                one_line(error, path.name)
+                seen["refused"] += 1
+
+    check()
+    capfd.readouterr()  # FFmpeg's own lines
+    assert seen["refused"] > 5, seen
+
+
+def test_a_video_that_changes_its_format_on_the_way(tmp_path: Path) -> None:
+    """Sizes, and colours to grey: FFmpeg's own stream of pictures takes them as they come."""
+    kinds = [("bgr24", (64, 48)), ("bgr24", (31, 17)), ("gray", (64, 48)), ("bgr24", (1, 1)), ("bgr24", (64, 48))]
+    data = b""
+    for kind, size_wh in kinds:
+        bgr = smooth(size_wh)
+        ok, png = cv2.imencode(".png", bgr[..., 0] if kind == "gray" else bgr)
+        assert ok
+        data += png.tobytes()
+    path = tmp_path / "pictures.mp4"
+    path.write_bytes(data)
+    assert frames_of(path) == len(kinds)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_picture_bomb_that_calls_itself_a_video_is_not_decoded(tmp_path: Path, suffix: str) -> None:
+    width = height = 12_000
+    small = bytearray(encoded(suffix))
+    if suffix == ".png":
+        small[16:24] = struct.pack(">II", width, height)
+        small[29:33] = struct.pack(">I", zlib.crc32(bytes(small[12:29])))
+    elif suffix == ".jpg":
+        at = small.index(b"\xff\xc0") + 5
+        small[at : at + 4] = struct.pack(">HH", height, width)
+    else:
+        at = small.index(b"\x9d\x01\x2a") + 3
+        small[at : at + 4] = struct.pack("<HH", width, height)
+    path = tmp_path / "bomb.mp4"
+    path.write_bytes(small)
+    with pytest.raises(SourceError, match="over 100 megapixels") as caught:
+        VideoSource(str(path))
+    one_line(caught.value, "bomb.mp4")
+
+
+@pytest.mark.parametrize("size_wh", [(2, 2), (18, 2), (2, 96), (66, 34)])
+def test_odd_sizes_go_through_the_whole_command(tmp_path: Path, tiny_model: Path, size_wh: tuple[int, int]) -> None:
+    write_clip(tmp_path / "a.mp4", frames=3, size_wh=size_wh)
+    out = tmp_path / "out.mkv"
+    code = cli.main(
+        ["--model", str(tiny_model), "--threads", "1", "--input", str(tmp_path / "a.mp4"), "--output", str(out)]
+    )
+    assert code == 0
+    assert frames_of(out) == 3
+
+
+def test_a_folder_of_all_sizes_goes_through_the_whole_command(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = [(1, 1), (3, 200), (200, 3), (65, 49), (1, 480), (1999, 1001)]
+    (tmp_path / "in").mkdir()
+    for number, size_wh in enumerate(sizes):
+        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), smooth(size_wh))
+    for background in ("blur", "beach"):
+        out = tmp_path / background
+        arguments = ["--background", background, "--input", str(tmp_path / "in"), "--output", f"{out}/"]
+        code = cli.main(["--model", str(tiny_model), "--threads", "1", *arguments])
+        assert (code, capsys.readouterr().err) == (0, "")
+        assert [read_picture(path).shape[1::-1] for path in sorted(out.iterdir())] == sizes
+
+
+# ---- models
+
+
+def test_damaged_models(tmp_path: Path, tiny_model: Path) -> None:
+    whole = tiny_model.read_bytes()
+    seen = {"read": 0, "refused": 0}
+
+    @settings(quick, max_examples=200)
+    @given(damages)
+    def check(changes: list[tuple[float, bytes, str]]) -> None:
+        path = tmp_path / "a.onnx"
+        path.write_bytes(damage(whole, changes))
+        try:
+            assert isinstance(read_spec(path), ModelSpec)
+            seen["read"] += 1
+        except ModelError as error:
+            one_line(error, "a.onnx")
+            seen["refused"] += 1
+
+    check()
+    assert min(seen.values()) > 10, seen
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_a_backend_refuses_what_is_damaged_behind_the_spec(tmp_path: Path, tiny_model: Path, backend: str) -> None:
+    pytest.importorskip(backend, reason=f"{backend} is not installed on this machine")
+    whole = tiny_model.read_bytes()
+    seen = {"ran": 0, "refused": 0}
+
+    @settings(quick, max_examples=25)
+    @given(damages)
+    def check(changes: list[tuple[float, bytes, str]]) -> None:
+        path = tmp_path / "a.onnx"
+        path.write_bytes(damage(whole, [(share, new, how) for share, new, how in changes if how != "cut"]))
+        try:
+            Matting(path, backend=backend, threads=1).prepare((320, 240))
+            seen["ran"] += 1
+        except BgcamError as error:
+            one_line(error, "")
+            seen["refused"] += 1
+
+    check()
+    assert seen["refused"] > 5, seen
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(quick, max_examples=200)
+@given(st.dictionaries(st.sampled_from(sorted(json.loads(SPEC.to_json()))), json_values, max_size=3))
+def test_a_spec_of_anything_is_a_spec_or_refused(changes: dict[str, object]) -> None:
+    try:
+        spec = ModelSpec.from_json(json.dumps(json.loads(SPEC.to_json()) | changes))
+    except (ValueError, TypeError, KeyError):
+        return
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert all(np.isfinite(spec.mean + spec.std))
+    assert max(max(size) for size in spec.sizes_wh) <= MAX_SIDE
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1", '"a"', "null", "{}", "[]", '{"sizes_wh": [[1e999, 16]]}'])
+def test_a_spec_that_is_none(tmp_path: Path, text: str) -> None:
+    class Wrong(ModelSpec):
+        def to_json(self) -> str:
+            return text
+
+    path = write_tiny_model(tmp_path / "a.onnx", spec=Wrong("a", "b", "c"))
+    with pytest.raises(ModelError, match=r"a\.onnx: its spec is damaged"):
+        read_spec(path)
+
+
+def test_models_are_data_only() -> None:
+    """No part that runs in a call unpickles or runs what a file holds."""
+    root = Path(__file__).parents[1] / "realtime"
+    for path in root.rglob("*.py"):
+        found = re.search(r"pickle|torch\.load\(|marshal|(?<![.\w])(eval|exec)\(", path.read_text())
+        assert found is None, f"{path.name}: {found}"
+
+
+# ---- options
+
+OPTIONS = [
+    "--size",
+    "--fps",
+    "--watchdog-ms",
+    "--edge",
+    "--light-wrap",
+    "--light-match",
+    "--frame",
+    "--view",
+    "--threads",
+]
+
+
+@settings(quick, max_examples=200)
+@given(st.sampled_from(OPTIONS), st.text(max_size=12) | st.text("0123456789.:xe-+naif", max_size=12))
+def test_an_options_value_is_taken_or_refused(option: str, value: str) -> None:
+    with contextlib.suppress(SystemExit):
+        assert build_parser().parse_args([f"{option}={value}"])
