@@ -67,14 +67,9 @@ def _matte(options: Namespace) -> int:
 
 
 def _devices(options: Namespace) -> int:
-    from bgcam.realtime.devices import list_cameras, list_virtual_cameras
+    from bgcam.realtime.devices_command import print_devices
 
-    for title, devices in (("cameras", list_cameras()), ("virtual cameras", list_virtual_cameras())):
-        print(f"{title}:")
-        for device in devices:
-            print(f"  {device.name}  {device.path}" + (f"  {device.by_id}" if device.by_id else ""))
-        if not devices:
-            print("  none")
+    print_devices()
     return 0
 
 

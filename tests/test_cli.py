@@ -205,6 +205,7 @@ def test_devices_are_listed_by_name_and_path(bgcam: Run, monkeypatch: pytest.Mon
     assert out.splitlines() == [
         "cameras:",
         "  BRIO  /dev/video0  /dev/v4l/by-id/usb-BRIO",
+        "    bgcam --camera BRIO",
         "virtual cameras:",
         "  none",
     ]
