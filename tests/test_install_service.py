@@ -200,6 +200,13 @@ def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch
     assert (seen[0].service_options, seen[0].yes) == (["--background", "#336699", "--yes"], False)
 
 
+def test_options_before_the_command_are_not_lost_in_silence(system: FakeSystem, unit: Path) -> None:
+    words = ("--background", "beach", "install-service", "--yes")
+    with pytest.raises(UsageError, match=r"go last: bgcam install-service -- --background"):
+        install_service(options(*words), system=system, folder=unit.parent)
+    assert not unit.exists()
+
+
 def test_the_users_own_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert service.unit_folder() == tmp_path / "systemd" / "user"

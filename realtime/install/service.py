@@ -31,6 +31,7 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
         raise SinkError("install-service needs systemd, which does not run here; use your desktop's autostart")
     if system.is_root:
         raise SinkError("the service is the user's, not root's; run bgcam install-service without sudo")
+    _refuse_options_before(options)
     command, told = service_command(options.service_options)
     web = any(output.partition(":")[0] == "web" for output in told.output)
     path = (folder or unit_folder()) / UNIT
@@ -92,6 +93,18 @@ def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
 def unit_folder() -> Path:
     """Where the user's own units are."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+
+
+def _refuse_options_before(options: Namespace) -> None:
+    """`bgcam --background beach install-service` would else install a service that blurs. Raises UsageError."""
+    from bgcam.realtime.options import build_parser
+
+    own = ("service_options", "yes", "debug")
+    usual = vars(build_parser().parse_args(["install-service"]))
+    for name, value in vars(options).items():
+        if name not in own and value != usual.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"the service's options go last: bgcam install-service -- {option} ...")
 
 
 def _check_values(told: Namespace) -> None:
