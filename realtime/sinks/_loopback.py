@@ -84,8 +84,8 @@ class LoopbackWriter:
 
 
 def _version(module: Path) -> tuple[int, ...]:
-    """Of the driver; that of a new one where it cannot be known."""
+    """Of the driver, which tells it since 0.13; that of a new one where it cannot be known."""
     try:
         return tuple(int(part) for part in (module / "version").read_text().strip().split(".")[:2])
     except (OSError, ValueError):
-        return (1, 0)
+        return (0, 12) if module.is_dir() else (1, 0)
