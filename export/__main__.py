@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.models import CHECKSUMS
 from bgcam.realtime.options import size_wh
 
 # The backends that a new file is compared on; engines are compared when they are built.
@@ -88,6 +90,8 @@ def export(args: argparse.Namespace) -> None:
             for difference in try_out(model, "int8").values():
                 cmp.check_int8(difference)
         os.replace(candidate, args.output)
+    if (args.output.parent / CHECKSUMS).exists():
+        write_checksums(args.output.parent)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
 
 

@@ -15,7 +15,7 @@ from bgcam.realtime.demo_clip import DemoCamera
 from bgcam.realtime.demo_room import draw_room
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.matting import Matting
-from bgcam.realtime.models import DEFAULT_MODEL, find_model, shipped_models
+from bgcam.realtime.models import CHECKSUMS, DEFAULT_MODEL, MODELS_FOLDER, find_model, sha256_of, shipped_models
 from bgcam.realtime.picture.guided import whole_matte
 from bgcam.realtime.spec import read_spec
 from bgcam.train.metrics import iou
@@ -32,6 +32,12 @@ MODELS = sorted(shipped_models())
 def test_the_default_model_is_among_them() -> None:
     assert DEFAULT_MODEL in MODELS
     assert set(MODELS) == set(EG1800_IOU)
+
+
+def test_the_table_of_checksums_is_of_these_files() -> None:
+    lines = (MODELS_FOLDER / CHECKSUMS).read_text().splitlines()
+    found = [f"{sha256_of(MODELS_FOLDER / f'{name}.onnx')}  {name}.onnx" for name in MODELS]
+    assert lines == found, "after exchanging a model run: python -m bgcam.export.checksums"
 
 
 @pytest.mark.parametrize("name", MODELS)

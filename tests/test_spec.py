@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_model import SPEC, write_tiny_model
 
+from bgcam.export.checksums import write_checksums
 from bgcam.realtime import models
 from bgcam.realtime.errors import ModelError
 from bgcam.realtime.spec import ModelSpec, read_spec
@@ -74,3 +76,26 @@ def test_models_are_found_by_path_and_by_name(
         models.find_model(str(tmp_path / "gone.onnx"))
     monkeypatch.setattr(models, "DEFAULT_MODEL", "tiny")
     assert models.find_model(None) == tiny_model
+
+
+def test_a_shipped_model_is_checked_against_the_table(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    path = tmp_path / "tiny.onnx"
+    data = tiny_model.read_bytes()
+    path.write_bytes(data)
+    assert models.find_model("tiny") == path  # a folder without a table is a user's own
+    table = write_checksums(tmp_path)
+    assert table.read_text() == f"{hashlib.sha256(data).hexdigest()}  tiny.onnx\n"
+    assert models.find_model("tiny") == path
+    path.write_bytes(data[:-1] + b"\0")
+    with pytest.raises(ModelError, match=r"tiny\.onnx: not the file that was shipped \(by SHA256SUMS\), so damaged"):
+        models.find_model("tiny")
+    assert models.find_model(str(path)) == path
+    path.rename(tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="not the file that was shipped"):
+        models.find_model("other")
+    write_checksums(tmp_path)
+    assert models.find_model("other") == tmp_path / "other.onnx"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["SHA256SUMS", "other.onnx"]
