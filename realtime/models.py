@@ -48,7 +48,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _check(path: Path) -> None:
-    """Raise ModelError unless the table beside a shipped model holds its checksum; without a table there is no check."""
+    """Raise ModelError unless the table beside a shipped model, where there is one, holds its checksum."""
     try:
         lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
         right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
