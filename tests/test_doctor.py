@@ -11,6 +11,7 @@ import pytest
 from fake_system import CAPTURE, GOOD_MATTE, GOOD_PICTURE, OUTPUT, FakeSystem
 from platformdirs import user_cache_path
 
+from bgcam.realtime import models
 from bgcam.realtime.devices import Capability
 from bgcam.realtime.doctor import camera_checks, controls, loopback_checks, model_checks, module_checks
 from bgcam.realtime.doctor.checks import CHECKS, Check, examine
@@ -96,6 +97,11 @@ def installed_with(*, keys: str = "", secure: bool = True, dmesg: str = "") -> C
 def dkms_for_other_kernels(system: FakeSystem) -> None:
     system.write("/var/lib/dkms/v4l2loopback/0.12.7/6.0.9/x86_64/log", "")
     system.write("/var/lib/dkms/v4l2loopback/kernel-6.0.9-x86_64", "")
+
+
+def says_no_version(system: FakeSystem) -> None:
+    dkms_for_other_kernels(system)
+    system.write("/sys/module/v4l2loopback/refcnt", "0")
 
 
 def no_modules(system: FakeSystem) -> None:
@@ -202,6 +208,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (module_checks.check_loaded, lambda system: system.install(), WARNING, "no", "install-camera --yes"),
     (module_checks.check_loaded, lambda system: system.load("0.13.2"), OK, "yes", ""),
     (module_checks.check_version, lambda system: system.load("0.12.7"), OK, "0.12.7", ""),
+    (module_checks.check_version, says_no_version, OK, "0.12.7", ""),
     (module_checks.check_version, lambda system: system.load("0.15.1"), OK, "one program at a time", ""),
     (module_checks.check_version, lambda system: system.load("0.12.5"), WARNING, "older than 0.12.7", ""),
     (module_checks.check_secure_boot, installed_with(), OK, "whether the module's key is trusted shows", ""),
@@ -373,18 +380,22 @@ def test_a_card_that_is_not_used(
     assert (by_name["torch"].verdict, says in by_name["torch"].found) == (WARNING, True)
 
 
-def test_checksums(system: FakeSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "fast.onnx").write_bytes(b"weights")
-    (folder / model_checks.CHECKSUMS).write_text(f"# shipped\n{hashlib.sha256(b'weights').hexdigest()}  fast.onnx\n")
-    good = model_checks.check_model(Machine(system), folder=folder)
-    assert (good.verdict, "checksums as shipped" in good.found) == (OK, True)
-    (folder / "fast.onnx").write_bytes(b"weight")
-    bad = model_checks.check_model(Machine(system), folder=folder)
-    assert (bad.verdict, "fast.onnx" in bad.found) == (PROBLEM, True)
-    (folder / "fast.onnx").unlink()
-    assert model_checks.check_model(Machine(system), folder=folder).verdict == PROBLEM
+def test_a_model_that_is_not_as_it_was_shipped(
+    system: FakeSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    sums = []
+    for name in ("fast", "resnet50_half"):
+        (tmp_path / f"{name}.onnx").write_bytes(name.encode())
+        sums.append(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}.onnx\n")
+    (tmp_path / "SHA256SUMS").write_text("".join(sums))
+    assert one(model_checks.check_model, system) == Finding("model", OK, "fast, resnet50_half")
+    (tmp_path / "resnet50_half.onnx").write_bytes(b"damaged")
+    found = one(model_checks.check_model, system)
+    assert (found.verdict, "not the file that was shipped" in found.found) == (PROBLEM, True)
+    assert "install bgcam again" in found.advice
+    assert one(model_checks.check_model, system, model="fast").verdict == WARNING
+    assert one(model_checks.check_model, system, model="resnet50_half").verdict == PROBLEM
 
 
 def test_a_model_that_is_not_there(system: FakeSystem) -> None:

@@ -61,7 +61,7 @@ def test_the_exit_code_is_1_without_a_camera(system: FakeSystem, capsys: pytest.
     path = next(iter(system.capabilities))
     system.capabilities[path] = Capability("uvcvideo", "HD Webcam", OUTPUT)
     assert doctor(options(), system=system) == 1
-    assert "What is in the way: camera" in capsys.readouterr().out
+    assert "see the problem under camera;" in capsys.readouterr().out
 
 
 def test_all_is_well(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,6 +151,14 @@ def test_a_narrow_screen_wraps_words_and_leaves_commands_whole() -> None:
     finding = Finding("camera", WARNING, "a b c d " * 12, command="sudo " + "x" * 80, advice="e f g h " * 12)
     lines = screen.as_text(Examined({"camera": [finding]}, True), width=60).splitlines()
     assert [line for line in lines if len(line) > 60] == [" " * 27 + f"$ {finding.command}"]
+
+
+def test_a_command_for_several_faults_is_shown_once(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
+    system.loopback(64, label="Dummy video device (0x0040)", bits=CAPTURE | OUTPUT)
+    assert doctor(options(), system=system) == 0
+    out = capsys.readouterr().out
+    assert (out.count("install-camera"), out.count("-> as above")) == (1, 2)
+    assert "would run, but see the warnings;" in out.replace("\n", " ")
 
 
 def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -138,5 +139,5 @@ class Machine:
 
 def bgcam_command() -> str:
     """How a shell, also root's, finds this very `bgcam`."""
-    beside = Path(sys.executable).with_name("bgcam")
+    beside = Path(os.path.abspath(sys.executable)).with_name("bgcam")
     return shlex.quote(str(beside) if beside.exists() else shutil.which("bgcam") or "bgcam")

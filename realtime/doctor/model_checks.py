@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bgcam.realtime.backends import CARD_MODULES, auto_order
 from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.doctor.machine import Machine
 from bgcam.realtime.errors import BgcamError
-from bgcam.realtime.models import MODELS_FOLDER, find_model, shipped_models
+from bgcam.realtime.models import find_model, shipped_models
 
 BACKEND_TIMEOUT_S = 120
 # alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
 WRONG_ABOVE = 0.1
-CHECKSUMS = "SHA256SUMS"
 
 
-def check_model(machine: Machine, *, folder: Path = MODELS_FOLDER) -> Finding:
-    """The model's file, and the checksums of all that come with bgcam, by sha256sum's file beside them."""
+def check_model(machine: Machine) -> Finding:
+    """The model's file, and whether all that come with bgcam are as they were shipped: "auto" times each."""
     try:
-        path = find_model(machine.model)
+        find_model(machine.model)
     except BgcamError as error:
-        return Finding("model", PROBLEM, str(error), advice="install bgcam again" if machine.model == "auto" else "")
-    sums = checksums(folder)
-    wrong = [name for name, digest in sums.items() if _sha256(folder / name) != digest]
-    if wrong:
-        found = f"{', '.join(wrong)}: not the file that was shipped"
-        verdict = PROBLEM if path.name in wrong or machine.model == "auto" else WARNING
-        return Finding("model", verdict, found, advice="install bgcam again")
-    found = machine.model if machine.model != "auto" else ", ".join(shipped_models())
-    return Finding("model", OK, f"{found}; checksums as shipped" if path.name in sums else found)
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """{file's name: SHA-256 in hex} of sha256sum's file; empty where there is none."""
+        return Finding("model", PROBLEM, *_split(error))
     try:
-        lines = (folder / CHECKSUMS).read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
-    return {name.lstrip("*"): digest.lower() for digest, name in pairs}
+        names = [find_model(name).stem for name in shipped_models()]
+    except BgcamError as error:
+        return Finding("model", PROBLEM if machine.model == "auto" else WARNING, *_split(error))
+    return Finding("model", OK, ", ".join(names) if machine.model == "auto" else machine.model)
 
 
 def check_backends(machine: Machine) -> list[Finding]:
@@ -109,8 +93,7 @@ def check_web_page(machine: Machine) -> Finding | None:
     return Finding("web page", PROBLEM, found, advice="close it, or: bgcam --output web:0")
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+def _split(error: BgcamError) -> tuple[str, str, str]:
+    """An error for people as a finding's words: what happened, no command, what to do."""
+    found, _, advice = str(error).partition("; ")
+    return found, "", advice

@@ -29,8 +29,7 @@ def check_installed(machine: Machine) -> Finding | None:
     if not machine.system.names(f"/lib/modules/{kernel}"):
         found = f"cannot be installed: the running kernel, {kernel}, has no folder of modules here"
         return Finding(MODULE, WARNING, found, advice="restart if the system was updated; in a container, use its host")
-    built = [name for name in machine.system.names(f"/var/lib/dkms/{MODULE}") if name[:1].isdigit()]
-    if built:
+    if built := _by_dkms(machine):
         found = f"version {built[-1]} is here, but not built for the running kernel {kernel}"
         return Finding(MODULE, WARNING, found, machine.as_root("dkms autoinstall"), _headers(machine))
     command, note = machine.install_module
@@ -66,7 +65,10 @@ def check_loaded(machine: Machine) -> Finding | None:
 
 
 def check_version(machine: Machine) -> Finding | None:
-    told = machine.system.read(f"/sys/module/{MODULE}/version")
+    if not machine.module_is_loaded:
+        return None
+    # Up to 0.12 it does not tell; then it is the one that dkms has built.
+    told = machine.system.read(f"/sys/module/{MODULE}/version") or "".join(_by_dkms(machine)[-1:])
     numbers = tuple(int(number) for number in re.findall(r"\d+", told)[:3])
     if not numbers:
         return None
@@ -76,6 +78,11 @@ def check_version(machine: Machine) -> Finding | None:
         return Finding("version", WARNING, found, advice="newer ones: https://github.com/v4l2loopback/v4l2loopback")
     one_reader = numbers >= (0, 14)
     return Finding("version", OK, told + ("; one program at a time can read a device" if one_reader else ""))
+
+
+def _by_dkms(machine: Machine) -> list[str]:
+    """The versions that dkms knows."""
+    return [name for name in machine.system.names(f"/var/lib/dkms/{MODULE}") if name[:1].isdigit()]
 
 
 def _is_rejected(machine: Machine) -> bool:

@@ -23,21 +23,24 @@ _HOMES = re.compile(r"(/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s'\"]+")
 def as_text(examined: Examined, *, width: int, colour: bool = False) -> str:
     """The screen, lines of at most `width` columns but for commands, which stay whole to be copied."""
     lines = []
+    shown: set[str] = set()
     for title, findings in examined.sections.items():
-        lines += [title, *(line for finding in findings for line in _lines(finding, width, colour)), ""]
+        lines += [title, *(line for finding in findings for line in _lines(finding, width, colour, shown)), ""]
     return "\n".join([*lines, *textwrap.wrap(summary(examined), width)])
 
 
 def summary(examined: Examined) -> str:
     """One sentence: would it run, and what next."""
     mendable = any(finding.command for finding in examined.findings if finding.verdict != OK)
-    fix = "; `bgcam doctor --fix` goes through the commands above, and asks before each" if mendable else ""
-    problems = [finding.what for finding in examined.findings if finding.verdict == PROBLEM]
-    if problems:
-        return f"bgcam would not run yet. What is in the way: {', '.join(problems)}{fix}."
+    fix = "; `bgcam doctor --fix` goes through the commands, and asks before each" if mendable else ""
+    places = [name for name, found in examined.sections.items() if any(each.verdict == PROBLEM for each in found)]
+    if places:
+        return f"bgcam would not run yet: see the problem under {' and '.join(places)}{fix}."
     if not examined.has_virtual_camera:
         return f"bgcam would run, but on a web page only: calls need the virtual camera{fix}."
-    return f"bgcam is ready: start it, then pick the virtual camera in the call{fix}."
+    if any(finding.verdict == WARNING for finding in examined.findings):
+        return f"bgcam would run, but see the warnings{fix}."
+    return "bgcam is ready: start it, then pick the virtual camera in the call."
 
 
 def as_json(examined: Examined) -> str:
@@ -76,13 +79,16 @@ def wants_colour(is_terminal: bool) -> bool:
     return is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def _lines(finding: Finding, width: int, colour: bool) -> list[str]:
+def _lines(finding: Finding, width: int, colour: bool, shown: set[str]) -> list[str]:
     indent = " " * (_INDENT + _NAMES)
     verdict = f"  {finding.verdict:<{_INDENT - 2}}"
     found = textwrap.wrap(finding.found, width - len(indent)) or [""]
     lines = [f"{finding.what:<{_NAMES - 1}} {found[0]}", *(indent + line for line in found[1:])]
     lines[0] = (f"{_COLOURS[finding.verdict]}{verdict}\033[0m" if colour else verdict) + lines[0]
+    if finding.command in shown:
+        return [*lines, f"{indent}-> as above"]
     if finding.command:
+        shown.add(finding.command)
         lines.append(f"{indent}$ {finding.command}")
     advice = textwrap.wrap(f"-> {finding.advice}", width - len(indent), subsequent_indent="   ")
     return lines + [indent + line for line in advice if finding.advice]
