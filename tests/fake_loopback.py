@@ -20,7 +20,8 @@ DQEVENT, SUBSCRIBE, UNSUBSCRIBE = 0x80885659, 0x4020565A, 0x4020565B
 
 @dataclass
 class FakeLoopback:
-    """One device at `path`. locked: the format that another program forces on it. events: which kinds it has."""
+    """One device at `path`. locked: the format that another program forces on it. events: which kinds it has. stuck:
+    its last writer left the output bit off, and it cannot stream."""
 
     path: Path
     bits: int = OUTPUT
@@ -31,6 +32,8 @@ class FakeLoopback:
     readers: int = 0
     gone: bool = False
     takes_bytes: int | None = None
+    stuck: bool = False
+    streamed: bool = False
     fps: float = 0.0
     written: list[bytes] = field(default_factory=list)
     pending: list[int] = field(default_factory=list)
@@ -64,6 +67,8 @@ class FakeLoopback:
             raise OSError(19, "No such device")
         self.requests.append(request)
         if request == QUERYCAP:
+            if self.streamed:  # and was opened again since: who streamed has closed it
+                self.bits |= OUTPUT
             texts = b"v4l2 loopback", b"bgcam", b"platform:v4l2loopback-010"
             struct.pack_into("=16s32s32sIII", data, 0, *texts, 0x60000, 0x80000000 | self.bits, self.bits)
         elif request == S_FMT:
@@ -86,7 +91,11 @@ class FakeLoopback:
             if not self.pending:
                 raise OSError(2, "No such file or directory")
             struct.pack_into("=III", data, 0, self.events[0], 0, self.pending.pop(0))
-        elif request != STREAMON:
+        elif request == STREAMON:
+            self.streamed = True
+            if self.stuck:
+                raise OSError(22, "Invalid argument")
+        else:
             raise OSError(25, "Inappropriate ioctl for device")
         return 0
 

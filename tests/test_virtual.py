@@ -287,10 +287,21 @@ def test_a_device_that_another_writes_to_is_not_touched(loopback, module, monkey
 @on_linux
 @pytest.mark.parametrize(("unseen", "uses"), [(False, "5"), (True, "1")])
 def test_a_device_whose_last_writer_left_it_shut_is_taken(loopback, module, monkeypatch, unseen, uses):
-    loopback.bits = CAPTURE
+    loopback.bits, loopback.stuck = 0, True
     monkeypatch.setattr(_loopback, "find_holders", lambda _path: Holders((), unseen=unseen))
     (module / "refcnt").write_text(uses)
     LoopbackWriter(64, 48, 25, str(loopback.path), module=module).close()
+    assert loopback.size_wh == SIZE_WH
+
+
+@on_linux
+def test_a_device_that_stays_shut_says_what_to_do(loopback, module, monkeypatch):
+    loopback.bits = 0
+    monkeypatch.setattr(_loopback, "find_holders", lambda _path: Holders())
+    monkeypatch.setattr(_loopback, "start_output", lambda _descriptor: None)
+    with pytest.raises(OSError, match="its last writer left it shut: `sudo modprobe -r v4l2loopback`"):
+        LoopbackWriter(64, 48, 25, str(loopback.path), module=module)
+    assert loopback.format_asked == b""
 
 
 @on_linux

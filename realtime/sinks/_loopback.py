@@ -37,8 +37,10 @@ class LoopbackWriter:
         self._descriptor = os.open(path, os.O_RDWR)
         try:
             # With exclusive_caps the output bit is there while nobody writes, unless a writer before us left it off.
-            if not capability_of(self._descriptor).bits & _OUTPUT and not self._alone(module):
-                raise OSError(errno.EBUSY, f"another program writes to it{self._named()}")
+            if not self._takes_output():
+                if not self._alone(module):
+                    raise OSError(errno.EBUSY, f"another program writes to it{self._named()}")
+                self._unlock()
             set_output_format(self._descriptor, self._format, picture_bytes=self._bytes, line_bytes=width)
             self._compare()
             with contextlib.suppress(OSError):  # readers are told a wrong rate, no more: keep_format is set
@@ -47,7 +49,7 @@ class LoopbackWriter:
             if _version(module) < (0, 14):
                 start_output(self._descriptor)
         except BaseException:
-            os.close(self._descriptor)
+            self.close()
             raise
 
     def send(self, i420: NDArray[np.uint8]) -> None:
@@ -73,6 +75,21 @@ class LoopbackWriter:
         if found != self._format:
             reason = f"another program has it open{self._named()} or keep_format is set"
             raise OSError(errno.EBUSY, f"it holds {found} instead of {self._format}, as {reason}")
+
+    def _takes_output(self) -> bool:
+        return bool(capability_of(self._descriptor).bits & _OUTPUT)
+
+    def _unlock(self) -> None:
+        """Before 0.14 a program that only writes, as pyvirtualcam does, leaves the output bit off for good. It comes
+        back when one that streamed as a writer closes the device, even if the start failed."""
+        with contextlib.suppress(OSError):
+            start_output(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._descriptor = os.open(self.device, os.O_RDWR)
+        if not self._takes_output():
+            reload = "`sudo modprobe -r v4l2loopback`, then modprobe it again"
+            raise OSError(errno.EBUSY, f"its last writer left it shut: {reload}")
 
     def _alone(self, module: Path) -> bool:
         holders = find_holders(self.device)
