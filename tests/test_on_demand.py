@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bgcam.realtime import cli
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.errors import SourceError, SourceWaits, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
@@ -137,6 +138,14 @@ def test_the_option_is_refused_where_it_makes_no_sense(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(UsageError, match="Linux alone"):
         check_on_demand(None, ["virtual"])
+
+
+def test_the_command_says_so_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cli.main(["--on-demand", "--background", "green", "--output", "null"]) == 2
+    assert capsys.readouterr().err == (
+        "bgcam: --on-demand goes by who watches the virtual camera; add --output virtual\n"
+    )
 
 
 def test_sinks_without_viewers_are_not_asked():
