@@ -20,14 +20,28 @@ from bgcam.realtime.spec import read_spec
 
 IN_FLIGHT = 3
 ACCURACY_WH = (1280, 720)
-# Layout that goes up, and what comes down; whether the source already writes into pinned memory.
-FRAMES = [("bgr", "bgr", False), ("bgr", "i420", False), ("bgr", "i420", True), ("nv12", "i420", True)]
+# What the command adds to the guided, steady blend: before a picture, and before the blurred room.
+STAGES: dict[str, dict[str, Any]] = {
+    "": {},
+    ", own colours": {"own_colours": True},
+    ", blurred room": {"blur_strength": 5.0},
+}
+# Layout that goes up, and what comes down; whether the source already writes into pinned memory; one of STAGES.
+FRAMES = [
+    ("bgr", "bgr", False, ""),
+    ("bgr", "i420", False, ""),
+    ("bgr", "i420", True, ""),
+    ("nv12", "i420", True, ""),
+    ("bgr", "i420", False, ", own colours"),
+    ("bgr", "i420", False, ", blurred room"),
+]
 
 
 def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     """Host to host: one frame in flight for latency, several for frames a second. One background, already uploaded."""
     from bgcam.realtime.backends.device import open_device_network
     from bgcam.realtime.gpu.device_path import DevicePath
+    from bgcam.realtime.gpu.frame_work import Stages
     from bgcam.realtime.gpu.kernels import Guide, Steadiness
 
     path = find_model()
@@ -44,18 +58,13 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
                     network = opened[size_wh]
                 else:
                     network = NoNetwork(cupy, size_wh)
-                for layout, output, pinned in FRAMES if kind == "network" else FRAMES[2:3]:
-                    made: dict[str, Any] = {
-                        "frame_wh": wh,
-                        "layout": layout,
-                        "output": output,
-                        "guide": Guide(),
-                        "steadiness": Steadiness(),
-                    }
+                for layout, output, pinned, more in FRAMES if kind == "network" else FRAMES[2:3]:
+                    stages = Stages(Guide(), Steadiness(), **STAGES[more])
+                    made: dict[str, Any] = {"frame_wh": wh, "layout": layout, "output": output, "stages": stages}
                     one = DevicePath(network, spec, in_flight=1, **made)
                     several = DevicePath(network, spec, in_flight=IN_FLIGHT, **made)
                     yield row | {
-                        "path": f"{layout} to {output}{', pinned source' if pinned else ''}",
+                        "path": f"{layout} to {output}{', pinned source' if pinned else ''}{more}",
                         "runs_on": network.description,
                         **_latency(one, pinned, seconds),
                         "gpu_compute_ms": round(float(np.median(one.compute_times_ms(50))), 4),

@@ -14,6 +14,7 @@ from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rou
 from bgcam.realtime.gpu.cuda import capture
 from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, Steadiness, frame_shape
 from bgcam.realtime.gpu.source import LAYOUTS, OUTPUTS
+from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.models import MODELS_FOLDER
 from bgcam.realtime.spec import ModelSpec, read_spec
@@ -142,7 +143,9 @@ class _Buffers:
             cupy.asarray(random.random(small, np.float32)) for _ in range(4)
         )
         self.pairs = cupy.asarray(random.random((*small, 2), np.float32))
-        self.bad, self.total = cupy.zeros(1, cupy.int32), cupy.zeros(1, cupy.float32)
+        self.told, self.total = cupy.zeros(2, cupy.int32), cupy.zeros(1, cupy.float32)
+        self.zeros = cupy.zeros
+        self.pixels, self.sums = cupy.zeros((*small, 4), cupy.uint8), cupy.zeros(4, cupy.float32)
 
 
 def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
@@ -150,8 +153,8 @@ def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]
     wh, behind, outs, pairs, luma = held.wh, held.behind, held.outs, held.pairs, held.luma
     for layout, frames in held.frames.items():
         given = partial(run.to_input, layout=layout, frame_wh=wh, spec=held.spec)
-        launches = [partial(given, frame, held.given, luma) for frame in frames]
-        yield f"input {layout}", frames[0].nbytes + held.given.nbytes + luma.nbytes, launches
+        launches = [partial(given, frame, held.given, luma, held.pixels) for frame in frames]
+        yield f"input {layout}", frames[0].nbytes + held.given.nbytes + luma.nbytes + held.pixels.nbytes, launches
     for (layout, frames), output, threads in itertools.product(held.frames.items(), OUTPUTS, (64, 128, 256)):
         if threads != THREADS and (layout, output) != ("bgr", "i420"):
             continue
@@ -165,11 +168,32 @@ def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]
     state, seen, moved, total = held.state, held.seen, held.moved, held.total
     launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
     yield "movement", 3 * luma.nbytes, launches
-    taken = (held.alpha, luma, moved, total, state, seen, pairs, held.bad)
+    taken = (held.alpha, luma, moved, total, state, seen, pairs, held.told)
     launches = [partial(run.take_alpha, *taken, steadiness=Steadiness())] * 20
     yield "take alpha", held.alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches
     launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
     yield "guide", luma.nbytes + state.nbytes + pairs.nbytes, launches
+    yield from _stages(run, held)
+
+
+def _stages(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
+    """Stages of several small kernels each, and the compose that takes what they find."""
+    wh, alpha, pixels = held.wh, held.state, held.pixels
+    small_wh = alpha.shape[1], alpha.shape[0]
+    edge = Edge(run, held.zeros, small_wh, edge_steps=1, sharp_steps=0)
+    own = OwnColours(run, held.zeros, wh, small_wh)
+    blurred = BlurredRoom(run, held.zeros, wh, small_wh, strength=5)
+    yield "stage: edge", 2 * alpha.nbytes, [partial(edge.enqueue, alpha)] * 20
+    yield "stage: own colours", pixels.nbytes + alpha.nbytes, [partial(own.enqueue, pixels, alpha, held.sums)] * 20
+    launches = [partial(blurred.enqueue, pixels, alpha, behind) for behind in held.behind]
+    yield "stage: blurred room", pixels.nbytes + alpha.nbytes + held.behind[0].nbytes, launches
+    given = own.enqueue(pixels, alpha, held.sums)
+    for output in OUTPUTS:
+        compose = partial(run.compose, layout="bgr", output=output, frame_wh=wh, own=given)
+        buffers = list(zip(held.frames["bgr"], held.behind, held.outs[output], strict=True))
+        carried = sum(one.nbytes for one in buffers[0]) + held.pairs.nbytes
+        launches = [partial(compose, frame, behind, held.pairs, out) for frame, behind, out in buffers]
+        yield f"compose own bgr to {output}", carried, launches
 
 
 def mattes(cupy: Any, seconds: float) -> Iterator[Row]:

@@ -84,10 +84,10 @@ class Blur:
 
     def __init__(self, strength: float = DEFAULT_STRENGTH):
         self.name = f"blur:{strength:g}"
-        self._strength = strength
+        self.strength = strength
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self._strength)
+        return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self.strength)
 
 
 class Room:

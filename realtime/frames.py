@@ -86,3 +86,36 @@ class Matte:
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ComposedFrame(_Picture):
     """What an output may show; fields as in `_Picture`. Never a `CameraFrame`, nor the other way round."""
+
+
+class PackedFrame(ComposedFrame):
+    """A composed frame that came from the graphics card as I420, (H * 3 / 2, W) uint8: for virtual cameras.
+
+    `bgr` is made of it when somebody asks, by OpenCV (BT.601, limited range).
+    """
+
+    __slots__ = ("_bgr", "i420")
+
+    i420: NDArray[np.uint8]
+    _bgr: NDArray[np.uint8] | None
+
+    def __init__(self, number: int, i420: NDArray[np.uint8], time_s: float, captured_s: float):
+        if i420.dtype != np.uint8 or i420.ndim != 2 or i420.shape[0] % 3 or i420.shape[1] % 2 or not i420.size:
+            raise ValueError(f"a picture in I420 must be (H * 3 / 2, W) uint8, found {i420.shape} {i420.dtype}")
+        values = {"number": number, "i420": i420, "time_s": time_s, "captured_s": captured_s, "_bgr": None}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def bgr(self) -> NDArray[np.uint8]:
+        made = self._bgr
+        if made is None:
+            import cv2
+
+            made = np.asarray(cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
+            object.__setattr__(self, "_bgr", made)
+        return made
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.i420.shape[1], self.i420.shape[0] * 2 // 3

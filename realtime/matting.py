@@ -18,7 +18,8 @@ from bgcam.realtime.spec import ModelSpec, read_spec
 class Matting:
     """A model, ready for frames of any size; may be called from several threads.
 
-    spec: what the model says of itself. passed_over: why backends before the one taken were passed over, one line each.
+    path: the model's file. spec: what it says of itself. passed_over: why backends before the one taken were passed
+    over, one line each.
     Raises ModelError when the file is no model of ours; UsageError for an unknown backend's name.
     """
 
@@ -26,7 +27,7 @@ class Matting:
         check_backend_name(backend)
         self.spec: ModelSpec = read_spec(model_path)
         self.passed_over: list[str] = []
-        self._path, self._wanted, self._threads = model_path, backend, threads
+        self.path, self._wanted, self._threads = model_path, backend, threads
         self._loaded: dict[tuple[int, int], Backend] = {}
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class Matting:
             if size_wh not in self._loaded:
                 # After the first, stay with the backend that was taken: two at once would be hard to understand.
                 name = next((b.name for b in self._loaded.values()), self._wanted)
-                found, passed_over = load_backend(name, self._path, self.spec, size_wh, threads=self._threads)
+                found, passed_over = load_backend(name, self.path, self.spec, size_wh, threads=self._threads)
                 self._loaded[size_wh] = found
                 self.passed_over = self.passed_over or passed_over
             return self._loaded[size_wh]

@@ -9,18 +9,23 @@ import threading
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.cpu_budget import BudgetedSource, limit_threads, matte_share
+from bgcam.realtime.drawing import Drawing
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.gpu.opening import Asked, offer_card
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
-from bgcam.realtime.model_choice import AUTO, choose_model
+from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
@@ -60,6 +65,8 @@ def run(options: Namespace) -> int:
 def _run(options: Namespace) -> int:
     _check_paths(options)
     check_backend_name(options.backend)
+    if options.max_cpu:
+        options.threads = limit_threads(options.threads, share=options.max_cpu)
     background = open_background(options.background)
     look = look_of(options)
     needs_matte = background.needs_matte or look.needs_matte
@@ -77,7 +84,8 @@ def _run(options: Namespace) -> int:
             matting = _open_matting(options)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and _are_pictures(options.input)
-        begun = FirstRead(PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source)
+        read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
+        begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
         source_line = f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps{begun.note}"
         print(f"{source_line}; background: {background.name}")
         if hold:
@@ -90,7 +98,12 @@ def _run(options: Namespace) -> int:
         find = matting or everything
         if matting and begun.live:
             find = StillMatting(matting)
-        pipeline = Pipeline(begun, find, Chain(behind, look), [], watch=watch, check=check)
+        drawing = Drawing(find, Chain(behind, look), check=check)
+        if matting:
+            packed = all(output.partition(":")[0] == "virtual" for output in outputs)
+            asked = Asked(background, behind, look, begun.size_wh, packed, check)
+            offer_card(drawing, matting, asked, backend=options.backend, threads=options.threads)
+        pipeline = Pipeline(begun, drawing.begin, drawing.finish, [], watch=watch)
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         with panic_button(watch.toggle_panic):
@@ -98,7 +111,7 @@ def _run(options: Namespace) -> int:
 
 
 def run_to_outputs(
-    pipeline: Pipeline[CoarseMatte], source: FirstRead, outputs: list[str], *, backend: str, allow_remote: bool = False
+    pipeline: Pipeline[Any], source: FirstRead, outputs: list[str], *, backend: str, allow_remote: bool = False
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
@@ -108,7 +121,8 @@ def run_to_outputs(
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
         names = [sink.name for sink in pipeline.sinks]
-        status = Status(backend=backend, outputs=names, frames=source.frames, notice=pipeline.notice)
+        notice = partial(_first_notice, pipeline, source)
+        status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice)
         with _aborting(pipeline.sinks):
             print("".join(f"output: {name}\n" for name in names), end="", flush=True)
         with status:
@@ -119,6 +133,10 @@ def run_to_outputs(
     if pipeline.watch is not None and pipeline.watch.lost:
         raise SinkError("; ".join(pipeline.watch.lost))
     return int(unfinished)
+
+
+def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
+    return pipeline.notice() or source.notice
 
 
 class FirstRead:
@@ -134,6 +152,11 @@ class FirstRead:
         note = getattr(source, "note", "")
         self.note = f" ({note})" if note else ""
         self.size_wh = self._first.size_wh
+
+    @property
+    def notice(self) -> str:
+        """What the source has to say, "" for nothing."""
+        return str(getattr(self._source, "notice", ""))
 
     def read(self) -> CameraFrame | None:
         first, self._first = self._first, None
@@ -215,7 +238,13 @@ def _open_matting(options: Namespace) -> Matting:
 
 
 def _chosen(options: Namespace, source: Source) -> str:
-    name, lines = choose_model(source.size_wh, fps=source.fps, backend=options.backend, threads=options.threads)
+    name, lines = choose_model(
+        source.size_wh,
+        fps=source.fps,
+        backend=options.backend,
+        threads=options.threads,
+        share=min(MACHINE_SHARE, matte_share(options.max_cpu, threads=options.threads)),
+    )
     for line in lines:
         print(line)
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import numpy as np
@@ -39,14 +40,15 @@ class SafeBackground:
 
     def __init__(self, background: Behind, size_wh: tuple[int, int]):
         self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
-        self._background = background
+        self._background, self._lock = background, threading.Lock()
         self._card_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
         if not self.same_room:
             black = CameraFrame(0, np.zeros_like(self._card_bgr), 0.0, 0.0)
             self.picture(black, CoarseMatte(0, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        bgr = self._background.picture(frame, coarse)
+        with self._lock:  # for a moment two threads draw, when one takes over from the other
+            bgr = self._background.picture(frame, coarse)
         fits = bgr.shape == self._card_bgr.shape and bgr.dtype == np.uint8
         if fits and not self.same_room and not np.may_share_memory(bgr, frame.bgr):
             self._card_bgr = bgr
@@ -72,9 +74,12 @@ class MatteCheck:
         alpha = matte.alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
             raise BackendError(f"frame {matte.number}: the matte has values that are none; try another --backend")
-        share = float((alpha > SHOWS).mean())
+        self.believe(matte.number, float((alpha > SHOWS).mean()))
+
+    def believe(self, number: int, share: float) -> None:
+        """As a call, of a matte whose values are right and that shows this share of the frame."""
         if share > FULL_SHARE and self._share < NEAR_SHARE:
             raise BackendError(
-                f"frame {matte.number}: the matte suddenly shows all of the room; step back, or try another --model"
+                f"frame {number}: the matte suddenly shows all of the room; step back, or try another --model"
             )
         self._share = share

@@ -20,6 +20,7 @@ using std::min;
 #define __device__
 #define __launch_bounds__(...)
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
 #define __restrict__
 
 struct alignas(16) uint4 {
@@ -39,8 +40,8 @@ inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline float __saturatef(float x) { return x > 0 ? std::min(x, 1.0f) : 0.0f; }
-inline float atomicAdd(float *at, float x) {
-    const float before = *at;
+template <class Value> inline Value atomicAdd(Value *at, Value x) {
+    const Value before = *at;
     *at += x;
     return before;
 }
@@ -112,14 +113,12 @@ inline void together(unsigned size) {
 
 // Threads of a block that shares nothing need not wait for each other.
 inline void block(unsigned size, int shared_bytes) {
-    std::fill(shared_memory, shared_memory + SHARED_FLOATS, NAN);
+    std::fill(shared_memory, shared_memory + (shared_bytes + 3) / 4, NAN);
     if (shared_bytes > 0)
         together(size);
     else
         for (threadIdx.x = 0; threadIdx.x < size; threadIdx.x++)
             body(body_arguments);
-    for (int i = (shared_bytes + 3) / 4; i < SHARED_FLOATS; i++)
-        misuse |= std::isnan(shared_memory[i]) ? 0 : 2;
 }
 
 template <class... Arguments, std::size_t... At>
@@ -136,6 +135,7 @@ int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigne
     body = [](void *given) { call(chosen, static_cast<void **>(given), std::index_sequence_for<Arguments...>()); };
     body_arguments = values;
     misuse = 0;
+    std::fill(shared_memory, shared_memory + SHARED_FLOATS, NAN);
     blockDim = {size, 1, 1};
     gridDim = {across, down, 1};
     for (unsigned y = 0; y < down; y++)
@@ -143,6 +143,8 @@ int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigne
             blockIdx = {x, y, 0};
             block(size, shared_bytes);
         }
+    for (int i = (shared_bytes + 3) / 4; i < SHARED_FLOATS; i++)
+        misuse |= std::isnan(shared_memory[i]) ? 0 : 2;
     return misuse;
 }
 }  // namespace host

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.kernels import Kernels
 from bgcam.realtime.gpu.source import ENTRIES, source_text
 
@@ -49,6 +54,52 @@ def build(folder: Path) -> Kernels:
         assert not misuse & 2, f"{name}: wrote beyond its {shared_bytes} bytes of shared memory"
 
     return Kernels(launch)
+
+
+@functools.cache
+def host_kernels() -> Kernels:
+    """`build`, once for all tests of a run; skips the test where there is no compiler."""
+    if compiler() is None:
+        pytest.skip("no g++ here")
+    with tempfile.TemporaryDirectory(prefix="bgcam-kernels-") as folder:  # a library that is loaded may be deleted
+        return build(Path(folder))
+
+
+@dataclass
+class Machine:
+    """What runs the kernels: `put` gives it an array, `get` takes one back, `write` fills one that it has."""
+
+    kernels: Kernels
+    put: Callable[[Any], Any]
+    get: Callable[[Any], np.ndarray]
+    zeros: Callable[[tuple[int, ...], Any], Any]
+
+    def write(self, array: Any, values: np.ndarray) -> None:
+        array[...] = self.put(values)
+
+
+@functools.cache
+def machine(kind: str) -> Machine:
+    """ "host" or "cuda"; skips the test where that is not to be had."""
+    if kind == "host":
+        return Machine(host_kernels(), host_put, np.asarray, host_zeros)
+    from bgcam.realtime.gpu.cuda import load_cupy, load_kernels
+
+    try:
+        cupy = load_cupy()
+    except BackendError as error:
+        pytest.skip(str(error))
+    return Machine(load_kernels(), cupy.asarray, cupy.asnumpy, cupy.zeros)
+
+
+def host_put(values: np.ndarray) -> np.ndarray:
+    array = device_array(values.shape, values.dtype)
+    array[...] = values
+    return array
+
+
+def host_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    return host_put(np.zeros(shape, dtype))
 
 
 def _value(argument: Any) -> Any:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cuda_host
 import cv2
 import numpy as np
 import pytest
+from cuda_host import Machine
 
-from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
@@ -36,35 +33,9 @@ GROWING = [((1, 1), (16, 16)), ((7, 5), (32, 16)), ((90, 9), (16, 16)), ((9, 90)
 FRAMES = [(1, 1), (2, 2), (15, 3), (16, 2), (17, 5), (64, 34), (160, 7), (131, 66), (2064, 2), (2054, 3)]
 
 
-@dataclass
-class Machine:
-    """What runs the kernels: `put` gives it an array, `get` takes one back."""
-
-    kernels: Kernels
-    put: Any
-    get: Any
-
-
-def host_put(values: np.ndarray) -> np.ndarray:
-    array = cuda_host.device_array(values.shape, values.dtype)
-    array[...] = values
-    return array
-
-
 @pytest.fixture(scope="module", params=["host", "cuda"])
-def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    if request.param == "host":
-        if cuda_host.compiler() is None:
-            pytest.skip("no g++ here")
-        yield Machine(cuda_host.build(Path(tmp_path_factory.mktemp("kernels"))), host_put, np.asarray)
-        return
-    from bgcam.realtime.gpu.cuda import load_cupy, load_kernels
-
-    try:
-        cupy = load_cupy()
-    except BackendError as error:
-        pytest.skip(str(error))
-    yield Machine(load_kernels(), cupy.asarray, cupy.asnumpy)
+def machine(request: pytest.FixtureRequest) -> Machine:
+    return cuda_host.machine(request.param)
 
 
 def poisoned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -97,10 +68,12 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     spec = ModelSpec(name="tiny", encoder="none", precision="fp32", channels="BGR" if dtype == "float16" else "RGB")
     got = machine.put(poisoned((1, 3, height, width), dtype))
     luma = machine.put(poisoned((height, width), "float32"))
-    machine.kernels.to_input(machine.put(frame), got, luma, layout=layout, frame_wh=frame_wh, spec=spec)
+    seen = machine.put(poisoned((height, width, 4), "uint8"))
+    machine.kernels.to_input(machine.put(frame), got, luma, seen, layout=layout, frame_wh=frame_wh, spec=spec)
 
     small = resize(bgr, size_wh)
-    ordered = small[..., ::-1] if spec.channels == "RGB" else small
+    flip = spec.channels == "RGB"
+    ordered = small[..., ::-1] if flip else small
     levels = machine.get(got)[0].transpose(1, 2, 0).astype(np.float64) * spec.std + spec.mean
     difference = np.abs(levels * 255 - ordered)
     # OpenCV rounds ties otherwise, which are many where a picture grows, and so does its fixed point: by a grey level.
@@ -109,19 +82,21 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     assert (difference > 0.2).mean() < (0.25 if grows else 0.05)
     gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     assert np.abs(machine.get(luma) - gray).max() <= 1
+    np.testing.assert_array_equal(machine.get(seen)[..., :3], np.rint(levels * 255)[..., :: -1 if flip else 1])
+    assert not machine.get(seen)[..., 3].any()
 
 
 def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, steadiness: Steadiness) -> Any:
-    """What is kept after the frame, as NumPy: alpha, luma; then the pairs and whether alpha was bad."""
+    """What is kept after the frame, as NumPy: alpha, luma; then the pairs, and what was told."""
     new = machine.put(luma.astype(np.float32))
     alpha, seen = (machine.put(one.astype(np.float32)) for one in kept)
     moved, total = machine.put(np.zeros(luma.shape, np.float32)), machine.put(np.zeros(1, np.float32))
-    pairs, bad = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(1, np.int32))
+    pairs, told = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(2, np.int32))
     if steadiness != UNSTEADY:
         moved = machine.put(poisoned(luma.shape, "float32"))
         machine.kernels.movement(new, seen, moved, total, steadiness=steadiness)
-    machine.kernels.take_alpha(machine.put(output), new, moved, total, alpha, seen, pairs, bad, steadiness=steadiness)
-    return [machine.get(one) for one in (alpha, seen, pairs, bad)]
+    machine.kernels.take_alpha(machine.put(output), new, moved, total, alpha, seen, pairs, told, steadiness=steadiness)
+    return [machine.get(one) for one in (alpha, seen, pairs, told)]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -137,13 +112,13 @@ def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size
     luma = np.clip(seen + random.normal(0, change, shape) + change, 0, 255).astype(np.uint8)
     before = np.clip(random.normal(0.5, 0.6, shape), 0, 1).astype(np.float32)
     output = np.clip(before + random.normal(0, 0.2, shape), 0, 1).astype(dtype)[None, None]
-    alpha, kept, pairs, bad = take(machine, output, luma, (before, seen), Steadiness())
+    alpha, kept, pairs, told = take(machine, output, luma, (before, seen), Steadiness())
     expected = steady.steady_reference(output[0, 0].astype(np.float32), luma, steady.Kept(before, seen))
     np.testing.assert_allclose(alpha, expected.alpha, atol=1e-4)
     np.testing.assert_allclose(kept, expected.luma, atol=1e-2)
     np.testing.assert_array_equal(pairs[..., 1], alpha)
     np.testing.assert_array_equal(pairs[..., 0], 0)
-    assert bad[0] == 0
+    assert list(told) == [0, np.count_nonzero(output.astype(np.float32) > np.float32(0.1))]
 
 
 @pytest.mark.parametrize("steadiness", [Steadiness(), UNSTEADY])
@@ -168,8 +143,8 @@ def test_alpha_that_is_no_number_is_told_and_hides(machine: Machine, dtype: str,
     output = np.ones((1, 1, 5, 7), dtype)
     output[0, 0, 2, 3] = wrong
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
-    alpha, _, _, bad = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNSTEADY)
-    assert bad[0] == 1
+    alpha, _, _, told = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNSTEADY)
+    assert list(told) == [1, 34]
     assert alpha[2, 3] == 0
     assert alpha.sum() == 34
 
@@ -262,4 +237,4 @@ def test_frames_that_cannot_be_are_refused(layout: str, size_wh: Any) -> None:
         raise AssertionError("launched")
 
     with pytest.raises(ValueError, match=r"layout|even"):
-        Kernels(launch).to_input(None, np.zeros((1, 3, 16, 16)), None, layout=layout, frame_wh=size_wh, spec=SPEC)
+        Kernels(launch).to_input(None, np.zeros((1, 3, 16, 16)), None, None, layout=layout, frame_wh=size_wh, spec=SPEC)

@@ -6,13 +6,16 @@ import importlib.metadata
 import importlib.util
 import platform
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError, UsageError
 from bgcam.realtime.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from bgcam.realtime.backends.device import DeviceNetwork
 
 BACKENDS = {
     "openvino": "bgcam.realtime.backends.openvino:OpenVINOBackend",
@@ -54,6 +57,15 @@ class Slow(Protocol):
 
     def make_optional(self) -> None:
         """Should it fail, another backend goes on in its place."""
+
+
+@runtime_checkable
+class OnCard(Protocol):
+    """A backend whose network runs on a graphics card, where whole frames can go through it (`gpu/`)."""
+
+    @property
+    def device_network(self) -> DeviceNetwork | None:
+        """The network; None while it gets ready, or when it runs on the processor after all."""
 
 
 def load_backend(

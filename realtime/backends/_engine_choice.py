@@ -78,13 +78,17 @@ def read_choice(wanted: Wanted) -> str | None:
 
 
 def alpha_of(network: Any, picture: NDArray[np.float32], cupy: Any) -> NDArray[np.float32]:
-    """The alpha of a normalised picture (1, 3, h, w), brought back from the card."""
+    """The alpha of a normalised picture (1, 3, h, w), brought back from the card.
+
+    Any `DeviceNetwork`'s: its arrays need not be CuPy's, and their dtype not NumPy's.
+    """
+    given, found = cupy.asarray(network.input), cupy.asarray(network.output)
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
-        network.input[...] = cupy.asarray(picture, network.input.dtype)
+        given[...] = cupy.asarray(picture, given.dtype)
         network.enqueue(stream.ptr)
         stream.synchronize()
-        return np.asarray(cupy.asnumpy(network.output), np.float32)
+        return np.asarray(cupy.asnumpy(found), np.float32)
 
 
 def latency_ms(network: Any, cupy: Any, clock: Callable[[], float] = time.perf_counter) -> float:

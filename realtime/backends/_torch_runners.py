@@ -31,6 +31,7 @@ class CpuRunner:
     """In FP32 on the CPU. threads: of the whole process, as PyTorch has it; 0 leaves them alone."""
 
     description = "PyTorch CPU, fp32"
+    network = None
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         if threads:
@@ -53,9 +54,9 @@ class CardRunner:
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         from bgcam.realtime.backends._torch_device import open_network
 
-        self._network = open_network(path, spec, size_wh)
-        self.description = self._network.description
-        device = self._network.input.device
+        self.network = open_network(path, spec, size_wh)
+        self.description = self.network.description
+        device = self.network.input.device
         self._normalise = Normalise(spec, device)
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
@@ -63,7 +64,7 @@ class CardRunner:
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `CpuRunner`."""
         with self._lock, torch.inference_mode(), torch.cuda.stream(self._stream):
-            network = self._network
+            network = self.network
             network.input.copy_(self._normalise(torch.from_numpy(picture).to(network.input.device)))
             network.enqueue(self._stream.cuda_stream)
             alpha: NDArray[np.float32] = network.output[0, 0].float().cpu().numpy()

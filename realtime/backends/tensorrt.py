@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.backends import Backend, cpu_order, load_first
 from bgcam.realtime.backends._engine_open import Opener
+from bgcam.realtime.backends.device import DeviceNetwork
 from bgcam.realtime.backends.warming import Progress, Say, WarmingBackend, say_to_terminal
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
@@ -58,6 +59,12 @@ class TensorRTBackend:
         """What serves now."""
         return self._serving.description
 
+    @property
+    def device_network(self) -> DeviceNetwork | None:
+        """See `OnCard`: None while the engine is built."""
+        serving = self._serving if self._warming is None else self._warming.serving
+        return serving.network if isinstance(serving, EngineBackend) else None
+
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Backend.infer`."""
         return self._serving.infer(bgr)
@@ -66,9 +73,9 @@ class TensorRTBackend:
 class EngineBackend:
     """See `Backend`: pictures are brought to the card and mattes back; threads take turns. cupy: the package."""
 
-    def __init__(self, name: str, network: Any, spec: ModelSpec, size_wh: tuple[int, int], *, cupy: Any):
+    def __init__(self, name: str, network: DeviceNetwork, spec: ModelSpec, size_wh: tuple[int, int], *, cupy: Any):
         self.name, self.description = name, network.description
-        self._network, self._size_wh, self._cupy = network, size_wh, cupy
+        self.network, self._size_wh, self._cupy = network, size_wh, cupy
         self._flip = spec.channels == "RGB"
         std = np.array(spec.std, np.float32)
         # (x / 255 - mean) / std as one multiplication and one addition.
@@ -85,9 +92,9 @@ class EngineBackend:
         with self._lock, self._stream:
             try:
                 picture = self._cupy.asarray(np.ascontiguousarray(bgr[..., ::-1] if self._flip else bgr))
-                self._network.input[0] = (picture * self._scale + self._shift).transpose(2, 0, 1)
-                self._network.enqueue(self._stream.ptr)
-                alpha = self._cupy.asnumpy(self._network.output, stream=self._stream)
+                self.network.input[0] = (picture * self._scale + self._shift).transpose(2, 0, 1)
+                self.network.enqueue(self._stream.ptr)
+                alpha = self._cupy.asnumpy(self.network.output, stream=self._stream)
                 self._stream.synchronize()
             except RuntimeError as error:
                 if isinstance(error, BackendError):

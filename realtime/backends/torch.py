@@ -34,6 +34,7 @@ class TorchBackend:
         runner = runners.CardRunner if torch.cuda.is_available() else runners.CpuRunner
         self._run = runner(path, spec, size_wh, threads=threads)
         self.description = self._run.description
+        self.device_network = self._run.network
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Backend.infer`."""

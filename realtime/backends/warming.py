@@ -50,6 +50,11 @@ class WarmingBackend:
         self._thread.start()
 
     @property
+    def serving(self) -> Backend:
+        """Whose turn it is."""
+        return self._serving
+
+    @property
     def description(self) -> str:
         """What serves now."""
         return self._serving.description

@@ -1,6 +1,6 @@
 """Packed frames in, packed pictures out, several in flight: n + 1 goes up while n is computed and n - 1 comes down.
 
-One CUDA graph holds all that is computed for a frame: input kernel, network, alpha, compose.
+One CUDA graph holds all that is computed for a frame (`frame_work`).
 
 A few slots are made once, each with buffers of its own on the GPU, a pinned one to upload from, and a graph; nothing is
 allocated for a frame but the pinned array that it comes back in, which CuPy's pool hands out again when it is let go.
@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu import cuda as gpu_cuda
-from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Steadiness, check_layout, check_output, frame_shape
+from bgcam.realtime.gpu.frame_work import TAIL_BYTES, TOLD, FrameWork, Stages
+from bgcam.realtime.gpu.kernels import check_layout, check_output, frame_shape
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.spec import ModelSpec
 
 if TYPE_CHECKING:
     from bgcam.realtime.backends.device import DeviceNetwork
 
-# After the picture's bytes: an int32, whether its alpha held something that is no number; 16 bytes before the end a
-# float32, how many cells changed much since the frame before.
-FLAG_BYTES = 32
 WARM_UP_RUNS = 2
+PLAIN = Stages()
 TO_GPU, TO_HOST = 1, 2  # cudaMemcpyKind
 
 
@@ -49,12 +48,11 @@ class _Slot:
 
 
 class DevicePath:
-    """Frames of one size and layout, in order. Not for several threads at once.
+    """Frames of one size and layout, in order. One thread may put and another take.
 
-    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. guide
-    and steadiness: None leaves that step out. graph: False launches each kernel singly. graph_note: why there is no
-    graph, or "".
-    Raises BackendError without a GPU, ValueError for a size that cannot be packed so.
+    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. graph:
+    False launches each kernel singly. graph_note: why there is no graph, or "".
+    Raises BackendError without a GPU, ValueError for a size that cannot be packed so, and what FrameWork raises.
     """
 
     def __init__(
@@ -66,8 +64,7 @@ class DevicePath:
         layout: str = "bgr",
         output: str = "bgr",
         in_flight: int = 3,
-        guide: Guide | None = None,
-        steadiness: Steadiness | None = None,
+        stages: Stages = PLAIN,
         graph: bool = True,
     ):
         check_layout(layout, frame_wh)
@@ -75,17 +72,12 @@ class DevicePath:
         if in_flight < 1:
             raise ValueError(f"in_flight must be 1 or more, found {in_flight}")
         cupy = self._cupy = gpu_cuda.load_cupy()
-        self._kernels = gpu_cuda.load_kernels()
-        self._network, self._spec = network, spec
-        self._frame_wh, self._layout, self._output = frame_wh, layout, output
-        self._guide, self._steadiness = guide, steadiness
+        kernels = gpu_cuda.load_kernels()
+        self._network = network
         self.frame_shape, self.out_shape = frame_shape(layout, frame_wh), frame_shape(output, frame_wh)
         self.background_shape = frame_shape("bgr", frame_wh)
-        self._input, self._alpha = (cupy.asarray(one) for one in (network.input, network.output))
-        small = tuple(int(side) for side in self._alpha.shape[2:])
-        self._luma, self._kept_alpha, self._kept_luma, self._moved = (cupy.zeros(small, cupy.float32) for _ in range(4))
-        self._pairs = cupy.zeros((*small, 2), cupy.float32)
-        self._behind = cupy.zeros(self.background_shape, cupy.uint8)
+        sizes: dict[str, Any] = {"frame_wh": frame_wh, "layout": layout, "output": output}
+        self._work = FrameWork(cupy, kernels, network, spec, **sizes, stages=stages)
         self._shown: NDArray[np.uint8] | None = None
         self._streams = {name: cupy.cuda.Stream(non_blocking=True) for name in ("up", "compute", "down")}
         self._slots = [self._slot() for _ in range(in_flight)]
@@ -97,32 +89,44 @@ class DevicePath:
             self.graph_note = self._capture()
         self.reset()
 
-    def put(self, pixels: NDArray[np.uint8], background: NDArray[np.uint8], *, pinned: bool = False) -> None:
+    def put(self, pixels: NDArray[np.uint8], background: NDArray[np.uint8] | None, *, pinned: bool = False) -> None:
         """Send a frame on its way. pixels: of `frame_shape`; background: (H, W, 3) BGR, uploaded unless it is the very
-        array of the frame before. pinned: pixels are `pinned_array`'s, and are left alone until they were taken.
+        array of the frame before; None before the blurred room. pinned: pixels are `pinned_array`'s, and are left alone
+        until they were taken.
 
         Raises ValueError for another shape, or when `in_flight` frames are on their way: take one first.
         """
         if pixels.shape != self.frame_shape or pixels.dtype != np.uint8:
             raise ValueError(f"expected a frame {self.frame_shape} uint8, found {pixels.shape} {pixels.dtype}")
-        if background.shape != self._behind.shape or background.dtype != np.uint8:
-            raise ValueError(f"a frame {self.frame_shape} cannot go before a background {background.shape}")
+        if not self._work.asks_for_background:
+            background = None
+        elif background is None or background.shape != self.background_shape or background.dtype != np.uint8:
+            found = None if background is None else background.shape
+            raise ValueError(f"a frame {self.frame_shape} cannot go before a background {found}")
         if not self._free:
             raise ValueError(f"{len(self._slots)} frames are in flight already; take one first")
+        slot = self._free.popleft()
+        try:
+            self._send(slot, pixels, background, pinned)
+        except BaseException:  # a frame that is not on its way must not be taken for the next one
+            self._free.append(slot)
+            raise
+        self._busy.append(slot)
+
+    def _send(self, slot: _Slot, pixels: NDArray[np.uint8], background: NDArray[np.uint8] | None, pinned: bool) -> None:
         cuda = self._cupy.cuda
         up, compute, down = (self._streams[name] for name in ("up", "compute", "down"))
-        slot = self._free.popleft()
-        self._busy.append(slot)
         if pinned:
             _copy(cuda, slot.frame.data.ptr, pixels.ctypes.data, pixels.nbytes, TO_GPU, up)
         else:
             _upload(cuda, slot.frame.data.ptr, pixels, slot.staging, up)
         slot.uploaded.record(up)
-        if background is not self._shown:
+        if background is not None and background is not self._shown:
             if slot.behind_staging is None:
-                slot.behind_staging = self.pinned_array(self._behind.shape)
+                slot.behind_staging = self.pinned_array(self.background_shape)
             # On the computing stream: frames before this one still read the old background.
-            _upload(cuda, self._behind.data.ptr, background, slot.behind_staging, compute)
+            self._shown = None
+            _upload(cuda, self._work.behind.data.ptr, background, slot.behind_staging, compute)
             self._shown = background
         compute.wait_event(slot.uploaded)
         if slot.graph is None:
@@ -140,17 +144,25 @@ class DevicePath:
 
         Raises BackendError when the network gave no matte for it, ValueError when nothing is on its way.
         """
+        return self.take_with_share()[0]
+
+    def take_with_share(self) -> tuple[NDArray[np.uint8], float]:
+        """As `take`, and the share of the network's alpha that is above `kernels.SHOWS`, before any smoothing."""
         if not self._busy:
             raise ValueError("no frame is in flight; put one first")
         slot = self._busy.popleft()
-        slot.done.synchronize()
-        result, slot.result = slot.result, None
-        self._free.append(slot)
+        try:
+            slot.done.synchronize()
+            result, slot.result = slot.result, None
+        finally:
+            self._free.append(slot)
         assert result is not None
-        size = int(np.prod(self.out_shape))
-        if result[-FLAG_BYTES:].view(np.int32)[0]:
+        at, size_bytes, kind = TOLD
+        no_number, shown = (int(one) for one in result[-at:][:size_bytes].view(kind))
+        if no_number:
             raise BackendError(f"{self._network.description} gave no matte for a frame; try another --backend")
-        return result[:size].reshape(self.out_shape)
+        size = int(np.prod(self.out_shape))
+        return result[:size].reshape(self.out_shape), shown / self._work.cells
 
     @property
     def in_flight(self) -> int:
@@ -160,7 +172,7 @@ class DevicePath:
     def reset(self) -> None:
         """Forget the mattes of frames before, as after a cut. Frames in flight are not touched."""
         with self._streams["compute"]:
-            self._kept_alpha.fill(np.nan)
+            self._work.kept_alpha.fill(np.nan)
 
     def pinned_array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """A uint8 array that the GPU reads and writes by itself, not filled."""
@@ -172,7 +184,7 @@ class DevicePath:
     def alpha(self) -> NDArray[np.float32]:
         """The newest frame's matte at the network's size, (h, w) in [0, 1], after smoothing. Waits; for comparisons."""
         self._streams["compute"].synchronize()
-        found: NDArray[np.float32] = self._cupy.asnumpy(self._kept_alpha)
+        found: NDArray[np.float32] = self._cupy.asnumpy(self._work.kept_alpha)
         return found
 
     def compute_times_ms(self, runs: int) -> list[float]:
@@ -197,37 +209,14 @@ class DevicePath:
         events = [cupy.cuda.Event(disable_timing=True) for _ in range(3)]
         return _Slot(
             cupy.zeros(self.frame_shape, cupy.uint8),
-            cupy.zeros(-(-size // 16) * 16 + FLAG_BYTES, cupy.uint8),
+            cupy.zeros(-(-size // 16) * 16 + TAIL_BYTES, cupy.uint8),
             self.pinned_array(self.frame_shape),
             None,
             *events,
         )
 
     def _enqueue(self, slot: _Slot) -> None:
-        """All that is computed for a frame, on the computing stream; what the graph holds."""
-        stream = self._streams["compute"]
-        kept = self._kept_alpha, self._kept_luma
-        bad, total = (slot.out[-at:][:4].view(kind) for at, kind in ((FLAG_BYTES, np.int32), (16, np.float32)))
-        with stream:
-            self._cupy.cuda.runtime.memsetAsync(bad.data.ptr, 0, FLAG_BYTES, stream.ptr)
-            self._kernels.to_input(
-                slot.frame, self._input, self._luma, layout=self._layout, frame_wh=self._frame_wh, spec=self._spec
-            )
-            self._network.enqueue(stream.ptr)
-            if self._steadiness is not None:
-                self._kernels.movement(self._luma, self._kept_luma, self._moved, total, steadiness=self._steadiness)
-            self._kernels.take_alpha(
-                *(self._alpha, self._luma, self._moved, total, *kept, self._pairs, bad),
-                steadiness=self._steadiness or UNSTEADY,
-            )
-            if self._guide is not None:
-                self._kernels.guide(self._luma, self._kept_alpha, self._pairs, guide=self._guide)
-            self._kernels.compose(
-                *(slot.frame, self._behind, self._pairs, slot.out),
-                layout=self._layout,
-                output=self._output,
-                frame_wh=self._frame_wh,
-            )
+        self._work.enqueue(slot.frame, slot.out, self._streams["compute"])
 
     def _warm_up(self) -> None:
         """Kernels load and the network settles: none of that may happen inside a capture, or in a frame's time."""

@@ -1,67 +1,101 @@
-"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the GPU."""
+"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the card.
+
+What keeps the room hidden holds as on the CPU path: a frame whose matte is none, or is refused by `MatteCheck`, gives
+an error and no picture, and so do the frames that were on their way behind it, since its matte is part of theirs.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.backends.device import DeviceNetwork
+from bgcam.realtime.drawing import CardFailed
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.device_path import DevicePath
-from bgcam.realtime.gpu.kernels import Guide, Steadiness
-from bgcam.realtime.picture.compose import composed
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.gpu.frame_work import Stages
+from bgcam.realtime.picture.compose import composed, composed_i420
+from bgcam.realtime.safety import Behind, MatteCheck
+from bgcam.realtime.spec import ModelSpec
+
+IN_FLIGHT = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """A frame that is on its way. run: how many frames had been refused when it set out."""
+
+    number: int
+    run: int
 
 
 class FramePath:
-    """A model on the GPU, ready for frames of one size. Not for several threads at once.
+    """A network on the card, ready for frames of one size: one thread submits, another collects, in the same order.
 
-    in_flight: how many frames may be on their way; 1 gives the least latency, 3 the most frames a second. The other
-    options are `DevicePath`'s and `open_device_network`'s. Raises BackendError without a GPU or a network for it.
+    background: asked for its picture in `submit`, without a matte; not asked where `stages` blur the room. output:
+    "bgr" or "i420", what comes back from the card. check: told each matte. At most `in_flight` frames may be on their
+    way. Raises BackendError without a GPU.
     """
 
     def __init__(
         self,
-        model_path: Path,
+        network: DeviceNetwork,
+        spec: ModelSpec,
+        background: Behind,
         *,
         frame_wh: tuple[int, int],
-        backend: str = "auto",
-        precision: str = "auto",
-        in_flight: int = 3,
-        guide: Guide | None = None,
-        steadiness: Steadiness | None = None,
+        stages: Stages,
+        output: str = "bgr",
+        check: MatteCheck | None = None,
+        in_flight: int = IN_FLIGHT,
     ):
-        from bgcam.realtime.backends.device import open_device_network
-
-        spec = read_spec(model_path)
-        network = open_device_network(
-            model_path, spec, spec.best_size_wh(frame_wh), backend=backend, precision=precision
-        )
         self.description = network.description
-        self._path = DevicePath(
-            network, spec, frame_wh=frame_wh, in_flight=in_flight, guide=guide, steadiness=steadiness
-        )
-        self._room = in_flight
-        self._frames: deque[CameraFrame] = deque()
+        self._background = None if stages.blur_strength else background
+        self._make, self._check = {"bgr": composed, "i420": composed_i420}[output], check
+        self._path = DevicePath(network, spec, frame_wh=frame_wh, output=output, in_flight=in_flight, stages=stages)
+        self._on_way: deque[Sent] = deque()
+        self._refused = 0
 
-    def submit(self, frame: CameraFrame, background_bgr: NDArray[np.uint8]) -> None:
-        """Send a frame on its way, to stand before (H, W, 3) uint8 BGR of its size. At most `in_flight` at a time."""
-        self._path.put(frame.bgr, background_bgr)
-        self._frames.append(frame)
+    def submit(self, frame: CameraFrame) -> Sent:
+        """Send a frame on its way. Raises CardFailed, what the background raises, and ValueError for another size."""
+        behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
+        sent = Sent(frame.number, self._refused)
+        try:
+            self._path.put(frame.bgr, behind)
+        except (RuntimeError, MemoryError) as error:  # of CuPy, the network's library or ours
+            raise _failed(frame, error) from error
+        self._on_way.append(sent)
+        return sent
 
-    def collect(self) -> ComposedFrame:
-        """The oldest frame that was submitted, composed. Raises BackendError when there was no matte for it."""
-        frame = self._frames.popleft()  # first: were this frame to fail, the next would not get its picture
-        return composed(frame, self._path.take())
+    def collect(self, frame: CameraFrame, sent: Sent) -> ComposedFrame:
+        """The frame, composed; it has to be the oldest on its way. Raises CardFailed; BackendError for its matte."""
+        oldest = self._on_way.popleft()  # first: were this frame to fail, the next would not get its picture
+        try:
+            picture, share = self._path.take_with_share()
+            if oldest is not sent or sent.number != frame.number:
+                raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
+            if sent.run == self._refused and self._check is not None:
+                self._check.believe(frame.number, share)
+        except BackendError:
+            with contextlib.suppress(RuntimeError):  # a card that failed says so of the next frame
+                self._path.reset()
+            self._refused += 1  # last: what sets out from here on sees none of it
+            raise
+        except RuntimeError as error:
+            raise _failed(frame, error) from error
+        if sent.run != self._refused:
+            raise BackendError(f"frame {frame.number}: its matte was smoothed with one that was refused")
+        return self._make(frame, picture)
 
-    def __call__(self, frames: Iterable[tuple[CameraFrame, NDArray[np.uint8]]]) -> Iterator[ComposedFrame]:
-        """Every frame with its background, composed, in order."""
-        for frame, background_bgr in frames:
-            if len(self._frames) == self._room:
-                yield self.collect()
-            self.submit(frame, background_bgr)
-        while self._frames:
-            yield self.collect()
+
+def _failed(frame: CameraFrame, error: BaseException) -> CardFailed:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return CardFailed(f"frame {frame.number}: the graphics card failed ({why}); start again, or use another --backend")
+
+
+def _no_matte(frame: CameraFrame) -> CoarseMatte:
+    return CoarseMatte(frame.number, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))

@@ -19,6 +19,9 @@ THREADS = 128
 # Pixels of a row that a thread of `compose` and `to_i420` makes.
 UNIT_PX = 16
 WARP = 32
+OVER_ALL_BLOCKS = 32
+# An alpha above this shows the room; as in safety.py.
+SHOWS = 0.1
 # Pixels that a block of `movement` makes, (width, height), a thread each; as in alpha.cu.
 TILE_WH = (32, 8)
 # Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
@@ -67,17 +70,42 @@ class Kernels:
     def __init__(self, launch: Launch):
         self._launch = launch
 
+    def flat(self, name: str, *arguments: Any, count: int) -> None:
+        """A kernel of `count` threads; its arguments as arrays, int and float, which become int32 and float32."""
+        self._launch(name, plain(arguments), blocks=(_parts(count, THREADS), 1), threads=THREADS)
+
+    def rows(self, name: str, *arguments: Any, size_wh: tuple[int, int], pixels: int) -> None:
+        """A kernel whose blocks take parts of a row, with so many pixels a thread."""
+        blocks = (_parts(size_wh[0], THREADS * pixels), size_wh[1])
+        self._launch(name, plain(arguments), blocks=blocks, threads=THREADS)
+
+    def over_all(self, name: str, *arguments: Any, count: int, shared_bytes: int) -> None:
+        """A kernel whose few threads go over all of `count`; shared_bytes: of shared memory that each thread needs."""
+        blocks = (min(OVER_ALL_BLOCKS, _parts(count, 4 * THREADS)), 1)
+        self._launch(name, plain(arguments), blocks=blocks, threads=THREADS, shared_bytes=THREADS * shared_bytes)
+
     def to_input(
-        self, frame: Any, network_input: Any, luma: Any, *, layout: str, frame_wh: tuple[int, int], spec: ModelSpec
+        self,
+        frame: Any,
+        network_input: Any,
+        luma: Any,
+        seen: Any,
+        *,
+        layout: str,
+        frame_wh: tuple[int, int],
+        spec: ModelSpec,
     ) -> None:
-        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says, and its luma, (h, w) float32 to 255."""
+        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says; its luma, (h, w) float32 to 255, and its
+        pixels, (h, w, 4) uint8 BGR0.
+        """
         check_layout(layout, frame_wh)
         width, height = frame_wh
         out_h, out_w = (int(side) for side in network_input.shape[2:])
         scale = [1 / (255 * std) for std in spec.std]
         shift = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
         arguments = [
-            *(frame, np.int32(width), np.int32(height), network_input, luma, np.int32(out_w), np.int32(out_h)),
+            *(frame, np.int32(width), np.int32(height), network_input, luma, seen),
+            *(np.int32(out_w), np.int32(out_h)),
             *(np.float32(number) for number in (*scale, *shift)),
             np.int32(spec.channels == "RGB"),
         ]
@@ -114,27 +142,30 @@ class Kernels:
         kept_alpha: Any,
         kept_luma: Any,
         pairs: Any,
-        bad: Any,
+        told: Any,
         *,
         steadiness: Steadiness,
+        shows: float = SHOWS,
     ) -> None:
-        """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32; bad (1,) int32.
+        """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32. told (2,) int32,
+        zeros: whether there was no number for an alpha, and how many of the network's alphas are above `shows`.
 
         moved and total are `movement`'s, or zeros for UNSTEADY.
         """
         count = int(np.prod(kept_alpha.shape))
         one = steadiness
         numbers = (one.rest, *one.apart, *one.moved, one.sure, one.leave, one.held)
-        arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, bad]
+        arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, told]
         name = f"take_alpha_{DTYPES[str(output.dtype)]}"
-        self._flat(name, [*arrays, np.int32(count), *(np.float32(number) for number in numbers)], count)
+        arguments = plain([*arrays, count, shows, *numbers])
+        # It needs no shared memory but votes: a few bytes tell the tests' build that its threads wait for each other.
+        self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS, shared_bytes=4)
 
     def guide(self, luma: Any, alpha: Any, pairs: Any, *, guide: Guide) -> None:
         """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
         height, width = (int(side) for side in luma.shape)
-        numbers = [np.float32(number) for number in (guide.epsilon, guide.low, guide.high, guide.span)]
-        arguments = [luma, alpha, pairs, np.int32(width), np.int32(height), np.int32(guide.radius_px), *numbers]
-        self._flat("guided_pairs", arguments, width * height)
+        numbers = (guide.epsilon, guide.low, guide.high, guide.span)
+        self.flat("guided_pairs", luma, alpha, pairs, width, height, guide.radius_px, *numbers, count=width * height)
 
     def compose(
         self,
@@ -147,17 +178,21 @@ class Kernels:
         output: str,
         frame_wh: tuple[int, int],
         threads: int = THREADS,
+        own: Sequence[Any] = (),
     ) -> None:
-        """The person of the packed frame before the background (H, W, 3) BGR, by pairs (h, w, 2): BGR or I420 bytes."""
+        """The person of the packed frame before the background (H, W, 3) BGR, by pairs (h, w, 2): BGR or I420 bytes.
+
+        own: what `colours.OwnColours` gives, for the person's own colours.
+        """
         check_layout(layout, frame_wh)
         check_output(output, frame_wh)
         small_h, small_w = (int(side) for side in pairs.shape[:2])
         sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
-        name = f"compose_{layout}_{output}"
+        name = f"compose_{'own_' if own else ''}{layout}_{output}"
         blocks, block = _rows(frame_wh, threads)
         # A row of pairs, with one more at each end, and a gap after every 16.
         shared_bytes = 8 * (small_w + 2 + (small_w + 2) // 16)
-        arguments = [frame, background, pairs, out, *sizes]
+        arguments = [frame, background, pairs, out, *sizes, *plain(own)]
         self._launch(name, arguments, blocks=blocks, threads=block, shared_bytes=shared_bytes)
 
     def to_i420(self, bgr: Any, out: Any, *, frame_wh: tuple[int, int]) -> None:
@@ -166,8 +201,11 @@ class Kernels:
         blocks, block = _rows(frame_wh, THREADS)
         self._launch("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], blocks=blocks, threads=block)
 
-    def _flat(self, name: str, arguments: Sequence[Any], count: int) -> None:
-        self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS)
+
+def plain(arguments: Sequence[Any]) -> list[Any]:
+    """As a launch takes them: int becomes int32, float float32, arrays stay."""
+    kinds = {int: np.int32, float: np.float32}
+    return [kinds[type(one)](one) if type(one) in kinds else one for one in arguments]
 
 
 def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "kernels"
-FILES = ("pixels.cuh", "frame_to_input.cu", "alpha.cu", "compose.cu")
+FILES = ("pixels.cuh", "frame_to_input.cu", "alpha.cu", "colours.cu", "blur.cu", "compose.cu")
 LAYOUTS = ("bgr", "nv12", "yuyv")
 OUTPUTS = ("bgr", "i420")
+# In which the person's own colours can be laid.
+OWN_LAYOUTS = ("bgr",)
 # A kernel for a network in half or single precision ends in one of these; NumPy's name for each.
 DTYPES = {"float16": "f16", "float32": "f32"}
 
@@ -17,7 +19,10 @@ ENTRIES = (
     "movement",
     *(f"take_alpha_{kind}" for kind in DTYPES.values()),
     "guided_pairs",
+    *("grid_known", "grid_halve", "grid_fill", "grid_share", "room_sums", "deep_known", "spill_limits", "move_edge"),
+    *("room_known", "area_cells", "room_whole", "blur_line", "enlarge"),
     *(f"compose_{layout}_{output}" for layout in LAYOUTS for output in OUTPUTS),
+    *(f"compose_own_{layout}_{output}" for layout in OWN_LAYOUTS for output in OUTPUTS),
     "to_i420",
 )
 

@@ -65,19 +65,23 @@ struct Steady {
     }
 };
 
-// kept_alpha: the steady alpha of the frame before, NaN where there is none. bad becomes 1 when an alpha is no number;
-// that pixel is then background, which shows nothing of the room.
+// kept_alpha: the steady alpha of the frame before, NaN where there is none. told[0] becomes 1 when an alpha is no number;
+// that pixel is then background, which shows nothing of the room. To told[1] goes the number of alphas above shows.
 template <class Value>
 __device__ void take_alpha(const Value *output, const float *luma, const float *moved, const float *total,
-                           float *kept_alpha, float *kept_luma, float2 *pairs, int *bad, int count, const Steady &steady) {
+                           float *kept_alpha, float *kept_luma, float2 *pairs, int *told, int count, float shows,
+                           const Steady &steady) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
-    if (at >= count)
-        return;
-    float alpha = value(output[at]);
+    float alpha = at < count ? value(output[at]) : 0.0f;
     if (!(alpha > -1e4f && alpha < 1e4f)) {
-        *bad = 1;
+        told[0] = 1;
         alpha = 0.0f;
     }
+    const int many = __syncthreads_count(alpha > shows);
+    if (threadIdx.x == 0 && many)
+        atomicAdd(told + 1, many);
+    if (at >= count)
+        return;
     alpha = fminf(fmaxf(alpha, 0.0f), 1.0f);
     const float before = kept_alpha[at];
     float seen = luma[at];
@@ -94,9 +98,9 @@ __device__ void take_alpha(const Value *output, const float *luma, const float *
 #define TAKE_ALPHA(TYPE, VALUE)                                                                                        \
     extern "C" __global__ void take_alpha_##TYPE(                                                                      \
         const VALUE *output, const float *luma, const float *moved, const float *total, float *kept_alpha,             \
-        float *kept_luma, float2 *pairs, int *bad, int count, float rest, float apart0, float apart1, float moved0,    \
-        float moved1, float sure, float leave, float held) {                                                           \
-        take_alpha(output, luma, moved, total, kept_alpha, kept_luma, pairs, bad, count,                               \
+        float *kept_luma, float2 *pairs, int *told, int count, float shows, float rest, float apart0, float apart1,    \
+        float moved0, float moved1, float sure, float leave, float held) {                                             \
+        take_alpha(output, luma, moved, total, kept_alpha, kept_luma, pairs, told, count, shows,                       \
                    Steady{rest, apart0, apart1, moved0, moved1, sure, leave, held});                                   \
     }
 

@@ -69,6 +69,61 @@ __device__ inline Pixel blend(Pixel person, Pixel behind, float2 pair) {
             person.r * weight + (behind.r * rest + 32768)};
 }
 
+// What a thread lays of a pixel before the background: the frame as it is, or the person's own colours.
+struct AsSeen {
+    __device__ Pixel lay(Pixel person, Pixel behind, float2 pair, int x, int y) const {
+        return blend(person, behind, pair);
+    }
+};
+
+__device__ inline int fixed(float level) {
+    return __float2int_rn(fminf(fmaxf(level, 0.0f), 255.0f) * 65536.0f) + 32768;
+}
+
+// The blur fusion of picture/foreground.py, and then the spill of picture/spill.py, with what colours.cu made: colours,
+// the person's and the room's on one grid, and limits on one of cells of twice the side.
+struct Own {
+    const float4 *colours;
+    const float2 *limits;
+    int cell_px, columns, rows, limit_columns, limit_rows;
+    Tint tint;
+
+    __device__ Pixel lay(Pixel seen, Pixel behind, float2 pair, int x, int y) const {
+        const float alpha = __saturatef(pair.x * gray(seen) + pair.y);
+        const int weight = __float2int_rn(alpha * 65536.0f);
+        if (weight == 0 || (weight == 65536 && !(tint.strength > 0.0f)))
+            return blend(seen, behind, make_float2(0.0f, weight ? 1.0f : 0.0f));
+        return mixed(seen, behind, alpha, weight < 65536, x, y);
+    }
+
+    // Few pixels are so, and 16 copies of it would be long.
+    __device__ __noinline__ Pixel mixed(Pixel seen, Pixel behind, float alpha, bool soft, int x, int y) const {
+        float b = seen.b, g = seen.g, r = seen.r;
+        if (soft) {
+            const Spot spot((x + 0.5f) / cell_px - 0.5f, (y + 0.5f) / cell_px - 0.5f, columns, rows);
+            const float4 person = spot.of(colours), room = spot.of(colours + columns * rows);
+            b = own(b, person.x, room.x, alpha);
+            g = own(g, person.y, room.y, alpha);
+            r = own(r, person.z, room.z, alpha);
+        }
+        if (tint.strength > 0.0f) {
+            const float limit_px = 2.0f * cell_px;
+            const Spot spot((x + 0.5f) / limit_px - 0.5f, (y + 0.5f) / limit_px - 0.5f, limit_columns, limit_rows);
+            const float2 limit_near = spot.of(limits);
+            const float excess = fmaxf(b * tint.b + g * tint.g + r * tint.r - limit_near.x, 0.0f) * limit_near.y;
+            b -= excess * tint.b;
+            g -= excess * tint.g;
+            r -= excess * tint.r;
+        }
+        return {fixed(behind.b + alpha * (b - behind.b)), fixed(behind.g + alpha * (g - behind.g)),
+                fixed(behind.r + alpha * (r - behind.r))};
+    }
+
+    __device__ static float own(float seen, float person, float room, float alpha) {
+        return fminf(fmaxf(person + alpha * (seen - (room + alpha * (person - room))), 0.0f), 255.0f);
+    }
+};
+
 __device__ inline Pixel whole(Pixel p) { return {p.b >> 16, p.g >> 16, p.r >> 16}; }
 
 // OpenCV's limited-range Y, U and V, 24 bits after the point instead of its 20: the level is then byte 3. Products
@@ -146,9 +201,10 @@ struct ToI420 {
     }
 };
 
-template <class Layout, class Out>
+template <class Layout, class Out, class Person>
 __device__ void compose(const unsigned char *frame, const unsigned char *background, const float2 *pairs,
-                        unsigned char *out, int width, int height, int small_width, int small_height) {
+                        unsigned char *out, int width, int height, int small_width, int small_height,
+                        const Person &laid) {
     DYNAMIC_SHARED(shared);
     float2 *row = reinterpret_cast<float2 *>(shared);
     const int begin = blockIdx.x * blockDim.x * 16, x = begin + threadIdx.x * 16, y = blockIdx.y;
@@ -171,7 +227,7 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
 #pragma unroll
             for (int j = 0; j < 4; j++) {
                 const int i = 4 * four + j;
-                p[j] = blend(Layout::pixel_in(person, i), Bgr::pixel_in(behind, i), walk.pair_at(x + i));
+                p[j] = laid.lay(Layout::pixel_in(person, i), Bgr::pixel_in(behind, i), walk.pair_at(x + i), x + i, y);
             }
             done.take(four, (y & 1) == 0, p);
         }
@@ -180,7 +236,7 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
     }
     for (int at = x; at < min(x + 16, width); at++) {
         const Pixel mine = Layout::pixel(frame, width, height, at, y), other = Bgr::pixel(background, width, height, at, y);
-        Out::put(out, width, height, at, y, whole(blend(mine, other, walk.pair_at(at))));
+        Out::put(out, width, height, at, y, whole(laid.lay(mine, other, walk.pair_at(at), at, y)));
     }
 }
 
@@ -188,7 +244,7 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
     extern "C" __global__ void compose_##NAME##_##TO(const unsigned char *frame, const unsigned char *background,      \
                                                      const float2 *pairs, unsigned char *out, int width, int height,   \
                                                      int small_width, int small_height) {                              \
-        compose<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height);                 \
+        compose<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height, AsSeen());       \
     }
 
 COMPOSE(Bgr, bgr, ToBgr, bgr)
@@ -197,6 +253,20 @@ COMPOSE(Nv12, nv12, ToBgr, bgr)
 COMPOSE(Nv12, nv12, ToI420, i420)
 COMPOSE(Yuyv, yuyv, ToBgr, bgr)
 COMPOSE(Yuyv, yuyv, ToI420, i420)
+
+// What sources give is BGR: the others would only lengthen the compiling.
+#define COMPOSE_OWN(LAYOUT, NAME, OUT, TO)                                                                             \
+    extern "C" __global__ void compose_own_##NAME##_##TO(                                                              \
+        const unsigned char *frame, const unsigned char *background, const float2 *pairs, unsigned char *out, int width,\
+        int height, int small_width, int small_height, const float4 *colours, const float2 *limits, const float *sums, \
+        int cell_px, int columns, int rows, int limit_columns, int limit_rows, float from, float to) {                 \
+        compose<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height,                  \
+                             Own{colours, limits, cell_px, columns, rows, limit_columns, limit_rows,                   \
+                                 Tint(sums, from, to)});                                                               \
+    }
+
+COMPOSE_OWN(Bgr, bgr, ToBgr, bgr)
+COMPOSE_OWN(Bgr, bgr, ToI420, i420)
 
 // BGR that is there already to I420: for pictures that no compose made. Even sides.
 extern "C" __global__ void to_i420(const unsigned char *bgr, unsigned char *out, int width, int height) {

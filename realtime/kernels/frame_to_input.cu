@@ -5,13 +5,15 @@
 // that each weight, the overlap, is exact. The mean is rounded to a whole grey level because the CPU path's resize gives
 // bytes. A block makes `tile` pixels of one output row: first sums down the columns, then along the row.
 //
-// scale0..2, shift0..2: the normalising of plane 0..2. flip: plane 0 is red. luma: (h, w), the grey level of the rounded pixel.
+// scale0..2, shift0..2: the normalising of plane 0..2. flip: plane 0 is red. luma, seen: (h, w), the rounded
+// pixel's grey level, and its b, g, r in a word.
 
 __device__ inline int overlap(int at, int from, int to, int unit) { return min((at + 1) * unit, to) - max(at * unit, from); }
 
 template <class Value> struct Planes {
     Value *input;
     float *luma;
+    unsigned *seen;
     int width, height;
     float scale0, scale1, scale2, shift0, shift1, shift2;
     int flip;
@@ -23,6 +25,7 @@ template <class Value> struct Planes {
         store(input + area + at, p.g * scale1 + shift1);
         store(input + 2 * area + at, (flip ? p.b : p.r) * scale2 + shift2);
         luma[at] = gray(p);
+        seen[at] = unsigned(p.b) | unsigned(p.g) << 8 | unsigned(p.r) << 16;
     }
 };
 
@@ -124,18 +127,19 @@ __device__ void linear_pixel(const unsigned char *frame, int width, int height, 
 
 #define TO_INPUT(LAYOUT, NAME, TYPE, VALUE)                                                                            \
     extern "C" __global__ void area_##NAME##_##TYPE(                                                                   \
-        const unsigned char *frame, int width, int height, VALUE *input, float *luma, int out_width, int out_height,   \
-        float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip, int tile) {      \
+        const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
+        int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip,  \
+        int tile) {                                                                                                    \
         area_row<LAYOUT>(frame, width, height, tile,                                                                   \
-                         Planes<VALUE>{input, luma, out_width, out_height, scale0, scale1, scale2, shift0, shift1,     \
-                                       shift2, flip});                                                                 \
+                         Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,       \
+                                       shift1, shift2, flip});                                                         \
     }                                                                                                                  \
     extern "C" __global__ void linear_##NAME##_##TYPE(                                                                 \
-        const unsigned char *frame, int width, int height, VALUE *input, float *luma, int out_width, int out_height,   \
-        float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip) {                \
+        const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
+        int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip) {\
         linear_pixel<LAYOUT>(frame, width, height,                                                                     \
-                             Planes<VALUE>{input, luma, out_width, out_height, scale0, scale1, scale2, shift0, shift1, \
-                                           shift2, flip});                                                             \
+                             Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,   \
+                                           shift1, shift2, flip});                                                     \
     }
 
 TO_INPUT(Bgr, bgr, f16, Half)

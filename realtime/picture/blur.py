@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,29 @@ EDGE = np.float32(4)
 NEAR = np.ones((3, 3), np.uint8)
 
 
+@dataclass(frozen=True)
+class BlurPlan:
+    """Sizes (width, height): of the work, and of that in which holes are filled, in so many levels. sigmas: in cells
+    of the work, across and down.
+    """
+
+    work_wh: tuple[int, int]
+    holes_wh: tuple[int, int]
+    levels: int
+    sigmas: tuple[float, float]
+
+
+def plan_blur(frame_wh: tuple[int, int], network_wh: tuple[int, int], *, strength: float) -> BlurPlan:
+    """For frames of (W, H) pixels of which the network sees (w, h); strength from 1 to 10."""
+    sigma_px = strength * SIGMA_SHARE * min(frame_wh)
+    # One cell of the work size in frame pixels; aspects differ, so width and height are each brought to it.
+    cell_px = max(1.0, sigma_px / WORK_SIGMA)
+    work_wh = _shrunk(network_wh, (frame_wh[0] / cell_px, frame_wh[1] / cell_px))
+    holes_wh = _shrunk(work_wh, (work_wh[0] / 2, work_wh[1] / 2))
+    across, down = (max(0.1, sigma_px * work / full) for work, full in zip(work_wh, frame_wh, strict=True))
+    return BlurPlan(work_wh, holes_wh, max(1, min(holes_wh).bit_length() - 1), (across, down))
+
+
 def blur_background(
     seen_bgr: NDArray[np.uint8],
     alpha: Float,
@@ -34,22 +59,18 @@ def blur_background(
     the 3x3 cells around, at least 0), then a Gaussian goes over it.
     """
     room = np.clip(1 - EDGE * cv2.dilate(alpha, NEAR), 0, 1, dtype=np.float32)
-    height, width = alpha.shape
-    sigma_px = strength * SIGMA_SHARE * min(frame_wh)
-    # One cell of the work size in frame pixels; aspects differ, so width and height are each brought to it.
-    cell_px = max(1.0, sigma_px / WORK_SIGMA)
-    work_wh = _shrunk((width, height), (frame_wh[0] / cell_px, frame_wh[1] / cell_px))
+    plan = plan_blur(frame_wh, (alpha.shape[1], alpha.shape[0]), strength=strength)
+    work_wh, holes_wh = plan.work_wh, plan.holes_wh
     # In bytes as long as the picture is large. The person goes black before: made smaller first, edges would mix.
     room_bytes = np.rint(255 * room).astype(np.uint8)
     seen = cv2.multiply(seen_bgr, cv2.merge([room_bytes] * 3), scale=1 / 255)
     seen, room = (cv2.resize(one, work_wh, interpolation=cv2.INTER_AREA).astype(np.float32) for one in (seen, room))
-    holes_wh = _shrunk(work_wh, (work_wh[0] / 2, work_wh[1] / 2))
     known = [cv2.resize(one, holes_wh, interpolation=cv2.INTER_AREA) for one in (*cv2.split(seen), room)]
-    filled = fill_weighted(np.asarray(cv2.merge(known), np.float32), levels=max(1, min(holes_wh).bit_length() - 1))
+    filled = fill_weighted(np.asarray(cv2.merge(known), np.float32), levels=plan.levels)
     wide = cv2.resize(filled, work_wh, interpolation=cv2.INTER_LINEAR)
     whole = seen + cv2.multiply(wide, cv2.merge([1 - room] * 3))
-    sigmas = [max(0.1, sigma_px * work / full) for work, full in zip(work_wh, frame_wh, strict=True)]
-    smooth = cv2.GaussianBlur(whole, (0, 0), sigmas[0], sigmaY=sigmas[1], borderType=cv2.BORDER_REPLICATE)
+    across, down = plan.sigmas
+    smooth = cv2.GaussianBlur(whole, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
     small = np.rint(smooth).clip(0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(small, frame_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 

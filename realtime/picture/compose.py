@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte, PackedFrame
 from bgcam.realtime.picture.blend import blend
 
 
@@ -29,9 +29,11 @@ def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
     return ComposedFrame(frame.number, bgr, frame.time_s, frame.captured_s)
 
 
-def drawn_elsewhere(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
-    """The frame, composed by the GPU path: as `composed`."""
-    return composed(frame, bgr)
+def composed_i420(frame: CameraFrame, i420: NDArray[np.uint8]) -> ComposedFrame:
+    """As `composed`, of a picture in I420: (H * 3 / 2, W) uint8."""
+    if i420.shape != (frame.bgr.shape[0] * 3 // 2, frame.bgr.shape[1]):
+        raise ValueError(f"{frame} cannot have become a picture in I420 of shape {i420.shape}")
+    return PackedFrame(frame.number, i420, frame.time_s, frame.captured_s)
 
 
 def card(
