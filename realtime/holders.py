@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +46,23 @@ def find_holders(path: str, *, proc: Path = _PROC) -> Holders:
             continue
         folder = proc / str(number)
         try:
-            if _has_open(folder / "fd", real):
+            if real in _open_files(folder / "fd"):
                 found.append(Holder(number, _name(folder), _maps(folder, real)))
         except PermissionError:
             unseen = True
         except OSError:  # it has ended meanwhile
             continue
     return Holders(tuple(found), unseen)
+
+
+def count_open(paths: Collection[str], *, proc: Path = _PROC) -> int:
+    """How often these devices are open in the processes that may be looked at, this one included."""
+    real, count = {os.path.realpath(path) for path in paths}, 0
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it has ended, or may not be looked at
+                count += sum(link in real for link in _open_files(entry / "fd"))
+    return count
 
 
 def busy_line(path: str, *, proc: Path = _PROC) -> str:
@@ -66,14 +78,10 @@ def busy_line(path: str, *, proc: Path = _PROC) -> str:
     return "no other program holds it: plug it out and in again"
 
 
-def _has_open(descriptors: Path, real: str) -> bool:
+def _open_files(descriptors: Path) -> Iterator[str]:
     for descriptor in os.listdir(descriptors):
-        try:
-            if os.readlink(descriptors / descriptor) == real:
-                return True
-        except FileNotFoundError:  # closed meanwhile
-            continue
-    return False
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            yield os.readlink(descriptors / descriptor)
 
 
 def _name(folder: Path) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from bgcam.realtime.holders import Holders, find_holders
+from bgcam.realtime.holders import Holders, count_open, find_holders
 from bgcam.realtime.v4l2 import ClientUsage
 
 _MODULE = Path("/sys/module/v4l2loopback")
+# The devices that belong to no hardware.
+_NODES = Path("/sys/devices/virtual/video4linux")
 _ASK_AGAIN_S = 5.0
 _LOOK_S = 0.2
 # While somebody has it open who does not stream yet; the whole of /proc is then searched so often.
@@ -63,10 +65,13 @@ class OpenViewers:
         path: str,
         *,
         module: Path = _MODULE,
+        nodes: Path = _NODES,
         look: Callable[[str], Holders] = find_holders,
+        count_seen: Callable[[Sequence[str]], int] = count_open,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._path, self._module, self._find, self._clock = path, module, look, clock
+        self._nodes, self._count_seen = nodes, count_seen
         self._seen, self._count = Viewers.NONE, -1
         self._looked_s = self._searched_s = -_SEARCH_CALM_S
 
@@ -89,8 +94,12 @@ class OpenViewers:
         holders = self._find(self._path)
         if any(holder.maps for holder in holders.found):
             return Viewers.STREAMING
-        unknown = holders.unseen and count > 1
+        # What is left over when all that can be seen is taken away may be ours, or another loopback's.
+        unknown = not holders.found and holders.unseen and count > self._count_seen(self._loopbacks())
         return Viewers.OPEN if holders.found or unknown else Viewers.NONE
+
+    def _loopbacks(self) -> list[str]:
+        return [self._path, *(f"/dev/{node.name}" for node in self._nodes.glob("video*"))]
 
 
 def module_uses(module: Path = _MODULE) -> int:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bgcam.realtime import v4l2
-from bgcam.realtime.holders import Holder, Holders, busy_line, find_holders
+from bgcam.realtime.holders import Holder, Holders, busy_line, count_open, find_holders
 from bgcam.realtime.v4l2 import Mode, list_modes
 
 
@@ -58,6 +58,16 @@ def test_processes_that_may_not_be_looked_at(proc, monkeypatch):
     monkeypatch.setattr(os, "listdir", listdir)
     assert find_holders(device, proc=folder) == Holders((), unseen=True)
     assert f"may not look at: `sudo fuser -v {device}` names it" in busy_line(device, proc=folder)
+
+
+def test_how_often_devices_are_open_counts_descriptors_and_this_process(proc, tmp_path):
+    folder, device = proc
+    other = str(tmp_path / "dev" / "video01")
+    (folder / "5" / "fd" / "4").symlink_to(other)
+    (folder / "5" / "fd" / "5").symlink_to("pipe:[1]")
+    assert count_open([device], proc=folder) == 3
+    assert count_open([device, other, other], proc=folder) == 5
+    assert count_open([], proc=folder) == 0
 
 
 def test_nobody_and_no_proc(proc, tmp_path):

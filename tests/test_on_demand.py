@@ -69,7 +69,16 @@ class FakeModule:
         self.folder, self.now_s, self.searches = tmp_path, 0.0, 0
         self.holders = Holders()
         self.uses("1")
-        self.viewers = OpenViewers("/dev/video10", module=tmp_path, look=self.look, clock=lambda: self.now_s)
+        self.seen_open = 1  # ourselves
+        (tmp_path / "nodes" / "video8").mkdir(parents=True)
+        self.viewers = OpenViewers(
+            "/dev/video10",
+            module=tmp_path,
+            nodes=tmp_path / "nodes",
+            look=self.look,
+            count_seen=self.count_seen,
+            clock=lambda: self.now_s,
+        )
 
     def uses(self, text):
         (self.folder / "refcnt").write_text(text)
@@ -78,6 +87,10 @@ class FakeModule:
         assert path == "/dev/video10"
         self.searches += 1
         return self.holders
+
+    def count_seen(self, paths):
+        assert sorted(paths) == ["/dev/video10", "/dev/video8"]
+        return self.seen_open
 
     def after(self, seconds):
         self.now_s += seconds
@@ -112,8 +125,12 @@ def test_one_that_may_not_be_looked_at_has_it_open_and_other_devices_do_not_coun
     module.uses("2")
     module.holders = Holders((), unseen=True)
     assert module.after(1) is OPEN
+    module.seen_open = 2  # the other loopback, by a program that may be looked at
+    assert module.after(1) is NONE
+    module.uses("3")
+    assert module.after(1) is OPEN
     module.holders = Holders((), unseen=False)
-    assert module.after(6) is NONE
+    assert module.after(1) is NONE
 
 
 def test_without_the_use_count_proc_alone_decides(tmp_path):
