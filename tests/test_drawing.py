@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cuda_host
 import numpy as np
 import pytest
+from clips import read_clip, write_clip
 from fake_cupy import FakeCupy
 from faults import SIZE_WH, FaultyBackground, Injector, LookingSink, SecretCamera, right_matte, room
 
+from bgcam.realtime.backends import cpu_order, load_backend
 from bgcam.realtime.backgrounds import Blur, Room, Still
+from bgcam.realtime.cli import main
 from bgcam.realtime.drawing import CardFailed, Drawing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.frames import CameraFrame, PackedFrame
@@ -55,6 +59,13 @@ class GreenNetwork:
         values = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7}
         if self._faults.name in values:
             self.output[0, 0] = values[self._faults.name]
+
+
+class BrightNetwork(GreenNetwork):
+    """What is bright is the person, as in `clips`."""
+
+    def _infer(self) -> None:
+        self.output[0, 0] = self.input[0, 1] * SPEC.std[1] + SPEC.mean[1] > 0.5
 
 
 @dataclass
@@ -288,6 +299,53 @@ def test_a_card_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.M
     drawing.finish(frame(0), drawing.begin(frame(0)))
     assert "cannot be opened (cudaErrorMemoryAllocation: out of memory)" in said[0]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("asked", ["auto", "torch"])
+def test_the_command_puts_whole_frames_through_the_card(
+    cupy: FakeCupy,
+    faults: Injector,
+    asked: str,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And `auto` goes on without it when it fails in the middle; a backend that was asked for by name does not."""
+
+    def load(name: str, path: Path, spec: ModelSpec, size_wh: Any, *, threads: int = 0) -> Any:
+        if name in cpu_order():
+            return load_backend(name, path, spec, size_wh, threads=threads)
+        return Backend(BrightNetwork(cupy, faults)), []
+
+    monkeypatch.setattr("bgcam.realtime.matting.load_backend", load)
+    clip, out = write_clip(tmp_path / "clip.mp4", frames=12), tmp_path / "out.mp4"
+    given = ["--input", str(clip), "--background", "blue", "--model", str(tiny_model), "--backend", asked]
+    assert main([*given, "--output", str(out)]) == 0
+    assert "whole frames go through the graphics card: a stand-in" in capsys.readouterr().err
+    shown = read_clip(out)
+    assert len(shown) == 12
+    assert np.abs(shown[5][:8].astype(int) - (255, 0, 0)).mean() < 12
+    assert shown[5][28:36, 24:44].mean() > 200
+
+    collect, out = FramePath.collect, tmp_path / "again.mp4"
+
+    def failing(self: FramePath, frame: CameraFrame, sent: Any) -> Any:
+        if frame.number == 5:
+            faults.set(CARD_LOST)
+        return collect(self, frame, sent)
+
+    monkeypatch.setattr(FramePath, "collect", failing)
+    code = main([*given, "--output", str(out)])
+    said = capsys.readouterr().err
+    if asked == "auto":
+        assert code == 0
+        assert "the processor goes on" in said
+        assert len(read_clip(out)) == 12
+    else:
+        assert code == 1
+        assert "bgcam: frame 5: the graphics card failed (cudaErrorIllegalAddress" in said
+        assert not out.exists()
 
 
 def test_backends_of_the_processor_have_no_card() -> None:

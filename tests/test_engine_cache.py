@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake_card
 import fake_tensorrt
 import fake_tensorrt_rtx
+import numpy as np
 import onnx
 import pytest
 from tensorrt_setup import CARD, SIZE, apis, opened, opener
@@ -164,3 +166,25 @@ def test_what_is_damaged_is_built_in_the_background(model: Path) -> None:
     for kept in cache_folder().glob("*.engine"):
         kept.write_bytes(b"x")
     assert not found.is_ready(model, SPEC, SIZE)
+
+
+def test_alpha_comes_back_from_networks_whose_arrays_are_anothers() -> None:
+    """Torch's, say: what is known of them is where they lie."""
+
+    class Foreign:
+        dtype = "torch.float16"
+
+        def __init__(self, planes: int):
+            self.memory = np.zeros((1, planes, 4, 6), np.float16)
+            self.__array_interface__ = self.memory.__array_interface__
+
+    class Network:
+        input, output = Foreign(3), Foreign(1)
+
+        def enqueue(self, stream: int) -> None:
+            self.output.memory[:, 0] = self.input.memory[:, 1] / 2
+
+    given = np.random.default_rng(0).uniform(0, 1, (1, 3, 4, 6)).astype(np.float32)
+    alpha = _engine_choice.alpha_of(Network(), given, fake_card.cupy)
+    np.testing.assert_allclose(alpha, given[:, 1:2] / 2, atol=1e-3)
+    assert alpha.dtype == np.float32

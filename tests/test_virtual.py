@@ -12,7 +12,7 @@ from fake_loopback import CAPTURE, CLIENT_USAGE, OUTPUT, S_PARM, STREAMON, UNSUB
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.devices import Device
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.frames import ComposedFrame, PackedFrame
 from bgcam.realtime.holders import Holder, Holders
 from bgcam.realtime.sinks import _loopback
 from bgcam.realtime.sinks._loopback import LoopbackWriter
@@ -101,6 +101,17 @@ def test_sends_i420_of_even_size(colour):
     assert abs(float(i420[:48].mean()) - luma) < 1
     back = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
     assert np.abs(back.astype(int) - colour).max() <= 3
+
+
+def test_what_came_packed_is_sent_as_it_is():
+    driver = FakeDriver()
+    sink = driver.sink()
+    planes = np.random.default_rng(0).integers(0, 256, (72, 64), np.uint8)
+    sink.write(PackedFrame(0, planes, 0.0, 0.0))
+    sink.write(PackedFrame(1, planes[:54, :48].copy(), 0.0, 0.0))
+    exact, scaled = driver.cameras[0].sent
+    assert exact is planes
+    assert scaled.shape == planes.shape
 
 
 def test_takes_the_next_device_when_one_is_busy_and_says_why_none_opens():

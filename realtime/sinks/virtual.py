@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
-from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.frames import ComposedFrame, PackedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.viewers import Viewers
 
@@ -77,7 +77,10 @@ class VirtualSink:
                 self._open_again()
             if self._camera is None:
                 return
-            i420 = to_i420(to_size(frame.bgr, self._size_wh))
+            if isinstance(frame, PackedFrame) and frame.size_wh == self._size_wh:
+                i420 = frame.i420
+            else:
+                i420 = to_i420(to_size(frame.bgr, self._size_wh))
             try:
                 self._camera.send(i420)
             except Exception as error:  # pyvirtualcam passes on whatever its backends raise
