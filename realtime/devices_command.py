@@ -5,14 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from bgcam.realtime import devices
 from bgcam.realtime.devices import Device, opened
 from bgcam.realtime.holders import Holders, find_holders
-from bgcam.realtime.v4l2 import Mode, list_modes
+from bgcam.realtime.v4l2 import DECODED, Mode, list_modes
 
 # Slower than this is no choice while there is a smaller size that is not.
 _FLUENT_FPS = 24.0
+_SHOWN = 3
 
 
 def read_modes(device: Device) -> Sequence[Mode]:
@@ -54,7 +56,7 @@ def lines(
     if sys.platform == "linux" and not device.driver:
         return [*told, "you may not use it: run `sudo usermod -aG video $USER`, log out and in"]
     if device.driver != devices.LOOPBACK_DRIVER:
-        best = ", ".join(map(str, best_modes(modes(device))))
+        best = ", ".join(map(str, islice(best_modes(modes(device)), _SHOWN)))
         told += [f"gives {best}"] if best else []
     try:
         who = holders(device.path)
@@ -66,13 +68,14 @@ def lines(
 
 
 def best_modes(modes: Sequence[Mode]) -> Iterator[Mode]:
-    """Of each format the largest that is fluent, or the largest if none is."""
+    """Of the formats that bgcam reads, the best first: each one's largest that is fluent, or its largest if none is."""
 
     def worth(mode: Mode) -> tuple[bool, int, float]:
         return mode.fps >= _FLUENT_FPS, mode.size_wh[0] * mode.size_wh[1], mode.fps
 
-    for fourcc in dict.fromkeys(mode.fourcc for mode in modes):
-        yield max((mode for mode in modes if mode.fourcc == fourcc), key=worth)
+    for fourcc in DECODED:
+        if own := [mode for mode in modes if mode.fourcc == fourcc]:
+            yield max(own, key=worth)
 
 
 def _word(device: Device, beside: Sequence[Device]) -> str:

@@ -12,6 +12,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+# What OpenCV makes BGR of; of two formats that give size and rate, the first.
+DECODED = ("MJPG", "YUYV", "NV12", "YU12", "UYVY", "YV12", "NV21", "JPEG", "BGR3", "RGB3", "GREY")
+
 BUF_TYPE_CAPTURE, BUF_TYPE_OUTPUT = 1, 2
 
 # struct v4l2_format: a u32 type, then a union of 200 bytes that is aligned like a pointer.

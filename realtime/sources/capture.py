@@ -18,7 +18,7 @@ from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.holders import busy_line
 from bgcam.realtime.sources._shape import shape
-from bgcam.realtime.v4l2 import Mode, list_modes
+from bgcam.realtime.v4l2 import DECODED, Mode, list_modes
 
 _SIZE_WH = (1280, 720)
 _FPS = 30.0
@@ -27,8 +27,6 @@ _FAILED_S = 5.0  # or for so long
 _SELECT_S = 3  # OpenCV waits so long for one frame; its own 10 s would leave a camera that hangs in use for a minute
 _SILENCE_S = 8.0  # longer than both together, so that a failed read is what gets reported
 _SAME_RATE = 0.95  # of what was asked for: 29.97 is 30
-# What OpenCV makes BGR of; of two formats that give size and rate, the first.
-_DECODED = ("MJPG", "YUYV", "NV12", "YU12", "UYVY", "YV12", "NV21", "JPEG", "BGR3", "RGB3", "GREY")
 
 
 class Capture(Protocol):
@@ -47,18 +45,15 @@ Opener = Callable[[int | str], Capture]
 def open_capture(target: int | str) -> Capture:
     """OpenCV's capture of a device path (Linux) or index (elsewhere)."""
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(_SELECT_S))
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(0)  # its warnings on stderr would hide our one line
-    try:
-        capture: Capture = cv2.VideoCapture(target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)  # type: ignore[assignment]
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    # Its warnings on stderr would hide our one line, now, and when a camera is unplugged.
+    cv2.utils.logging.setLogLevel(0)
+    capture: Capture = cv2.VideoCapture(target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)  # type: ignore[assignment]
     return capture
 
 
 class CameraSource:
-    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; by default 1280x720 at 30 is asked
-    for. note: what was asked for, where the driver gives another, for people. drops counts frames that were never
+    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; by default it is asked for 1280x720
+    at 30. note: what was asked for, where the driver gives another, for people. drops counts frames that were never
     read. `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
     """
 
@@ -181,13 +176,13 @@ class CameraSource:
 def pick_fourcc(modes: Sequence[Mode], size_wh: tuple[int, int], fps: float) -> str:
     """The format to ask a camera for: MJPG where it gives size and rate, since raw HD does not fit through USB 2; else
     the one that comes nearest. MJPG too where nothing is known."""
-    known = [mode for mode in modes if mode.fourcc in _DECODED]
+    known = [mode for mode in modes if mode.fourcc in DECODED]
 
     def worth(mode: Mode) -> tuple[float, ...]:
         away_px = abs(mode.size_wh[0] - size_wh[0]) + abs(mode.size_wh[1] - size_wh[1])
-        return (-away_px, min(mode.fps, _SAME_RATE * fps), -_DECODED.index(mode.fourcc))
+        return (-away_px, min(mode.fps, _SAME_RATE * fps), -DECODED.index(mode.fourcc))
 
-    return max(known, key=worth).fourcc if known else _DECODED[0]
+    return max(known, key=worth).fourcc if known else DECODED[0]
 
 
 def _modes(target: int | str, size_wh: tuple[int, int]) -> list[Mode]:
