@@ -128,6 +128,19 @@ def written_to(*, name: str = "", other: str = "") -> Callable[[FakeSystem], Any
     return bring_about
 
 
+def old_driver(shown: str) -> Callable[[FakeSystem], Any]:
+    def bring_about(system: FakeSystem) -> None:
+        path = system.loopback(state="")
+        system.write(f"/sys/class/video4linux/{Path(path).name}/format", shown)
+        system.hold(path, pid=99, name="ffmpeg")
+
+    return bring_about
+
+
+def slow_but_by_itself(system: FakeSystem) -> None:
+    exposing({controls.EXPOSURE_AUTO: ("Auto Exposure", 3), controls.EXPOSURE_TIME: ("Exposure Time", 666)})(system)
+
+
 def locked_loopback(system: FakeSystem) -> None:
     system.load("0.13.2")
     system.plug_in(10, ALONE, name="bgcam")
@@ -191,6 +204,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (camera_checks.check_picture, exposing({AUTO: ("X", 1)}, v4l2_ctl=False), WARNING, "exposes longer", ""),
     (camera_checks.check_picture, exposing(MANUAL), WARNING, "set to 66.6 ms", "-c exposure_time_absolute=333"),
     (camera_checks.check_picture, exposing({AUTO: ("X", 0)}), WARNING, "instead of 30", ""),
+    (camera_checks.check_picture, slow_but_by_itself, WARNING, "15 frames a second instead of 30", ""),
     (
         camera_checks.check_picture,
         lambda system: system.webcam(picture={"error": "HD Webcam: gives no picture"}),
@@ -231,6 +245,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
         "Chrome, Zoom and Teams",
         "install-camera",
     ),
+    (loopback_checks.check_exclusive_caps, lambda system: system.loopback(bits=CAPTURE), OK, "on", ""),
     (loopback_checks.check_label, lambda system: system.loopback(), OK, "bgcam", ""),
     (loopback_checks.check_label, lambda system: system.loopback(label="OBS Camera"), OK, "pick that name", ""),
     (
@@ -247,6 +262,8 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (loopback_checks.check_writer, written_to(name="ffmpeg"), PROBLEM, "ffmpeg (pid 99), 640x480 YUYV", ""),
     (loopback_checks.check_writer, written_to(name="ffmpeg", other="capture"), PROBLEM, "ffmpeg", ""),
     (loopback_checks.check_writer, written_to(name="ffmpeg", other="output"), WARNING, "ffmpeg", ""),
+    (loopback_checks.check_writer, old_driver("YUYV:320x240@30"), PROBLEM, "ffmpeg (pid 99)", ""),
+    (loopback_checks.check_writer, old_driver(""), OK, "by nobody", ""),
     (loopback_checks.check_writer, written_to(), PROBLEM, "keep_format", "modprobe -r v4l2loopback && sudo modprobe"),
     (model_checks.check_web_page, lambda system: None, OK, "free", ""),
     (model_checks.check_web_page, no_port, PROBLEM, "taken", ""),
@@ -287,6 +304,12 @@ def test_a_busy_camera_is_not_opened(system: FakeSystem) -> None:
     assert camera_checks.check_picture(Machine(system)) is None
 
 
+def test_who_streams_is_told_and_not_who_looks_on(system: FakeSystem) -> None:
+    used_by("zoom")(system)
+    system.hold(str(system.path("/dev/video0")), pid=5, name="wireplumber", streams=False)
+    assert one(camera_checks.check_busy, system).found == "by zoom (pid 812)"
+
+
 def test_the_camera_that_is_asked_for(system: FakeSystem) -> None:
     system.webcam()
     assert one(camera_checks.check_camera, system, camera="webcam").verdict == OK
@@ -305,6 +328,11 @@ def test_modprobe_itself_tells_of_a_rejected_key(system: FakeSystem) -> None:
     assert module_checks.check_secure_boot(Machine(system)) is None
     said = "modprobe: ERROR: could not insert 'v4l2loopback': Key was rejected by service"
     assert one(module_checks.check_secure_boot, system, load_error=said).verdict == WARNING
+
+
+def test_a_rejected_module_has_to_be_there(system: FakeSystem) -> None:
+    system.write(module_checks.SECURE_BOOT, b"\x06\0\0\0\x01")
+    assert module_checks.check_secure_boot(Machine(system)) is None
 
 
 def test_a_loaded_module_is_trusted(system: FakeSystem) -> None:
@@ -345,6 +373,10 @@ def test_one_backend_that_works_is_enough(system: FakeSystem) -> None:
     system.networks("onnxruntime")
     matte("openvino", {"error": "openvino cannot load it"})(system)
     assert backends(system) == [("openvino", WARNING), ("onnxruntime", OK)]
+
+
+def test_one_that_is_not_installed_is_no_fault_where_another_works(system: FakeSystem) -> None:
+    assert backends(system) == [("openvino", OK)]
 
 
 def test_a_wrong_one_that_is_not_taken(system: FakeSystem) -> None:

@@ -82,6 +82,9 @@ def check_writer(machine: Machine) -> Finding | None:
 
 
 def _is_written_to(machine: Machine, path: str) -> bool:
-    """The driver's `state` reads "capture" while somebody writes, so that there is something to capture."""
-    name = path.rpartition("/")[2]
-    return machine.system.read(f"/sys/class/video4linux/{name}/state") == "capture"
+    """The driver's `state` is "capture" while somebody writes, so that there is something to capture. Version 0.12 has
+    no `state`, and tells a `format` only while somebody writes.
+    """
+    folder = f"/sys/class/video4linux/{path.rpartition('/')[2]}"
+    state = machine.system.read(f"{folder}/state")
+    return state == "capture" if state else bool(machine.system.read(f"{folder}/format"))
