@@ -18,6 +18,12 @@ FLAGS = {
     "json": "for bug reports: as JSON, without names of users, homes and machines",
     "undo": "take back what install-camera did",
 }
+# What doctor is to examine; the same as before the command's name.
+EXAMINED = {
+    "camera": "the camera to examine; default: the first",
+    "model": "the model to run; default: the best that is shipped",
+    "backend": "the backend to run; default: each that bgcam would try",
+}
 
 
 def add_setup_commands(commands: Any) -> list[argparse.ArgumentParser]:
@@ -27,6 +33,10 @@ def add_setup_commands(commands: Any) -> list[argparse.ArgumentParser]:
         parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         for flag in flags:
             parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
+        if name == "doctor":
+            for option, words in EXAMINED.items():
+                # Its own default would hide a value given before the command's name.
+                parser.add_argument(f"--{option}", metavar="X", default=argparse.SUPPRESS, help=words)
         if name == "install-service":
             words = "bgcam's own options, after --; the virtual camera is the output unless one is given"
             parser.add_argument("service_options", nargs="*", metavar="-- OPTION", help=words)

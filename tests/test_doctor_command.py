@@ -244,6 +244,14 @@ def test_the_command_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert (seen[0].camera, seen[0].fix, seen[0].yes, seen[0].json) == ("logitech", True, True, False)
 
 
+@pytest.mark.parametrize(
+    "words", [("doctor", "--camera", "c9", "--model", "fast"), ("--camera", "c9", "--model", "fast", "doctor")]
+)
+def test_its_options_go_before_and_after_its_name(words: tuple[str, ...]) -> None:
+    told = build_parser().parse_args(words)
+    assert (told.camera, told.model, told.backend) == ("c9", "fast", "auto")
+
+
 def test_commands_are_for_a_shell(system: FakeSystem) -> None:
     system.loopback(64, label="Dummy video device (0x0040)", bits=CAPTURE | OUTPUT)
     for finding in examine(Machine(system)).findings:
