@@ -39,12 +39,15 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 def scene(frame_wh: Any, small_wh: Any, room: Any, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A noisy person before a room: frame (H, W, 3), what the network saw (h, w, 3), its alpha (h, w)."""
+    """A noisy person in thin green stripes before a room: frame (H, W, 3), what the network saw (h, w, 3), its alpha
+    (h, w).
+    """
     random = np.random.default_rng(seed)
     width, height = frame_wh
     alpha = disc(height, width, radius=0.3 * min(frame_wh) + 0.4, softness=max(1.0, 0.08 * min(frame_wh)))
     clean = before(alpha, (90, 110, 200), room)
-    frame = np.clip(clean + random.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
+    stripes = np.multiply.outer(np.arange(width) % 5 == 0, (0, 70, 0)) * alpha[..., None]
+    frame = np.clip(clean + stripes + random.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
     how = cv2.INTER_AREA
     seen = np.asarray(cv2.resize(frame, small_wh, interpolation=how), np.uint8).reshape(*small_wh[::-1], 3)
     small = np.asarray(cv2.resize(alpha.astype(np.float32), small_wh, interpolation=how), np.float32)
