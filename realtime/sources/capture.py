@@ -52,9 +52,10 @@ def open_capture(target: int | str) -> Capture:
 
 
 class CameraSource:
-    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; by default it is asked for 1280x720
-    at 30. note: what was asked for, where the driver gives another, for people. drops counts frames that were never
-    read. `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
+    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; 1280x720 at 30 is asked for.
+
+    note: what was asked for, where the driver gives another, for people. drops counts frames that were never read.
+    `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
     """
 
     live = True
