@@ -46,10 +46,7 @@ END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 LIVE_OUTPUTS = ("virtual", "web")
 # A source this slow is not taken for one that stalls: so many of its frames may be missing.
 PATIENCE_FRAMES = 2.5
-NO_VIRTUAL_CAMERA = (
-    "no virtual camera here, so the picture goes to a web page; for a virtual camera: sudo modprobe v4l2loopback "
-    "exclusive_caps=1 card_label=bgcam (on Debian and Ubuntu, first: sudo apt install v4l2loopback-dkms)"
-)
+NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
 
 
 def run(options: Namespace) -> int:

@@ -225,7 +225,7 @@ def test_without_a_virtual_camera_the_picture_goes_to_the_web(
     monkeypatch.setattr(devices, "list_virtual_cameras", list)
     code, _, err = bgcam("--input", "clip.mp4")
     assert (code, asked) == (0, ["web"])
-    assert "modprobe v4l2loopback exclusive_caps=1 card_label=bgcam" in one_line(err)
+    assert "bgcam doctor --fix" in one_line(err)
     monkeypatch.setattr(devices, "list_virtual_cameras", lambda: [Device("/dev/video9", "bgcam", 9, "v4l2 loopback")])
     assert bgcam("--input", "clip.mp4")[0] == 0
     assert asked == ["web", "virtual"]
