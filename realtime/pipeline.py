@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
+from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
 from bgcam.realtime.errors import SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
@@ -61,7 +62,7 @@ class Pipeline(Generic[AnyMatte]):
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
-        self.stats = Stats()
+        self.stats, self._busy = Stats(), Busy()
         self.stopped = False
         self.sinks = list(sinks)
         self._source, self._matting, self._render = source, matting, render
@@ -80,9 +81,10 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = True
 
     def notice(self) -> str:
-        """What people must know at once: that a card is up, and why, or that an output is gone. "" for nothing."""
+        """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
         notices += [getattr(sink, "notice", "") for sink in self.sinks]
+        notices.append(self._busy.notice)
         return "; ".join(filter(None, notices))
 
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
@@ -132,6 +134,7 @@ class Pipeline(Generic[AnyMatte]):
 
     def _tick(self) -> Summary:
         self.stats.drops = self._source.drops
+        self._busy.see(self.stats.frames, self.stats.drops)
         return self.stats.summary()
 
     def _read(self, pool: Workers) -> Callable[[], None]:

@@ -1,0 +1,37 @@
+"""Whether the machine is too busy for the camera: when many of its newest frames are dropped, the user is told."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+SPAN_S = 4.0
+# Said above the one share of dropped frames, and until it is below the other.
+TOO_MANY, FEW = 0.25, 0.1
+
+
+class Busy:
+    """Looks at a run's counts now and then. notice: what to say, "" for nothing."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic):
+        self.notice = ""
+        self._clock = clock
+        self._counts: deque[tuple[float, int, int]] = deque()
+
+    def see(self, frames: int, drops: int) -> None:
+        """So many frames have been shown and dropped since the beginning."""
+        now_s = self._clock()
+        self._counts.append((now_s, frames, drops))
+        while now_s - self._counts[0][0] > SPAN_S:
+            self._counts.popleft()
+        begin_s, frames_then, drops_then = self._counts[0]
+        if now_s - begin_s < SPAN_S / 2:  # a run's first frames wait for the model
+            return
+        dropped = drops - drops_then
+        share = dropped / max(1, dropped + frames - frames_then)
+        if share > (FEW if self.notice else TOO_MANY):
+            advice = "close other programs, or give a smaller --size"
+            self.notice = f"too busy: {share:.0%} of the camera's frames dropped; {advice}"
+        else:
+            self.notice = ""
