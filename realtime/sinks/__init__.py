@@ -26,7 +26,9 @@ ACCEPTED = (
 class Sink(Protocol):
     """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
 
-    One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`).
+    One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`). One
+    that mends itself says in `notice` what is wrong, "" for nothing. One that can tell who watches has `viewers()`
+    (`on_demand.py`).
     """
 
     name: str
