@@ -66,6 +66,11 @@ def test_it_writes_the_unit_and_starts_it(system: FakeSystem, unit: Path, capsys
     assert text.replace("\n", "\n    ").strip() in capsys.readouterr().out
 
 
+def test_on_demand_is_a_fair_option(system: FakeSystem, unit: Path) -> None:
+    assert install(system, unit, "--on-demand") == 0
+    assert exec_start(unit).endswith('"--on-demand" "--output" "virtual"')
+
+
 def test_without_a_yes_nothing_is_written(system: FakeSystem, unit: Path) -> None:
     assert install_service(options("install-service"), system=system, folder=unit.parent) == 1
     assert (unit.exists(), system.ran, len(system.asked)) == (False, [], 1)
@@ -79,6 +84,7 @@ def test_without_a_yes_nothing_is_written(system: FakeSystem, unit: Path) -> Non
         (("--backend", "no-such"), UsageError),
         (("--output", "talk.mp4"), UsageError),
         (("devices",), UsageError),
+        (("--on-demand", "--output", "null"), UsageError),
     ],
 )
 def test_options_are_checked_before_anything_is_written(

@@ -112,8 +112,11 @@ def _check_values(told: Namespace) -> None:
     from bgcam.realtime.backends import check_backend_name
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.models import find_model
+    from bgcam.realtime.on_demand import check_on_demand
 
     check_backend_name(told.backend)
+    if told.on_demand:
+        check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
     open_background(told.background)
 
