@@ -1,6 +1,6 @@
 """Faults to inject into a run, a room with a secret, and a sink that looks for it.
 
-`python tests/faults.py` prints the table of docs/reliability.md, measured on this machine.
+`python tests/faults.py` prints the tables of docs/reliability.md, measured on this machine.
 """
 
 from __future__ import annotations
@@ -207,6 +207,98 @@ FAULTS = [
 ]
 
 
+@dataclass(frozen=True)
+class Otherwise:
+    """A fault without a card. test: FILE::FUNCTION in this folder, which injects it."""
+
+    name: str
+    how: str
+    sees: str
+    test: str
+
+
+OTHERS = [
+    Otherwise(
+        "disk is full",
+        "the recording's writer raises ENOSPC; a small file system",
+        "the picture goes on; the recording plays up to there",
+        "test_disk_full.py::test_a_real_full_disk_from_the_command",
+    ),
+    Otherwise(
+        "process is killed",
+        "`kill -9` at random moments",
+        "the web page ends, after nothing but pictures and cards",
+        "test_killed.py::test_a_reader_of_a_killed_run_never_sees_the_room",
+    ),
+    Otherwise(
+        "backend fails while another is made ready",
+        "the new one's constructor raises",
+        "the picture goes on with the old one",
+        "test_warming.py::test_where_it_is_optional_the_fallback_goes_on",
+    ),
+    Otherwise(
+        "background's video breaks",
+        "the file is cut off while it plays",
+        "its last good picture",
+        "test_backgrounds.py::test_a_video_that_breaks_leaves_its_last_good_picture",
+    ),
+    Otherwise(
+        "a picture of the slideshow is damaged",
+        "no picture in the file",
+        "the one before it",
+        "test_backgrounds.py::test_a_slideshow_passes_over_what_cannot_be_read",
+    ),
+    Otherwise(
+        "machine is too busy",
+        "a stage slower than the camera",
+        "frames dropped evenly; the status line says so",
+        "test_busy.py::test_frames_are_dropped_evenly_and_latency_stays_bounded",
+    ),
+    Otherwise(
+        "nobody there",
+        "empty rooms, noise, light switched off and on",
+        "background alone",
+        "test_nobody_there.py::test_who_leaves_leaves_the_background_alone",
+    ),
+    Otherwise(
+        "web page asked by a foreign name",
+        "DNS rebinding: another Host",
+        "403 and one line",
+        "test_web.py::test_dns_rebinding",
+    ),
+    Otherwise(
+        "web page asked by another site",
+        "Origin and Sec-Fetch-Site of another page",
+        "403 and one line",
+        "test_web.py::test_cross_site_requests",
+    ),
+    Otherwise(
+        "web page asked without the key",
+        "paths with a wrong key or none",
+        "403 and one line",
+        "test_web.py::test_the_key_is_needed_and_is_another_each_time",
+    ),
+    Otherwise(
+        "a hundred watchers at once, slow ones",
+        "sockets that do not read",
+        "8 watch, the others are told; the camera is not slowed",
+        "test_web.py::test_a_hundred_at_once_do_not_slow_write_and_leave_nothing",
+    ),
+    Otherwise(
+        "file is damaged or lies",
+        "bytes changed at random; bombs of 144 megapixels",
+        "one line, exit code 1",
+        "test_lying_inputs.py::test_damaged_videos",
+    ),
+    Otherwise(
+        "shipped model is damaged",
+        "a byte changed",
+        "one line, exit code 1",
+        "test_spec.py::test_a_shipped_model_is_checked_against_the_table",
+    ),
+]
+
+
 class FaultyRun(Pipeline[CoarseMatte]):
     """A pipeline whose camera and watch a test may reach."""
 
@@ -287,6 +379,13 @@ def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
     return "\n".join(lines)
 
 
+def others_table() -> str:
+    """The second table of docs/reliability.md, which has no times."""
+    lines = ["| fault | how it is injected | what you see | test |", "|---|---|---|---|"]
+    lines += [f"| {one.name} | {one.how} | {one.sees} | `{one.test}` |" for one in OTHERS]
+    return "\n".join(lines)
+
+
 def _until(condition: Callable[[], bool], *, limit_s: float = 5.0) -> None:
     end_s = time.monotonic() + limit_s
     while not condition():
@@ -295,4 +394,5 @@ def _until(condition: Callable[[], bool], *, limit_s: float = 5.0) -> None:
 
 
 if __name__ == "__main__":
+    print(others_table(), end="\n\n")
     print(table())

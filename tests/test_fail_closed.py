@@ -11,7 +11,20 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from faults import FAULTS, Fault, Injector, LookingSink, is_card, make_run, measure, right_matte, room, shows_secret
+from faults import (
+    FAULTS,
+    OTHERS,
+    Fault,
+    Injector,
+    LookingSink,
+    is_card,
+    make_run,
+    measure,
+    others_table,
+    right_matte,
+    room,
+    shows_secret,
+)
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -25,6 +38,8 @@ WATCHDOG_MS = 150.0
 # A busy machine may wake the watchdog late.
 LATE_MS = 150.0
 FRAMES = 10_000
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
+TITLES = "| fault | how it is injected | what you see | card after, ms"
 SINK_FAULTS = ["output fails"]
 
 
@@ -147,14 +162,22 @@ def test_no_fault_at_any_time_shows_the_room_in_ten_thousand_frames() -> None:
 
 
 def test_the_documents_table_is_of_these_faults() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
+    text = DOCUMENT.read_text()
+    measured = text[text.index(TITLES) :].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in measured.splitlines() if line[:2] == "| "]
     assert [row[:3] for row in rows[1:]] == [[fault.name, fault.how, fault.sees] for fault in FAULTS]
     for row in rows[1:]:
         card_ms, back_ms, longest_ms = map(float, row[3:])
         assert 0 <= card_ms <= 550, row  # a hang begins with the next frame
         assert 0 <= back_ms <= 250, row
         assert 0 < longest_ms <= 500, row
+
+
+def test_the_documents_other_table_is_made_of_tests_that_there_are() -> None:
+    assert others_table() in DOCUMENT.read_text(), "python tests/faults.py prints it"
+    for other in OTHERS:
+        file, _, function = other.test.partition("::")
+        assert f"def {function}(" in (Path(__file__).parent / file).read_text(), other.test
 
 
 def test_the_search_finds_a_leak() -> None:
