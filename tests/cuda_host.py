@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ def build(folder: Path) -> Kernels:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
     loaded = ctypes.CDLL(str(library))
+    lock = threading.Lock()  # blocks and threads are globals there, and a run that failed may leave a worker behind
 
     def launch(
         name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
@@ -49,7 +51,8 @@ def build(folder: Path) -> Kernels:
         assert shared_bytes <= 228 * 1024
         held = [_value(one) for one in arguments]
         pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(one) for one in held))
-        misuse = getattr(loaded, f"host_{name}")(blocks[0], blocks[1], threads, pointers, shared_bytes)
+        with lock:
+            misuse = getattr(loaded, f"host_{name}")(blocks[0], blocks[1], threads, pointers, shared_bytes)
         assert not misuse & 1, f"{name}: not all threads of a block reached the same barriers"
         assert not misuse & 2, f"{name}: wrote beyond its {shared_bytes} bytes of shared memory"
 

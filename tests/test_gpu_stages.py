@@ -47,7 +47,10 @@ def scene(frame_wh: Any, small_wh: Any, room: Any, seed: int = 0) -> tuple[np.nd
     alpha = disc(height, width, radius=0.3 * min(frame_wh) + 0.4, softness=max(1.0, 0.08 * min(frame_wh)))
     clean = before(alpha, (90, 110, 200), room)
     stripes = np.multiply.outer(np.arange(width) % 5 == 0, (0, 70, 0)) * alpha[..., None]
-    frame = np.clip(clean + stripes + random.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
+    # The room is no plain wall, or a blur along the wrong side would not show.
+    waves = np.sin(np.add.outer(np.arange(height) / 5, np.arange(width) / 17))
+    wall = np.multiply.outer(waves * (1 - alpha), (40, 20, 60))
+    frame = np.clip(clean + wall + stripes + random.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
     how = cv2.INTER_AREA
     seen = np.asarray(cv2.resize(frame, small_wh, interpolation=how), np.uint8).reshape(*small_wh[::-1], 3)
     small = np.asarray(cv2.resize(alpha.astype(np.float32), small_wh, interpolation=how), np.float32)

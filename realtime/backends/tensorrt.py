@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from bgcam.realtime.backends._engine_open import Opener
 from bgcam.realtime.backends.device import DeviceNetwork
 from bgcam.realtime.backends.warming import Progress, Say, WarmingBackend, say_to_terminal
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.gpu.cuda import load_kernels
 from bgcam.realtime.spec import ModelSpec
 
 
@@ -40,6 +42,8 @@ class TensorRTBackend:
 
         def make(progress: Progress) -> Backend:
             network = found.open(path, spec, size_wh, progress=progress, say=say)
+            with suppress(BackendError):  # compiled now, no frame waits for them later; what is wrong is said then
+                load_kernels()
             return EngineBackend(self.name, network, spec, size_wh, cupy=found.cupy)
 
         self._serving: Backend
