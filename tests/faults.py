@@ -98,6 +98,8 @@ class SecretCamera:
         bgr = room(number)
         if self._faults.name == "camera changes its size":
             bgr = bgr[:-4, :-6]
+        if self._faults.name == "camera turns grey":
+            bgr = bgr[..., RED]
         return CameraFrame(number, bgr, number / 30, time.monotonic())
 
     def close(self) -> None:
@@ -191,6 +193,7 @@ FAULTS = [
     Fault("camera fails", "`read` raises"),
     Fault("camera hangs", "`read` does not return"),
     Fault("camera changes its size", "a smaller frame in mid-stream"),
+    Fault("camera turns grey", "frames of one channel in mid-stream"),
     Fault("inference fails", "the backend raises"),
     Fault("inference hangs", "the backend does not return"),
     Fault("matte is NaN", "alpha of NaN"),

@@ -76,7 +76,7 @@ def run_slow(work_s: float, *, fps: float, seconds: float) -> tuple[NewestFrame,
 
 
 def test_frames_are_dropped_evenly_and_latency_stays_bounded() -> None:
-    source, pipeline, said = run_slow(0.05, fps=60, seconds=4)
+    source, pipeline, said = run_slow(0.05, fps=60, seconds=3)
     gaps = np.diff(source.seen)
     assert np.median(gaps) >= 3
     assert np.percentile(gaps, 95) <= 3 * np.median(gaps)
@@ -88,12 +88,15 @@ def test_frames_are_dropped_evenly_and_latency_stays_bounded() -> None:
 
 
 def test_a_machine_that_keeps_up_is_not_called_busy() -> None:
-    source, _, said = run_slow(0.0, fps=20, seconds=3)
+    source, _, said = run_slow(0.0, fps=20, seconds=2.5)
     assert said == {""} or source.drops > 6, "others may have this machine"
 
 
-def test_the_benchmark_prints_both_runs(tiny_model: object, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--size", "64x48", "--seconds", "2.5", "--spinning", "1", "--model", str(tiny_model)]
+def test_the_benchmark_prints_both_runs(
+    tiny_model: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "WARM_UP_S", 0.2)
+    arguments = ["--size", "64x48", "--seconds", "1", "--spinning", "1", "--model", str(tiny_model)]
     assert main(["load", *arguments, "--background", "green"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [["nothing", lines[1].split()[1]], ["1", "spinning"]]

@@ -25,7 +25,7 @@ pytest.importorskip("openvino", reason="openvino is not installed on this machin
 killed_child = pytest.importorskip("killed_child")
 
 SEED = int(os.environ.get("BGCAM_SEED", "13"))
-KILLS = 8
+KILLS = 6
 MOST_PICTURES = 60
 LIMIT_S = 10.0
 JPEG_BEGIN = b"\xff\xd8\xff"

@@ -256,6 +256,17 @@ def test_a_folder_of_all_sizes_goes_through_the_whole_command(
         assert [read_picture(path).shape[1::-1] for path in sorted(out.iterdir())] == sizes
 
 
+def test_8k_goes_through_the_whole_command(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((4320, 7680, 3), 90, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    arguments = ["--background", "green", "--input", str(tmp_path / "a.png"), "--output", "null"]
+    code = cli.main(["--model", str(tiny_model), "--threads", "1", *arguments])
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert "7680x4320" in out
+
+
 # ---- models
 
 
