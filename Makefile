@@ -8,13 +8,14 @@ CPU_TORCH := https://download.pytorch.org/whl/cpu
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak lint types clean
+.PHONY: help run demo test test-e2e soak lint types clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     install bgcam into $(VENV) and run it: on the webcam, or on a demo clip where there is none"
 	@echo "make demo    the demo clip in any case: out/demo.mp4 and out/demo.png"
 	@echo "make test    install what the tests need and run them all"
+	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
@@ -30,6 +31,14 @@ demo: $(VENV)/.stamp-run
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(ARGS)
+
+# BGCAM_REQUIRE_E2E=1 makes it an error where no kernel can be booted.
+test-e2e: $(VENV)/.stamp-e2e
+ifeq ($(NATIVE),1)
+	BGCAM_E2E=native $(BIN)/python -m pytest -rs tests/e2e $(ARGS)
+else
+	$(BIN)/python tests/e2e/kernel.py $(ARGS)
+endif
 
 soak: $(VENV)/.stamp-test
 	$(BIN)/python tests/soak.py $(ARGS)
@@ -74,6 +83,10 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-run requirements/test.txt
 	    && index="--extra-index-url $(CPU_TORCH)"; \
 	echo "$(PIP) install --quiet $$index -r requirements/test.txt"; \
 	$(PIP) install --quiet $$index -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.stamp-e2e: $(VENV)/.stamp-test requirements/e2e.txt
+	$(PIP) install --quiet -r requirements/e2e.txt
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test requirements/lint.txt

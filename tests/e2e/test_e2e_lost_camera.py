@@ -1,0 +1,153 @@
+"""Cameras that are busy, forbidden, gone and back; and one that is on only while somebody watches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lab
+import numpy as np
+import pytest
+from lab import Program
+
+from bgcam.realtime.holders import find_holders
+from bgcam.realtime.v4l2 import HeldFormat, set_output_format, set_output_rate, start_output
+
+Start = Callable[..., Program]
+VIVID_DRIVER = Path("/sys/bus/platform/drivers/vivid")
+
+
+@pytest.fixture
+def vivid() -> Iterator[None]:
+    """vivid as it was, afterwards."""
+    lab.need_kernel()
+    yield
+    lab.load_vivid()
+
+
+def test_asked_for_what_the_camera_lacks_it_says_what_it_gives(bgcam: Start, camera: str) -> None:
+    lab.need_kernel()
+    run = bgcam("--camera", camera, "--size", "333x222", "--fps", 7, "--background", "none", "--output", "null")
+    run.says("source:")
+    (line,) = [line for line in run.text.splitlines() if line.startswith("source:")]
+    print(line)
+    assert "333x222" in line
+    assert run.stop() == 0
+
+
+def test_a_camera_that_another_program_uses_is_named_with_it(bgcam: Start, program: Start, camera: str) -> None:
+    def hold() -> int:
+        viewer = lab.Viewer(camera)
+        while viewer.read() is not None:
+            print("streams", flush=True)
+        return 1
+
+    other = program(hold, "videocall")
+    other.says("streams")
+    run = bgcam("--camera", camera, "--background", "none", "--output", "null")
+    assert run.ends() == 1
+    (line,) = run.text.strip().splitlines()
+    assert f"videocall (pid {other.pid}) holds it" in line
+    assert camera in line
+
+
+def test_nobody_may_not_use_the_camera(bgcam: Start, camera: str) -> None:
+    lab.need_kernel()
+    os.chmod(camera, 0o660)
+    run = bgcam("--camera", camera, "--background", "none", "--output", "null", uid=lab.NOBODY)
+    assert run.ends() == 1
+    (line,) = run.text.strip().splitlines()
+    assert "usermod -aG video" in line
+
+
+def test_a_camera_that_is_plugged_out_is_found_again_under_another_number(
+    bgcam: Start, output: str, beach: Path, vivid: None, tiny_model: Path
+) -> None:
+    run = bgcam("--camera", "vivid", "--size", "320x180", "--background", beach, "--model", tiny_model, "--threads", 1)
+    with lab.viewing(output) as viewer:
+        # Of vivid's bars the tiny model keeps the bright ones, on the left.
+        viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach")
+        (VIVID_DRIVER / "unbind").write_text("vivid.0")
+        viewer.reads_until(lab.is_card, "the background alone")
+        run.says("plug it in again")
+        lab.wait_until(lambda: not os.path.exists("/dev/video0"), "the camera to be gone")
+        lab.load_vivid("vid_cap_nr=20")
+        assert lab.camera() == "/dev/video20"
+        viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach again")
+        assert viewer.size_wh == (320, 180)
+    assert run.stop() == 0
+
+
+def test_a_webcam_whose_pictures_stop_shows_the_background_until_they_come_again(
+    bgcam: Start, program: Start, output: str, beach: Path, tiny_model: Path
+) -> None:
+    webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
+    feed = program(lambda: _feed(webcam), "webcam")
+    lab.wait_until(lambda: lab.is_written(webcam), "the webcam's first picture")
+    run = bgcam("--camera", lab.WEBCAM_LABEL, "--background", beach, "--model", tiny_model, "--threads", 1)
+    with lab.viewing(output) as viewer:
+        viewer.reads_until(lab.shows_person, "the person on the beach")
+        feed.kill()
+        viewer.reads_until(lab.is_card, "the background alone")
+        program(lambda: _feed(webcam), "webcam")
+        viewer.reads_until(lab.shows_person, "the person on the beach again")
+    assert run.stop() == 0
+
+
+def test_on_demand_the_camera_is_on_only_while_somebody_watches(
+    bgcam: Start, camera: str, output: str, beach: Path, tiny_model: Path
+) -> None:
+    lab.need_kernel()
+    arguments = ("--camera", "vivid", "--size", "320x180", "--background", beach, "--model", tiny_model)
+    run = bgcam(*arguments, "--threads", 1, "--on-demand", "--output", f"virtual:{output}")
+
+    def is_on() -> bool:
+        return bool(find_holders(camera).found)
+
+    run.says("waiting for a viewer")
+    lab.wait_until(lambda: not is_on(), "the camera to be off, with nobody watching")
+    for _ in range(2):
+        with lab.viewing(output) as viewer:
+            viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach")
+            assert is_on()
+        left_s = time.monotonic()
+        lab.wait_until(lambda: not is_on(), "the camera to be off again")
+        print(f"off after {time.monotonic() - left_s:.1f} s, in emulation")
+    assert lab.is_written(output)  # the placeholder: a call may pick the camera while it is off
+    assert run.stop() == 0
+
+
+def _shows_bars(bgr: np.ndarray) -> bool:
+    """vivid's first bars, white and yellow, are bright: the person of the tiny model; its last are the beach."""
+    bars, rest = bgr[bgr.shape[0] * 3 // 4 :, 4:30], bgr[-20:, -60:]
+    return bool(bars.mean() > 150 and not lab.near(bars, lab.BEACH_BGR, by=40)) and lab.near(rest, lab.BEACH_BGR)
+
+
+def _feed(path: str) -> int:
+    """A webcam of YUYV pictures of a person, twelve a second, until it is killed."""
+    import cv2
+
+    width, height = lab.WEBCAM_WH
+    picture = np.full((height, width, 2), 128, np.uint8)
+    picture[..., 0] = cv2.cvtColor(lab.person_bgr(), cv2.COLOR_BGR2YUV_I420)[:height]
+    device = os.open(path, os.O_RDWR)
+    set_output_format(device, HeldFormat(lab.WEBCAM_WH, "YUYV"), picture_bytes=picture.nbytes, line_bytes=width * 2)
+    set_output_rate(device, 12)
+    start_output(device)
+    while True:
+        os.write(device, picture.data)
+        time.sleep(1 / 12)
+
+
+def test_v4l2_ctl_can_disconnect_the_camera(bgcam: Start, camera: str, output: str, vivid: None) -> None:
+    run = bgcam("--camera", "vivid", "--size", "320x180", "--background", "none", "--output", "virtual:bgcam")
+    with lab.viewing(output) as viewer:
+        viewer.reads_until(lambda bgr: bgr[:, :30].mean() > 150, "vivid's white bar")
+        subprocess.run([lab.need_tool("v4l2-ctl"), "-d", camera, "-c", "disconnect=1"], check=True)
+        viewer.reads_until(lambda bgr: bool(np.ptp(bgr) < 8), "plain grey: the room is the background")
+        lab.load_vivid()
+        viewer.reads_until(lambda bgr: bgr[:, :30].mean() > 150, "vivid's white bar again")
+    assert run.stop() == 0
