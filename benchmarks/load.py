@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=15.0, help="the camera's (default: 15)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run (default: 10)")
     parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or an .onnx file (default: bgcam's own)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the model, as bgcam --threads")
     parser.add_argument("--background", default="beach", metavar="SPEC", help="default: beach")
 
 
@@ -99,7 +100,7 @@ def one_run(args: argparse.Namespace, pictures: Sequence[NDArray[np.uint8]]) -> 
     from bgcam.realtime.pipeline import Pipeline
 
     source = NewestFrame(pictures, fps=args.fps, seconds=args.seconds)
-    matting = Matting(find_model(args.model))
+    matting = Matting(find_model(args.model), threads=args.threads)
     matting.prepare(source.size_wh)
     said: set[str] = set()
     pipeline = Pipeline(source, matting, Chain(open_background(args.background)), [Clock()])
