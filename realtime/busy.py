@@ -31,7 +31,7 @@ class Busy:
         dropped = drops - drops_then
         share = dropped / max(1, dropped + frames - frames_then)
         if share > (FEW if self.notice else TOO_MANY):
-            # Several threads of a model wait for each other, and on a busy machine one of them always waits.
+            # One thread: docs/reliability.md has the measurement.
             advice = "close other programs, or give --threads 1 or a smaller --size"
             self.notice = f"too busy: {share:.0%} of the camera's frames dropped; {advice}"
         else:
