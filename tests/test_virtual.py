@@ -136,6 +136,14 @@ def test_without_permission_it_says_what_to_run():
         VirtualSink("", size_wh=SIZE_WH, fps=FPS, devices=lambda: LOOPBACKS, opener=opener)
 
 
+def test_where_no_device_may_be_opened_the_group_is_told_and_not_modprobe(monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = Device("/dev/video10", "bgcam", 10, "")
+    monkeypatch.setattr("bgcam.realtime.sinks.virtual.list_cameras", lambda: [locked])
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(SinkError, match=r"you may not open /dev/video10 \(bgcam\); run `sudo usermod -aG video"):
+        VirtualSink("", size_wh=SIZE_WH, fps=FPS, devices=list)
+
+
 def test_removed_and_made_again_under_another_number():
     driver = FakeDriver()
     sink = driver.sink()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backoff import Backoff
-from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
+from bgcam.realtime.devices import Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
 from bgcam.realtime.frames import ComposedFrame, PackedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
@@ -22,6 +22,7 @@ HOW_TO_GET_ONE = (
     "run `sudo modprobe v4l2loopback exclusive_caps=1 card_label=bgcam` "
     "(on Debian and Ubuntu first `sudo apt install v4l2loopback-dkms`)"
 )
+HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, log out and in"
 _LABEL = "bgcam"
 
 # (width, height, fps, device or None) -> something with `device`, `send(array)`, `close()` and perhaps `viewers()`
@@ -118,8 +119,7 @@ class VirtualSink:
                 line = "run `pip install pyvirtualcam`"
                 raise SinkError(f"the virtual camera needs pyvirtualcam ({error}); {line}") from error
             except PermissionError as error:
-                may = "run `sudo usermod -aG video $USER`, log out and in"
-                raise SinkError(f"{device}: you may not write to it; {may}") from error
+                raise SinkError(f"{device}: you may not write to it; {HOW_TO_BE_ALLOWED}") from error
             except Exception as error:  # pyvirtualcam passes on whatever its backends raise
                 failures.append(f"{device or 'the OBS virtual camera'}: {_reason(error)}")
         reasons = "; ".join(failures)
@@ -171,6 +171,10 @@ def _candidates(argument: str, list_devices: Lister) -> Sequence[Device | None]:
         return [Device(argument, argument, -1, "") if argument else None]
     devices = list_devices()
     if not devices:
+        # Of a device that may not be opened, nobody knows whether it is a virtual camera.
+        locked = ", ".join(str(camera) for camera in list_cameras() if not camera.driver)
+        if locked:
+            raise SinkError(f"no virtual camera that you may use; you may not open {locked}; {HOW_TO_BE_ALLOWED}")
         raise SinkError(f"no virtual camera found; {HOW_TO_GET_ONE}")
     if argument:
         try:
