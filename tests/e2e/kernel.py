@@ -46,6 +46,7 @@ LIMIT_S = 900
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the kernel ends with us
     why_not = _install()
     if why_not:
         required = os.environ.get("BGCAM_REQUIRE_E2E") == "1"

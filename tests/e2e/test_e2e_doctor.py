@@ -1,0 +1,160 @@
+"""What `bgcam doctor` finds, with each fault brought about in a real driver."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lab
+import pytest
+from lab import Program
+
+from bgcam.realtime.cli import main
+from bgcam.realtime.doctor import camera_checks, loopback_checks, module_checks
+from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING
+from bgcam.realtime.doctor.machine import Machine
+from bgcam.realtime.doctor.system import System
+
+Start = Callable[..., Program]
+LOOPBACK_CHECKS = (
+    module_checks.check_installed,
+    module_checks.check_loaded,
+    module_checks.check_version,
+    loopback_checks.check_there,
+    loopback_checks.check_exclusive_caps,
+    loopback_checks.check_label,
+    loopback_checks.check_number,
+    loopback_checks.check_writer,
+)
+
+
+def machine() -> Machine:
+    return Machine(System())
+
+
+@pytest.fixture
+def loopback() -> Iterator[Callable[..., None]]:
+    """Loads v4l2loopback with other parameters, for one test. To be asked for first."""
+    lab.need_kernel()
+    yield lab.load_loopback
+    lab.load_loopback()
+
+
+def test_doctor_finds_the_devices_fine_and_the_tiny_model_useless(
+    program: Start, camera: str, output: str, tiny_model: Path
+) -> None:
+    """A network of the real size gives no answer in time under emulation; the tiny one takes the whole demo's room."""
+    arguments = ["doctor", "--json", "--backend", "openvino", "--model", str(tiny_model)]
+    run = program(lambda: main(arguments), "doctor")
+    code = run.ends(patience_s=2 * lab.PATIENCE_S)
+    told = json.loads(run.text)
+    print(json.dumps(told, indent=1))
+    found = {finding["what"]: finding for finding in told["checks"]}
+    assert camera in found["camera"]["found"]
+    assert output in found["virtual camera"]["found"]
+    for what in ("v4l2loopback", "loaded", "exclusive_caps", "name", "number", "written to", "permission", "in use"):
+        assert found[what]["verdict"] == OK, found[what]
+    assert "does not find the person" in found["openvino"]["found"]
+    assert (code, told["ready"]) == (1, False)
+
+
+def test_a_loopback_as_it_should_be_is_fine(output: str) -> None:
+    for check in LOOPBACK_CHECKS:
+        finding = check(machine())
+        assert finding is not None, check.__name__
+        assert finding.verdict == OK, finding
+
+
+def test_wrong_parameters_are_found(loopback: Callable[..., None]) -> None:
+    loopback("video_nr=70")
+    for check, found in (
+        (loopback_checks.check_exclusive_caps, "off"),
+        (loopback_checks.check_number, "70"),
+        (loopback_checks.check_label, "Dummy video device"),
+    ):
+        finding = check(machine())
+        assert finding is not None
+        assert finding.verdict == WARNING, finding
+        assert found in finding.found
+
+
+def test_a_module_that_is_not_loaded_is_found(loopback: Callable[..., None]) -> None:
+    lab.unload("v4l2loopback")
+    finding = module_checks.check_loaded(machine())
+    assert finding is not None
+    assert (finding.verdict, finding.found) == (WARNING, "no")
+    assert finding.command
+    finding = module_checks.check_installed(machine())
+    assert finding is not None
+    assert finding.verdict == OK
+
+
+def test_another_writer_is_named(program: Start, output: str) -> None:
+    from bgcam.realtime.sinks._loopback import LoopbackWriter
+
+    def write() -> int:
+        import time
+
+        import numpy as np
+
+        writer = LoopbackWriter(160, 120, 5, output)
+        while True:
+            writer.send(np.zeros((180, 160), np.uint8))
+            print("writing", flush=True)
+            time.sleep(0.2)
+
+    other = program(write, "othercam")
+    other.says("writing")
+    finding = loopback_checks.check_writer(machine())
+    assert finding is not None
+    assert finding.verdict == WARNING  # bgcam takes the other one meanwhile
+    assert f"othercam (pid {other.pid})" in finding.found
+    assert "160x120 YU12" in finding.found
+
+
+def test_a_busy_camera_is_found_with_who_uses_it(program: Start, camera: str) -> None:
+    def hold() -> int:
+        viewer = lab.Viewer(camera)
+        while viewer.read() is not None:
+            print("streams", flush=True)
+        return 1
+
+    free = camera_checks.check_busy(machine())
+    assert free is not None
+    assert free.verdict == OK
+    other = program(hold, "videocall")
+    other.says("streams")
+    finding = camera_checks.check_busy(machine())
+    assert finding is not None
+    assert finding.verdict == PROBLEM
+    assert f"videocall (pid {other.pid})" in finding.found
+
+
+def test_a_user_who_may_not_use_the_devices_is_told(program: Start, camera: str) -> None:
+    lab.need_kernel()
+    os.chmod(camera, 0o660)
+
+    def look() -> int:
+        os.setgroups([])
+        os.setgid(lab.NOBODY)
+        os.setuid(lab.NOBODY)
+        print(camera_checks.check_permission(machine()))
+        return 0
+
+    run = program(look, "doctor")
+    assert run.ends() == 0, run.text
+    assert camera in run.text
+    assert PROBLEM in run.text
+    assert "usermod -aG video" in run.text
+
+
+def test_no_camera_is_found(loopback: Callable[..., None]) -> None:
+    lab.unload("vivid")
+    try:
+        finding = camera_checks.check_camera(machine())
+        assert finding is not None
+        assert (finding.verdict, finding.found) == (PROBLEM, "none found")
+    finally:
+        lab.load_vivid()
