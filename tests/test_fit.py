@@ -12,6 +12,7 @@ from training_set import write_training_set
 
 from bgcam.train import checkpoint as ckpt
 from bgcam.train import losses
+from bgcam.train.__main__ import main as train_main
 from bgcam.train.data import Backgrounds, PhotoSet, Sampler
 from bgcam.train.fit import Run, check_same_recipe, fit
 from bgcam.train.network import MatteNet, NetworkConfig
@@ -181,3 +182,10 @@ def test_a_teacher_is_learnt_from(tmp_path) -> None:
             fit(network, sampler, recipe, Run(tmp_path / name, device="cpu", workers=0), teacher=teacher).network
         )
     assert not torch.equal(weights[0]["head.weight"], weights[1]["head.weight"])
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "inf", "soon"])
+def test_a_run_gets_time_above_none(text: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        train_main(["fit", "data", "--out", "run", "--budget-minutes", text])
+    assert "give minutes above 0" in capsys.readouterr().err

@@ -139,6 +139,33 @@ def test_pasting_uses_the_matte_and_an_empty_room_is_empty() -> None:
     np.testing.assert_array_equal(rgb, room)
 
 
+def test_clutter_is_one_large_thing_from_the_other_room() -> None:
+    scene, other = np.zeros((120, 160, 3), np.uint8), np.full((90, 120, 3), 200, np.uint8)
+    shares = []
+    for seed in range(30):
+        seen = augment.clutter(np.random.default_rng(seed), scene, other)
+        assert seen.shape == scene.shape
+        assert seen.dtype == np.uint8
+        shares.append(float((seen.max(2) > 0).mean()))
+    assert 0.05 < np.mean(shares) < 0.5
+    assert not scene.any(), "the scene itself was drawn on"
+
+
+def test_upright_photos_are_pasted_whole_into_wide_pictures(tmp_path, monkeypatch) -> None:
+    pairs = find_pairs(write_training_set(tmp_path, 4, size_wh=(96, 128)))[0]
+    sampler = Sampler(PhotoSet(pairs), Backgrounds(tmp_path / "images"), seed=0)
+    pasted = []
+    monkeypatch.setattr(augment, "room", lambda *a: pasted.append(1) or np.zeros((a[2][1], a[2][0], 3), np.uint8))
+    counts = {}
+    for size_wh in ((48, 32), (32, 48)):
+        pasted.clear()
+        for seed in range(200):
+            sampler.picture(np.random.default_rng(seed), size_wh)
+        counts[size_wh] = len(pasted)
+    assert counts[48, 32] == pytest.approx(160, abs=25)
+    assert counts[32, 48] == pytest.approx(100, abs=25)
+
+
 def test_who_is_in_the_scene_already_stays() -> None:
     there = np.zeros((120, 160), np.uint8)
     there[:10, :10] = 255

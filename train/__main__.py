@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
+
+
+def minutes(text: str) -> float:
+    """Minutes above 0; argparse.ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give minutes above 0, such as 8.5")
+    return value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--lr", type=float)
     p.add_argument("--encoder-lr", type=float)
     p.add_argument("--seed", type=int)
-    p.add_argument("--minutes", type=float, help="stop this piece of the run after so long; run again to go on")
-    p.add_argument("--budget-minutes", type=float, help="for the whole run: the rates fall with the time spent")
+    p.add_argument("--minutes", type=minutes, help="stop this piece of the run after so long; run again to go on")
+    p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--devices", type=int, default=1)
     p.add_argument("--threads", type=int, default=0, help="of the network on a CPU (all cores)")

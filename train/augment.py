@@ -134,7 +134,7 @@ def room(rng: Rng, background: U8, size_wh: tuple[int, int]) -> U8:
 
 
 def clutter(rng: Rng, scene: U8, other: U8) -> U8:
-    """A round thing as large as a person before a scene, cut from another room: what stands out need not be a person."""
+    """A round thing of a person's size before a scene, cut from another room: what stands out need not be a person."""
     h, w = scene.shape[:2]
     angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     waves = [np.cos(k * angles + rng.uniform(0, 2 * np.pi)) * rng.normal(0, 0.35 / k) for k in range(1, 6)]

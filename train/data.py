@@ -27,10 +27,9 @@ from bgcam.train.augment import Photo
 from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read_rgb
 from bgcam.train.sets import policy_of
 
-
 # The share of rooms with something large in them that is no person.
 CLUTTERED = 0.25
-# How much of an upright photo's draws for a wide picture paste the person: as it is, it would be a face cut at both ends.
+# The share of an upright photo's draws for a wide picture that paste the person: uncut, it would be a face alone.
 UPRIGHT_IN_WIDE = 0.8
 
 
