@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clock
+from bgcam.realtime.cpu_budget import call_threads
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.options import size_wh
@@ -100,7 +101,7 @@ def one_run(args: argparse.Namespace, pictures: Sequence[NDArray[np.uint8]]) -> 
     from bgcam.realtime.pipeline import Pipeline
 
     source = NewestFrame(pictures, fps=args.fps, seconds=args.seconds)
-    matting = Matting(find_model(args.model), threads=args.threads)
+    matting = Matting(find_model(args.model), threads=args.threads or call_threads())
     matting.prepare(source.size_wh)
     said: set[str] = set()
     pipeline = Pipeline(source, matting, Chain(open_background(args.background)), [Clock()])

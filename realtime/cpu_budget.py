@@ -30,6 +30,14 @@ def threads_within(share: float, *, machine_cores: int) -> int:
     return max(1, int(share * machine_cores))
 
 
+def call_threads() -> int:
+    """The model's threads for a camera: a quarter of the processors, at least one.
+
+    The call needs the others; and where all are busy, threads that wait for each other are late.
+    """
+    return threads_within(0.25, machine_cores=cores())
+
+
 def limit_threads(threads: int, *, share: float) -> int:
     """Keep OpenCV within a share of this machine, and give what the model may have; 0 stands for no wish."""
     import cv2

@@ -200,7 +200,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
         metavar="N",
         type=thread_count,
         default=0 if top else argparse.SUPPRESS,
-        help="threads for the model; default: 0, which leaves it to the backend",
+        help="threads for the model; default: a quarter of the processors for a camera, all that help for a file",
     )
     _add_debug(parser, top=top)
 

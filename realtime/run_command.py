@@ -18,7 +18,7 @@ import numpy as np
 
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.cpu_budget import BudgetedSource, limit_threads, matte_share
+from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.drawing import Drawing
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -62,6 +62,8 @@ def run(options: Namespace) -> int:
 def _run(options: Namespace) -> int:
     _check_paths(options)
     check_backend_name(options.backend)
+    if options.input is None:
+        options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)
     background = open_background(options.background)

@@ -12,7 +12,15 @@ import pytest
 from clips import write_clip
 
 from bgcam.realtime.cli import main
-from bgcam.realtime.cpu_budget import LEAST_FPS, BudgetedSource, CpuMeter, limit_threads, matte_share, threads_within
+from bgcam.realtime.cpu_budget import (
+    LEAST_FPS,
+    BudgetedSource,
+    CpuMeter,
+    call_threads,
+    limit_threads,
+    matte_share,
+    threads_within,
+)
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.options import cpu_share
 
@@ -153,3 +161,9 @@ def test_the_command_keeps_the_limit_and_says_so(tmp_path, tiny_model, capsys, m
     out = capsys.readouterr().out
     assert "8 frames" in out
     assert "--max-cpu 1%" in out
+
+
+@pytest.mark.parametrize(("machine_cores", "threads"), [(1, 1), (2, 1), (8, 2), (16, 4)])
+def test_a_call_keeps_most_processors(monkeypatch, machine_cores: int, threads: int) -> None:
+    monkeypatch.setattr("bgcam.realtime.cpu_budget.cores", lambda: machine_cores)
+    assert call_threads() == threads
