@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TextIO
@@ -17,9 +17,23 @@ LOOK_EVERY_S = 0.05
 
 
 @contextmanager
-def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> Iterator[None]:
+def presses_before() -> Iterator[list[int]]:
+    """While inside, the signal is kept for `panic_button`, whose it will be; it would end a process that starts."""
+    pressed: list[int] = []
+    if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
+        with _on_signal(lambda: pressed.append(signal.SIGUSR1)):
+            yield pressed
+    else:
+        yield pressed
+
+
+@contextmanager
+def panic_button(
+    toggle: Callable[[], None], *, pressed: Sequence[int] = (), keys: TextIO | None = None
+) -> Iterator[None]:
     """While inside, the signal and the key call `toggle`; it must be safe in a signal handler.
 
+    pressed: what `presses_before` kept; each counts as one now.
     keys: where the key is read, default: standard input; no terminal, no key. Windows has neither.
     """
     with ExitStack() as stack:
@@ -28,6 +42,8 @@ def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> I
         stream = keys or sys.stdin
         if sys.platform != "win32" and stream is not None and not stream.closed and stream.isatty():
             stack.enter_context(_on_key(toggle, stream.fileno()))
+        for _ in pressed:
+            toggle()
         yield
 
 

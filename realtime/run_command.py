@@ -29,7 +29,7 @@ from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
-from bgcam.realtime.panic import panic_button
+from bgcam.realtime.panic import panic_button, presses_before
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
@@ -52,14 +52,15 @@ NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; 
 def run(options: Namespace) -> int:
     """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
     try:
-        return _run(options)
+        with presses_before() as pressed:
+            return _run(options, pressed)
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
         if options.input is not None:
             raise
         return 0
 
 
-def _run(options: Namespace) -> int:
+def _run(options: Namespace, pressed: list[int]) -> int:
     _check_paths(options)
     check_backend_name(options.backend)
     if options.input is None:
@@ -105,7 +106,7 @@ def _run(options: Namespace) -> int:
         pipeline = Pipeline(begun, drawing.begin, drawing.finish, [], watch=watch)
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
-        with panic_button(watch.toggle_panic):
+        with panic_button(watch.toggle_panic, pressed=pressed):
             return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bgcam.realtime.panic import panic_button
+from bgcam.realtime.panic import panic_button, presses_before
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
 
@@ -64,3 +64,15 @@ def test_without_a_terminal_nothing_is_read() -> None:
             time.sleep(0.1)
         assert toggled.times == 0
         assert keys.read(1) == "p"
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_press_while_bgcam_starts_counts_when_it_runs(times: int) -> None:
+    toggle = Count()
+    before = signal.getsignal(signal.SIGUSR1)
+    with presses_before() as pressed:
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        with panic_button(toggle, pressed=pressed):
+            assert toggle.times == times
+    assert signal.getsignal(signal.SIGUSR1) is before
