@@ -27,6 +27,8 @@ TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.
 STOP_PATIENCE_S = 0.5
 JOIN_S = 3.0
+# After an error, whatever hangs is not waited for long; but a matte that comes back while Python ends would abort it.
+FAILED_JOIN_S = 1.0
 # A live source that failed is asked again after this long.
 RETRY_S = 0.05
 
@@ -114,7 +116,7 @@ class Pipeline(Generic[AnyMatte]):
             for thread in threads:
                 if thread.ident is not None:
                     thread.join(JOIN_S)
-            pool.end(wait_s=JOIN_S if self._error is None else 0)
+            pool.end(wait_s=JOIN_S if self._error is None else FAILED_JOIN_S)
             self._last_card()
         if self._error is None and self.stats.frames:
             self._close_sinks()

@@ -257,3 +257,33 @@ def test_an_empty_source_gives_an_empty_summary_and_no_output() -> None:
 def test_depth_and_workers_begin_at_one(depth: int, workers: int) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
         Pipeline(FakeSource(1), slow_matting(), render, [], depth=depth, workers=workers)
+
+
+def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
+    begun = threading.Event()
+
+    class Breaks:
+        name, size_wh, fps, live, drops, frames = "breaks", (4, 4), 30.0, False, 0, None
+        number = -1
+
+        def read(self) -> CameraFrame:
+            self.number += 1
+            if self.number:
+                assert begun.wait(5)
+                raise SourceError("the video breaks off")
+            return CameraFrame(0, np.zeros((4, 4, 3), np.uint8), 0.0, 0.0)
+
+        def close(self) -> None:
+            pass
+
+    def slow(frame: CameraFrame) -> Matte:
+        begun.set()
+        time.sleep(0.3)
+        return Matte(frame.number, np.zeros((4, 4), np.float32))
+
+    def never(frame: CameraFrame, matte: Matte) -> ComposedFrame:
+        raise AssertionError("a frame was composed")
+
+    with pytest.raises(SourceError, match="breaks off"):
+        Pipeline(Breaks(), slow, never, []).run()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("bgcam-matte")]
