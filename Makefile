@@ -53,6 +53,7 @@ types: $(VENV)/.stamp-lint
 
 clean:
 	rm -rf $(VENV) .typing build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f realtime/_native.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what $(VENV) holds; each is made again when the list that it stands for changes. A $(VENV) that is
@@ -72,9 +73,11 @@ $(VENV)/.stamp-venv:
 	    echo "Making $(VENV) with `$$python --version`"; $$python -m venv $(VENV); fi
 	@touch $@
 
-$(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml
+$(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml $(wildcard realtime/native/*)
 	$(PIP) install --quiet -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --editable .
+	@$(BIN)/python -c "import sys; from bgcam.realtime.picture.native import LIBRARY; sys.exit(not LIBRARY)" || \
+	    echo "No C compiler here: bgcam takes more of the processor; sudo apt install gcc libc6-dev, then make clean run"
 	@touch $@
 
 # On x86-64 the ordinary torch brings gigabytes of CUDA libraries, so the CPU build is offered where it can be reached.

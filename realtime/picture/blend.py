@@ -1,6 +1,6 @@
 """The paper's formula: `out = frame * alpha + background * (1 - alpha)`, and laying a person's own colours so.
 
-`blend_reference` says it plainly; `blend` and `lay_person` are what runs, and tests hold them to one grey level of it.
+`blend_reference` says it plainly; `blend` and `draw_person` are what runs, and tests hold them to one grey level of it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.buffers import Buffers, Place
 from bgcam.realtime.picture.foreground import Colours, colours_at
+from bgcam.realtime.picture.guided import Lines, lay_lines
 from bgcam.realtime.picture.parts import Parts
 from bgcam.realtime.picture.spill import Spill, remove_spill
 
@@ -31,6 +33,47 @@ def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float)
     """
     _check(frame, background, alpha)
     return np.asarray(cv2.blendLinear(frame, background, alpha, 1 - alpha), np.uint8)
+
+
+def draw_person(
+    frame: NDArray[np.uint8],
+    background: NDArray[np.uint8],
+    lines: Lines,
+    parts: Parts,
+    colours: Colours | None = None,
+    *,
+    luma_from: NDArray[np.uint8],
+    spill: Spill | None = None,
+    glow: Float | None = None,
+    buffers: Buffers | None = None,
+) -> NDArray[np.uint8]:
+    """`guided.lay_lines` over the luma of `luma_from`, (H, W, 3) uint8 BGR, then `lay_person`; in one pass if compiled.
+
+    Makes a new array. buffers: see `guided.lay_lines`.
+    """
+    if native.LIBRARY is None:
+        alpha = lay_lines(lines, luma_from, places=parts.edge, buffers=buffers)
+        return lay_person(frame, background, alpha, parts, colours, spill=spill, glow=glow)
+    if not frame.shape == background.shape == luma_from.shape:
+        raise ValueError(f"sizes differ: frame {frame.shape}, background {background.shape}, luma {luma_from.shape}")
+    out = background.copy()
+    for place in parts.person:
+        out[place] = frame[place]
+    (height, width), (small_height, small_width) = frame.shape[:2], lines.gain.shape
+    steps = small_width / width, small_height / height
+    colour_step = 0.0 if colours is None else 1 / colours.grid.cell_px
+    limit_step = 0.0 if spill is None else 1 / spill.grid.cell_px
+    grids = (
+        (lines.gain, *steps),
+        (lines.offset, *steps),
+        (None if colours is None else colours.person, colour_step, colour_step),
+        (None if colours is None else colours.room, colour_step, colour_step),
+        (None if colours is None or spill is None else spill.limit_near, limit_step, limit_step),
+        (None if colours is None else glow, colour_step, colour_step),
+    )
+    direction = None if spill is None else spill.direction
+    native.lay(out, frame, luma_from, background, parts.edge, grids, direction=direction)
+    return out
 
 
 def lay_person(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.framing import Follow, crop_frame
 from bgcam.realtime.look import Look
-from bgcam.realtime.picture.blend import lay_person
+from bgcam.realtime.picture.blend import draw_person
 from bgcam.realtime.picture.buffers import Buffers, Place
 from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
@@ -196,8 +196,17 @@ def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
     if work.glow is not None:
         edge = widened(edge, frame_wh=frame_wh, reach_px=REACH_SIGMAS * REACH_SHARE * min(frame_wh))
     parts = find_parts(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
-    alpha = chain.alpha(work, parts.edge)
-    return lay_person(work.person_bgr, background, alpha, parts, work.colours, spill=work.spill, glow=work.glow)
+    return draw_person(
+        work.person_bgr,
+        background,
+        work.lines,
+        parts,
+        work.colours,
+        luma_from=work.frame.bgr,
+        spill=work.spill,
+        glow=work.glow,
+        buffers=chain._buffers,
+    )
 
 
 def _matte(chain: Chain, work: Work) -> Picture:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture import native
 from bgcam.realtime.picture.guided import HIGH, LOW
 
 Float = NDArray[np.float32]
@@ -98,6 +99,8 @@ def fill(colours: Float, weight: Float, *, levels: int = LEVELS) -> Float:
     half the size (means of 2x2 cells, the last row or column repeated to an even count), bilinear. Without any
     weight: 0.
     """
+    if native.LIBRARY is not None:
+        return native.fill(colours, weight, levels=levels, seen=float(SEEN), tiny=float(TINY))
     return fill_weighted(weighted(colours, weight), levels=levels)
 
 

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, Matte
+from bgcam.realtime.picture import native
 from bgcam.realtime.picture.buffers import Buffers, Place
 
 RADIUS = 1
@@ -77,6 +78,8 @@ def find_lines(small: Float, small_luma: NDArray[np.uint8]) -> Lines:
     """Steps 2 to 5: p (h, w) float32 in [0, 1] and the luma of what the network saw, (h, w) uint8."""
     if small.shape != small_luma.shape or small.ndim != 2 or small.dtype != np.float32 or small_luma.dtype != np.uint8:
         raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
+    if native.LIBRARY is not None and RADIUS == 1:
+        return Lines(*native.find_lines(small, small_luma, rules=(EPS, SPAN, LOW, HIGH)))
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
     mean_y, mean_p = _mean(y), _mean(small)
     covariance, variance = _mean(y * small) - mean_y * mean_p, _mean(y * y) - mean_y * mean_y

@@ -24,6 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture import native
+
 Float = NDArray[np.float32]
 
 REST = 0.2
@@ -67,6 +69,10 @@ def steady(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
     new = Kept(alpha, luma.astype(np.float32))
     if kept is None or kept.alpha.shape != alpha.shape:
         return new
+    if native.LIBRARY is not None:
+        rules = REST, *APART, *MOVED, SURE, LEAVE, HELD, CUT
+        followed = native.steady(alpha, luma, kept.alpha, kept.luma, rules=rules)
+        return new if followed is None else Kept(*followed)
     change = new.luma - kept.luma
     if 2 * np.count_nonzero(np.abs(change) > CUT) > change.size:
         return new

@@ -1,0 +1,127 @@
+"""The picture's stages as machine code (realtime/native/*.c), where bgcam was installed with a C compiler at hand.
+
+Each computes what the function of this folder says that calls it, which has OpenCV's arithmetic to fall back on; tests
+compare the two. Here is only what hands arrays over. A call holds no lock of Python's, and runs on one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.picture.buffers import Place
+
+Float = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+
+DONE, CUT, NO_MEMORY = range(3)
+
+
+class Grid(ctypes.Structure):
+    """As in native/lay.c: cells, and how many of them one pixel is."""
+
+    _fields_ = (
+        ("cells", ctypes.c_void_p),
+        ("columns", ctypes.c_int32),
+        ("rows", ctypes.c_int32),
+        ("channels", ctypes.c_int32),
+        ("step_x", ctypes.c_float),
+        ("step_y", ctypes.c_float),
+    )
+
+
+def _load() -> ctypes.CDLL | None:
+    found = importlib.util.find_spec("bgcam.realtime._native")
+    if found is None or found.origin is None:
+        return None
+    try:
+        return ctypes.CDLL(found.origin)
+    except OSError:  # built for another machine
+        return None
+
+
+LIBRARY = _load()
+
+
+def steady(
+    alpha: Float, luma: Picture, kept_alpha: Float, kept_luma: Float, *, rules: Sequence[float]
+) -> tuple[Float, Float] | None:
+    """`steady.steady` for arrays of one size (h, w): the new alpha and luma, or None after a cut."""
+    new_alpha, new_luma = np.empty_like(kept_alpha), np.empty_like(kept_luma)
+    given = [_whole(array, kind) for array, kind in ((alpha, np.float32), (luma, np.uint8))]
+    kept = [_whole(array, np.float32) for array in (kept_alpha, kept_luma)]
+    height, width = alpha.shape
+    result = _call("bgcam_steady", *given, *kept, new_alpha, new_luma, width, height, np.array(rules, np.float32))
+    return None if result == CUT else (new_alpha, new_luma)
+
+
+def find_lines(p: Float, luma: Picture, *, rules: Sequence[float]) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """`guided.find_lines`: gain, offset and unsure, each (h, w)."""
+    height, width = p.shape
+    gain, offset, unsure = np.empty(p.shape, np.float32), np.empty(p.shape, np.float32), np.empty(p.shape, np.bool_)
+    given = _whole(p, np.float32), _whole(luma, np.uint8)
+    _call("bgcam_lines", *given, gain, offset, unsure, width, height, np.array(rules, np.float32))
+    return gain, offset, unsure
+
+
+def fill(colours: Float, weight: Float, *, levels: int, seen: float, tiny: float) -> Float:
+    """`foreground.fill`: (h, w, 3)."""
+    height, width = weight.shape
+    out = np.empty((height, width, 3), np.float32)
+    given = _whole(colours, np.float32), _whole(weight, np.float32)
+    _call("bgcam_fill", *given, out, width, height, levels, ctypes.c_float(seen), ctypes.c_float(tiny))
+    return out
+
+
+def lay(
+    out: Picture,
+    frame: Picture,
+    seen: Picture,
+    background: Picture,
+    places: Sequence[Place],
+    grids: Sequence[tuple[Float | None, float, float]],
+    *,
+    direction: Float | None,
+) -> None:
+    """Tiles with an edge, into `out`; see native/lay.c. All pictures (H, W, 3) uint8 BGR.
+
+    grids: gain, offset, person, room, limits, glow; each the cells, (rows, columns) or (rows, columns, channels), or
+    None, and how many columns and rows of them a pixel is.
+    """
+    if not places:
+        return
+    corners = np.array([(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in places], np.int32)
+    pictures = [_whole(picture, np.uint8) for picture in (frame, seen, background)]
+    if seen is frame:
+        pictures[1] = pictures[0]
+    cells = [None if one is None else _whole(one, np.float32) for one, _, _ in grids]
+    table = (Grid * len(grids))(
+        *(
+            Grid(None, 0, 0, 0, 0, 0)
+            if one is None
+            else Grid(one.ctypes.data, one.shape[1], one.shape[0], one.shape[2] if one.ndim == 3 else 1, step_x, step_y)
+            for one, (_, step_x, step_y) in zip(cells, grids, strict=True)
+        )
+    )
+    along = None if direction is None else _whole(direction, np.float32)
+    _call("bgcam_lay", out, *pictures, out.shape[1], corners, len(corners), table, along)
+
+
+def _whole(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """Without gaps, as C reads it; the same array where it is so already."""
+    return np.ascontiguousarray(array, kind)
+
+
+def _call(name: str, *values: Any) -> int:
+    assert LIBRARY is not None
+    result: int = getattr(LIBRARY, name)(
+        *(ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else value for value in values)
+    )
+    if result == NO_MEMORY:
+        raise MemoryError(name)
+    return result

@@ -1,0 +1,146 @@
+"""The compiled stages do what OpenCV's arithmetic does, for any sizes; and bgcam works without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from picture_scenes import scene
+
+from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.look import Look
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.blend import draw_person
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.foreground import fill, grid_of, near_colours
+from bgcam.realtime.picture.guided import find_lines, luma_of
+from bgcam.realtime.picture.parts import find_parts
+from bgcam.realtime.picture.spill import find_spill
+from bgcam.realtime.picture.steady import Kept, steady, steady_reference
+
+Made = TypeVar("Made")
+
+compiled = pytest.mark.skipif(native.LIBRARY is None, reason="bgcam was installed here without a C compiler")
+sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def both(make: Callable[[], Made]) -> tuple[Made, Made]:
+    """What the compiled stages make, and what OpenCV's arithmetic does."""
+    with pytest.MonkeyPatch.context() as patch:
+        fast = make()
+        patch.setattr(native, "LIBRARY", None)
+        return fast, make()
+
+
+def matte(random: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.float32]:
+    blobs = cv2.resize(random.uniform(-2, 3, (4, 4)), size_wh, interpolation=cv2.INTER_CUBIC)
+    return np.clip(blobs, 0, 1).astype(np.float32).reshape(size_wh[::-1])
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(sizes, seeds)
+def test_lines(size_wh: tuple[int, int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    small, luma = matte(random, size_wh), random.integers(0, 256, size_wh[::-1], dtype=np.uint8)
+    fast, slow = both(lambda: find_lines(small, luma))
+    assert np.array_equal(fast.unsure, slow.unsure)
+    assert fast.unsure.dtype == np.bool_
+    assert np.allclose(fast.gain * 255, slow.gain * 255, atol=1e-4)
+    assert np.allclose(fast.offset, slow.offset, atol=1e-4)
+    assert (fast.gain[~fast.unsure] == 0).all()
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(sizes, st.sampled_from([0.0, 3.0, 8.0, 60.0]), seeds)
+def test_steady(size_wh: tuple[int, int], change: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    kept = Kept(matte(random, size_wh), random.uniform(0, 255, size_wh[::-1]).astype(np.float32))
+    alpha = np.clip(kept.alpha + random.normal(0, 0.1, kept.alpha.shape), 0, 1).astype(np.float32)
+    luma = np.clip(kept.luma + random.normal(0, change + 1e-3, alpha.shape), 0, 255).astype(np.uint8)
+    before = kept.alpha.copy(), kept.luma.copy()
+    fast, slow = both(lambda: steady(alpha, luma, kept))
+    exact = steady_reference(alpha, luma, kept)
+    for result in (slow, exact):
+        assert np.abs(fast.alpha - result.alpha).max() < 1e-4
+        assert np.abs(fast.luma - result.luma).max() < 1e-2
+    assert all(np.array_equal(a, b) for a, b in zip(before, (kept.alpha, kept.luma), strict=True))
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(sizes, st.integers(0, 6), seeds)
+def test_fill(size_wh: tuple[int, int], levels: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    colours = random.uniform(0, 255, (*size_wh[::-1], 3)).astype(np.float32)
+    weight = np.square(matte(random, size_wh))
+    fast, slow = both(lambda: fill(colours, weight, levels=levels))
+    assert np.abs(fast - slow).max() < 0.02
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(sizes, st.tuples(st.integers(1, 200), st.integers(1, 200)), st.booleans(), st.booleans(), st.booleans(), seeds)
+def test_draw_person(
+    network_wh: tuple[int, int], frame_wh: tuple[int, int], own: bool, lit: bool, relit: bool, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    frame, background, other = random.integers(0, 256, (3, *frame_wh[::-1], 3), dtype=np.uint8)
+    seen = np.clip(random.normal((40, 190, 60), 25, (*network_wh[::-1], 3)), 0, 255).astype(np.uint8)
+    small = matte(random, network_wh)
+    lines, grid = find_lines(small, luma_of(seen)), grid_of(frame_wh, network_wh)
+    parts = find_parts(small, lines.unsure, frame_wh=frame_wh, tile_px=4 * grid.cell_px)
+    options: dict[str, Any] = {"luma_from": other if relit else frame}
+    if own:
+        options["colours"] = near_colours(seen, small, frame_wh=frame_wh)
+        options["spill"] = find_spill(seen, small, frame_wh=frame_wh)
+        options["glow"] = random.uniform(0, 255, (grid.rows, grid.columns, 3)).astype(np.float32) if lit else None
+    before = frame.copy(), background.copy(), other.copy()
+    fast, slow = both(lambda: draw_person(frame, background, lines, parts, **options))
+    assert np.abs(fast.astype(int) - slow).max() <= 1
+    assert all(np.array_equal(a, b) for a, b in zip(before, (frame, background, other), strict=True))
+
+
+@compiled
+def test_pictures_that_lie_with_gaps_in_memory() -> None:
+    random = np.random.default_rng(0)
+    wide = random.integers(0, 256, (2, 60, 160, 3), dtype=np.uint8)
+    frame, background = wide[0, :, ::2], wide[1, :, ::2]
+    small, seen = matte(random, (32, 24)), random.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    lines = find_lines(small, luma_of(seen))
+    parts = find_parts(small, lines.unsure, frame_wh=(80, 60), tile_px=16)
+    fast, slow = both(lambda: draw_person(frame, background, lines, parts, luma_from=frame))
+    assert np.abs(fast.astype(int) - slow).max() <= 1
+
+
+@compiled
+@pytest.mark.parametrize("view", ["composite", "cutout", "side-by-side"])
+def test_the_whole_chain(view: str) -> None:
+    look = Look(edge_steps=-1, sharp_steps=1, wrap=5, match=5, view=view)
+
+    def shown() -> NDArray[np.uint8]:
+        chain = Chain(Still("blue", np.full((1, 1, 3), (200, 40, 30), np.uint8)), look)
+        for number in range(4):
+            frame, coarse, _ = scene(number=number)
+            picture = chain(frame, coarse).bgr
+        return picture
+
+    fast, slow = both(shown)
+    assert np.abs(fast.astype(int) - slow).max() <= 2
+    assert np.abs(fast.astype(int) - slow).mean() < 0.05
+
+
+def test_bgcam_works_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "LIBRARY", None)
+    frame, coarse, _ = scene()
+    composed = Chain(Still("blue", np.full((1, 1, 3), (200, 40, 30), np.uint8)))(frame, coarse)
+    assert np.array_equal(composed.bgr[120, 160], frame.bgr[120, 160])
+    assert (composed.bgr[0, 0] == (200, 40, 30)).all()
