@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from clips import read_clip
@@ -24,6 +26,7 @@ from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.run_command import everything
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import _reserve, open_sink
+from bgcam.realtime.sinks._files import part_of
 from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks.images import FolderSink
 from bgcam.realtime.watch import Watch
@@ -76,8 +79,9 @@ def test_a_video_can_be_finished_after_the_disk_is_full(tmp_path: Path, suffix: 
     assert len(read_clip(path)) == written + 1  # the frame that filled it is in it too
 
 
-def test_without_room_for_a_reserve_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_reserve, "_reserve", lambda folder: None)
+def test_when_the_reserve_is_used_up_too_nothing_half_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_reserve, "RESERVE_BYTES", 0)
     sink = small(tmp_path / "a.mp4")
     with pytest.raises(SinkError, match="No space left"):
@@ -88,8 +92,15 @@ def test_without_room_for_a_reserve_nothing_half_written_stays(tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_reserve_is_room_that_is_really_held_and_given_back(tmp_path: Path) -> None:
-    before = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+def no_fallocate(descriptor: int, offset: int, length: int) -> None:
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+@pytest.mark.parametrize("fallocate", [os.posix_fallocate, no_fallocate])
+def test_the_reserve_is_room_that_is_really_held_and_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fallocate: Any
+) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
     file = ReservedFile(tmp_path / "a")
     held = file._reserve
     assert held is not None
@@ -97,7 +108,32 @@ def test_the_reserve_is_room_that_is_really_held_and_given_back(tmp_path: Path) 
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     file.close()
     assert held.closed
-    assert before > 0
+
+
+def full(*arguments: object) -> None:
+    raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+
+def test_a_reserve_that_a_quota_refuses_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(SinkError, match=r"a\.mp4: the video cannot be .* \(Disk quota exceeded\); free some space"):
+        open_sink(str(tmp_path / "a.mp4"), size_wh=SIZE_WH, fps=30)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_a_killed_run_leaves_plays_but_for_its_end(tmp_path: Path, suffix: str) -> None:
+    path, left = tmp_path / f"a{suffix}", tmp_path / f"left{suffix}"
+    sink = open_sink(str(path), size_wh=SIZE_WH, fps=30)
+    for number in range(240):
+        sink.write(ComposedFrame(number, noise(number // 30), number / 30, 0.0))
+    shutil.copy(part_of(path), left)  # nothing is buffered in between, so these are the bytes after a kill -9 too
+    sink.close()
+    assert 120 <= len(read_clip(left)) <= 240
+    assert len(read_clip(path)) == 240
+    with av.open(str(path)) as whole:
+        assert whole.streams.video[0].frames in (240, 0)  # an .mp4 is an ordinary one again, not in fragments
+        assert whole.duration == pytest.approx(8e6, abs=1e5)
 
 
 class NoisyCamera:
@@ -164,12 +200,9 @@ def test_a_cameras_recording_alone_is_kept_and_a_files_is_not(tmp_path: Path) ->
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.fixture
-def small_mount(tmp_path: Path) -> Iterator[Path]:
-    """A real file system with a megabyte beside the reserve."""
-    folder = tmp_path / "small"
+def mounted(folder: Path, *, size: int) -> Iterator[Path]:
+    """A real file system of so many bytes at `folder`."""
     folder.mkdir()
-    size = _reserve.RESERVE_BYTES + (1 << 20)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "bgcam-test", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
@@ -181,17 +214,55 @@ def small_mount(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True, timeout=10)
 
 
+@pytest.fixture
+def small_mount(tmp_path: Path) -> Iterator[Path]:
+    """One on which a recording may just begin."""
+    yield from mounted(tmp_path / "small", size=_reserve.LEAST_FREE_BYTES + (64 << 10))
+
+
+@pytest.fixture
+def full_mount(tmp_path: Path) -> Iterator[Path]:
+    """One that has too little room for that, though for a reserve and a megabyte."""
+    yield from mounted(tmp_path / "full", size=_reserve.RESERVE_BYTES + (1 << 20))
+
+
+class FillingCamera(NoisyCamera):
+    """Another program, really, that takes all but so many bytes of a disk while frame 9 is read."""
+
+    def __init__(self, folder: Path, *, left: int):
+        super().__init__()
+        self._folder, self._left_bytes = folder, left
+
+    def read(self) -> CameraFrame | None:
+        if self._number == 9:
+            with (self._folder / "other").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._folder).free - self._left_bytes)
+        return super().read()
+
+
+@pytest.mark.parametrize(("suffix", "left"), [*((suffix, 1 << 20) for suffix in SUFFIXES), (".mp4", 0)])
 def test_a_real_full_disk_from_the_command(
-    small_mount: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    small_mount: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, suffix: str, left: int
 ) -> None:
-    monkeypatch.setattr(run_command, "open_source", lambda **options: NoisyCamera())
-    out = small_mount / "out.mp4"
+    monkeypatch.setattr(run_command, "open_source", lambda **options: FillingCamera(small_mount, left=left))
+    out = small_mount / f"out{suffix}"
     code = cli.main(["--background", "none", "--output", str(out), "--output", "web:0"])
     said = capsys.readouterr()
     assert code == 1
     assert said.err.count("\n") == 1
-    assert "out.mp4: the video cannot be written (No space left on device); free some space; what" in said.err
+    assert f"out{suffix}: the video cannot be written (No space left on device); free some space; what" in said.err
     assert said.out.splitlines()[-1].startswith("200 frames, ")
-    assert 10 < len(read_clip(out)) < 200
-    assert out.stat().st_size > 900_000
-    assert [entry.name for entry in small_mount.iterdir()] == ["out.mp4"]
+    assert 0 < len(read_clip(out)) < 200
+    assert out.stat().st_size > left * 0.9
+    assert sorted(entry.name for entry in small_mount.iterdir()) == ["other", out.name]
+
+
+def test_a_disk_that_is_nearly_full_at_the_start_is_said_before_anything_is_written(
+    full_mount: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_command, "open_source", lambda **options: NoisyCamera())
+    out = full_mount / "out.mp4"
+    code = cli.main(["--background", "none", "--output", "web:0", "--output", str(out)])
+    wanted = f"bgcam: {out}: only 17 MB are free there, and a video needs 32 MB at its start; free some space"
+    assert (code, capsys.readouterr().err) == (1, f"{wanted}, or choose another folder\n")
+    assert list(full_mount.iterdir()) == []

@@ -145,6 +145,20 @@ def test_video_appears_only_when_closed_and_never_after_an_abort(tmp_path):
         sink.write(composed(1))
 
 
+@pytest.mark.parametrize("count", [1, 2, 12, 24, 25, 26, 51, 76])
+def test_an_mp4_is_an_ordinary_one_and_has_every_frame(tmp_path, count):
+    path = tmp_path / "a.mp4"  # it grows in fragments of a second
+    write_all(path, [composed(number, number) for number in range(count)])
+    assert b"moof" not in path.read_bytes().rpartition(b"moov")[2]
+    with av.open(str(path)) as made:
+        stream = made.streams.video[0]
+        assert (stream.frames, stream.start_time) == (count, 0)
+        # A last frame that is alone in its fragment is written as lasting no time.
+        assert (count - 1) / FPS * 1e6 <= made.duration <= count / FPS * 1e6
+    frames = read_all(path)
+    assert [round(frame.time_s * FPS) for frame in frames] == list(range(count))
+
+
 def test_video_without_frames_leaves_no_file(tmp_path):
     write_all(tmp_path / "a.mp4", [])
     assert names(tmp_path) == []

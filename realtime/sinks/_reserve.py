@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from bgcam.realtime.errors import SinkError
 from bgcam.realtime.sinks._files import is_full
 
 # For what the encoder still holds, and the index: about 20 bytes a frame, so that of a day's recording fits.
 RESERVE_BYTES = 16 << 20
+# With less room than this a recording would be over as soon as it begins.
+LEAST_FREE_BYTES = 2 * RESERVE_BYTES
+
+
+def check_room(path: Path) -> None:
+    """Raise SinkError unless a video that grows at `path` has room, and for its reserve too."""
+    free = shutil.disk_usage(path.parent).free
+    if free < LEAST_FREE_BYTES:
+        raise SinkError(
+            f"{path}: only {free >> 20} MB are free there, and a video needs {LEAST_FREE_BYTES >> 20} MB at its start; "
+            "free some space, or choose another folder"
+        )
 
 
 class ReservedFile:
     """A new file to write and seek in, for PyAV. full: the error of the write that filled the disk, None before.
 
     That write and those that follow use the reserve: space that a nameless file beside this one holds until then. It is
-    nobody's when the process is killed. Where not even the reserve finds room, writes raise OSError.
+    nobody's when the process is killed. Raises OSError where the reserve finds no room; writes do when it is used up.
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)  # FFmpeg reads the file by this name when it moves the index to the front
         self.full: OSError | None = None
-        self._file = path.open("wb", buffering=0)
-        self._reserve = _reserve(path.parent)
+        self._reserve: BinaryIO | None = _reserve(path.parent)
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError:
+            self._free()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Asked by PyAV, which writes no container's end to a closed file."""
+        return bool(self._file.closed)
 
     def write(self, data: bytes) -> int:
         at = 0
@@ -55,14 +77,16 @@ class ReservedFile:
             self._reserve = None
 
 
-def _reserve(folder: Path) -> BinaryIO | None:
-    """A nameless file of RESERVE_BYTES; None where there is no room for it: then a full disk leaves no video."""
-    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+def _reserve(folder: Path) -> BinaryIO:
+    """A nameless file of RESERVE_BYTES. Raises OSError."""
+    with contextlib.ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
-        if hasattr(os, "posix_fallocate"):
+        try:
             os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-        else:
-            file.write(bytes(RESERVE_BYTES))
+        except (AttributeError, OSError) as error:  # not every system and file system can
+            if is_full(error):
+                raise
+            with open(file.fileno(), "wb", closefd=False) as writer:  # unlike a raw file, it writes all or raises
+                writer.write(bytes(RESERVE_BYTES))
         stack.pop_all()
         return file
-    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import cast
 
 import av
 import av.error
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
-from bgcam.realtime.sinks._reserve import ReservedFile
+from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
@@ -33,10 +35,15 @@ class _Kind:
 
 _H264 = {"crf": "20", "preset": "veryfast"}
 _VP9 = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1"}
+# What was written plays up to its last second or two even if the process is killed: an .mp4 grows in fragments, of
+# which its end makes an ordinary one (FFmpeg, movenc: hybrid_fragmented). These offsets save an edit list, which would
+# cut off the last frame of some. The other two are streams by nature.
+_MP4 = {"movflags": "hybrid_fragmented+negative_cts_offsets", "frag_duration": "1000000"}
+_MATROSKA = {"cluster_time_limit": "1000"}
 _KINDS = {
-    ".mp4": _Kind("mp4", "libx264", _H264, {"movflags": "faststart"}),
-    ".mkv": _Kind("matroska", "libx264", _H264, {}),
-    ".webm": _Kind("webm", "libvpx-vp9", _VP9, {}),
+    ".mp4": _Kind("mp4", "libx264", _H264, _MP4),
+    ".mkv": _Kind("matroska", "libx264", _H264, _MATROSKA),
+    ".webm": _Kind("webm", "libvpx-vp9", _VP9, _MATROSKA),
 }
 
 
@@ -46,6 +53,7 @@ class VideoSink:
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
     time is number / fps where its own time is within half a frame of that, otherwise its own. Without a single frame
     no file is left. When the disk is full, `write` raises, and `close` still makes a whole video of what came before.
+    Where the disk is nearly full already, making it raises SinkError.
     """
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float) -> None:
@@ -56,10 +64,12 @@ class VideoSink:
         self._fps = fps
         self._start: tuple[int, float] | None = None
         self._last_pts = -1
+        self._begun = False
         self._reformatter = VideoReformatter()
         self._file: ReservedFile | None = None
         self._container: av.container.OutputContainer | None = None
         check_writable(self._path)
+        check_room(self._path)
         kind = _KINDS[self._path.suffix.lower()]
         try:
             self._file = ReservedFile(self._part)
@@ -84,7 +94,7 @@ class VideoSink:
         if self._container is None or self._file is None:
             raise SinkError(f"{self.name}: the file is closed already; open it again")
         try:
-            self._container.mux(self._stream.encode(self._yuv(frame)))
+            self._mux(self._stream.encode(self._yuv(frame)))
             if self._file.full is not None:
                 raise self._file.full
         except (OSError, ValueError, av.error.FFmpegError) as error:
@@ -97,7 +107,9 @@ class VideoSink:
             self.abort()
             return
         try:
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
+            if not self._begun:
+                raise ValueError("the encoder gave nothing")
             self._container.close()
             self._close_file()
             self._part.replace(self._path)
@@ -108,13 +120,19 @@ class VideoSink:
         self._container = None
 
     def abort(self) -> None:
+        if self._file is not None:
+            self._close_file()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
+            remove(self._part)
         if self._container is not None:
-            with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):  # a full disk fails here once more
+            with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):
                 self._container.close()
             self._container = None
-        if self._file is not None:
-            self._close_file()
-            remove(self._part)
+
+    def _mux(self, packets: Iterable[Packet[av.VideoStream]]) -> None:
+        assert self._container is not None
+        for packet in packets:
+            self._begun = True
+            self._container.mux(packet)
 
     def _close_file(self) -> None:
         if self._file is not None:
