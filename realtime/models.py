@@ -48,17 +48,15 @@ def sha256_of(path: Path) -> str:
 
 
 def _check(path: Path) -> None:
-    """Raise ModelError unless the table beside a shipped model, where there is one, holds its checksum."""
+    """Raise ModelError unless the table beside a shipped model holds its checksum."""
+    mend = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
-        lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
-        right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
         found = sha256_of(path)
+        lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        return
+        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {mend}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
+    right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if right.get(path.name) != found:
-        raise ModelError(
-            f"{path}: not the file that was shipped (by {CHECKSUMS}), so damaged or exchanged; install bgcam again, or "
-            "after an export of your own run: python -m bgcam.export.checksums"
-        )
+        raise ModelError(f"{path}: not the file that was shipped (by {CHECKSUMS}), so damaged or exchanged; {mend}")

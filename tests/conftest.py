@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_model import write_tiny_model
 
+from bgcam.export.checksums import write_checksums
+
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -26,5 +28,7 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file for which bright is person; see `tiny_model.write_tiny_model`."""
-    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+    """A model file for which bright is person; see `tiny_model.write_tiny_model`. A table of checksums is beside it."""
+    path = write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+    write_checksums(path.parent)
+    return path

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bgcam.export.checksums import write_checksums
 from bgcam.realtime import model_choice
 from bgcam.realtime.errors import BackendError, BgcamError
 from bgcam.realtime.model_choice import best_within, choose_model, known_times, read_cache, write_cache
@@ -14,6 +15,7 @@ def three_models(tmp_path, monkeypatch) -> list[str]:
     names = ["best", "middle", "quick"]
     for name in names:
         (tmp_path / f"{name}.onnx").write_bytes(name.encode())
+    write_checksums(tmp_path)
     monkeypatch.setattr("bgcam.realtime.models.MODELS_FOLDER", tmp_path)
     monkeypatch.setattr(model_choice, "BY_QUALITY", tuple(names))
     monkeypatch.setattr(model_choice, "cache_file", lambda: tmp_path / "cache" / "times.json")
@@ -45,6 +47,7 @@ def test_models_are_timed_once_and_again_when_a_file_changes(three_models, tmp_p
         assert known_times(three_models, "here", cache, timer)[0] == dict.fromkeys(three_models, 3.0)
     assert asked == three_models
     (tmp_path / "quick.onnx").write_bytes(b"another")
+    write_checksums(tmp_path)
     known_times(three_models, "here", cache, timer)
     known_times(three_models, "elsewhere", cache, timer)
     assert asked == [*three_models, "quick", *three_models]
