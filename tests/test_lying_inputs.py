@@ -72,7 +72,7 @@ def encoded(suffix: str) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
-def test_damaged_pictures(suffix: str) -> None:
+def test_damaged_pictures(suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
     whole = encoded(suffix)
     seen = {"read": 0, "refused": 0}
 
@@ -95,6 +95,20 @@ def test_damaged_pictures(suffix: str) -> None:
 
     check()
     assert seen["refused"] > 10, seen
+    said = capfd.readouterr().err
+    assert "libpng error" not in said, said
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_pictures_that_are_cut_off_are_refused(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
+    whole, path = encoded(suffix), tmp_path / f"a{suffix}"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(SourceError, match="not a readable picture"):
+            read_picture(path)
+    path.write_bytes(whole + b"and more")
+    assert read_picture(path).shape == (23, 37, 3)
+    assert capfd.readouterr().err == ""
 
 
 @quick

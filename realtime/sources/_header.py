@@ -1,12 +1,14 @@
-"""A picture's size read off its header, before anything is decoded: PNG, JPEG, WebP, BMP and TIFF."""
+"""What a picture file says before it is decoded: its size (PNG, JPEG, WebP, BMP, TIFF), and whether it is whole."""
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 _JPEG_SCAN = 0xDA
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def picture_size_wh(data: bytes) -> tuple[int, int] | None:
@@ -20,11 +22,36 @@ def picture_size_wh(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end marker follows the first scan. A decoder fills what is missing with gray and says nothing."""
+def is_whole(data: bytes) -> bool:
+    """False for a JPEG or PNG that is cut off, and a PNG with a wrong checksum in what cannot be left out.
+
+    A decoder fills what is missing in a JPEG with gray and says nothing; libpng prints a line of its own.
+    """
+    if data[:2] == b"\xff\xd8":
+        return _jpeg_is_whole(data)
+    return data[:8] != _PNG or _png_is_whole(memoryview(data))
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """Whether an end marker follows the first scan."""
     for marker, at in _jpeg_segments(data):
         if marker == _JPEG_SCAN:
             return data.find(b"\xff\xd9", at) >= 0  # 0xFF in the picture's own data is always stuffed
+    return False
+
+
+def _png_is_whole(data: memoryview) -> bool:
+    """Chunks of length, name, data and CRC-32; a name that begins with a capital letter is of a needed one."""
+    at = 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        name = bytes(data[at + 4 : at + 8])
+        needed = name[:1].isupper()
+        if end > len(data) or (needed and zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]):
+            return False
+        if name == b"IEND":
+            return True
+        at = end
     return False
 
 
@@ -88,7 +115,7 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
 
 
 _READERS: tuple[tuple[bytes, int, Callable[[bytes], tuple[int, int] | None]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, _png),
+    (_PNG, 0, _png),
     (b"\xff\xd8\xff", 0, _jpeg),
     (b"WEBP", 8, _webp),
     (b"BM", 0, _bmp),

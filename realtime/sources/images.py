@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import MAX_PIXELS, PICTURE_SUFFIXES
-from bgcam.realtime.sources._header import jpeg_is_whole, picture_size_wh
+from bgcam.realtime.sources._header import is_whole, picture_size_wh
 from bgcam.realtime.sources._shape import shape
 
 _FPS = 25.0
@@ -99,7 +99,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     bgr = None
     if size_wh and size_wh[0] * size_wh[1] > MAX_PIXELS:
         raise SourceError(f"{path}: {size_wh[0]}x{size_wh[1]} is over 100 megapixels; make it smaller first")
-    if size_wh and (data[:2] != b"\xff\xd8" or jpeg_is_whole(data)):
+    if size_wh and is_whole(data):
         with contextlib.suppress(cv2.error):
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
