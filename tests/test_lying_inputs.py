@@ -210,6 +210,13 @@ def test_damaged_videos(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixtur
     assert seen["refused"] > 5, seen
 
 
+def test_a_video_of_an_unknown_codec(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=8, size_wh=(32, 24))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(SourceError, match=r"a\.mp4: its kind of picture is unknown to FFmpeg; get a whole copy"):
+        frames_of(path)
+
+
 def test_a_video_that_changes_its_format_on_the_way(tmp_path: Path) -> None:
     """Sizes, and colours to grey: FFmpeg's own stream of pictures takes them as they come."""
     kinds = [("bgr24", (64, 48)), ("bgr24", (31, 17)), ("gray", (64, 48)), ("bgr24", (1, 1)), ("bgr24", (64, 48))]

@@ -152,6 +152,8 @@ class VideoSource:
         if not self._container.streams.video:
             raise SourceError(f"{self.name}: has no picture, only sound or data; give a video")
         stream = self._container.streams.video[0]
+        if stream.codec_context is None:
+            raise SourceError(f"{self.name}: its kind of picture is unknown to FFmpeg; get a whole copy, or convert it")
         width, height = stream.width, stream.height
         if width * height > MAX_PIXELS:
             raise SourceError(f"{self.name}: {width}x{height} is over 100 megapixels; make it smaller first")
