@@ -53,7 +53,7 @@ types: $(VENV)/.stamp-lint
 
 clean:
 	rm -rf $(VENV) .typing build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f realtime/_native.*
+	rm -f realtime/native/_library.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what $(VENV) holds; each is made again when the list that it stands for changes. A $(VENV) that is
@@ -76,7 +76,7 @@ $(VENV)/.stamp-venv:
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml $(wildcard realtime/native/*)
 	$(PIP) install --quiet -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --editable .
-	@$(BIN)/python -c "import sys; from bgcam.realtime.picture.native import LIBRARY; sys.exit(not LIBRARY)" || \
+	@$(BIN)/python -c "import sys; from bgcam.realtime.native import LIBRARY; sys.exit(not LIBRARY)" || \
 	    echo "No C compiler here: bgcam takes more of the processor; sudo apt install gcc libc6-dev, then make clean run"
 	@touch $@
 

@@ -146,9 +146,9 @@ def time_pipeline(
         raise UsageError(f"--background {background} shows the room without a model; there is nothing to time")
     matting = Matting(find_model(model), backend=backend)
     source = Clip(pictures, fps=fps, count=WARM_UP_FRAMES + frames)
-    description = matting.prepare(source.size_wh).description
+    prepared = matting.prepare(source.size_wh)
     clock = Clock()
-    pipeline = Pipeline(source, matting, Chain(behind), [clock])
+    pipeline = Pipeline(source, matting, Chain(behind), [clock], workers=prepared.at_once)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("frames", total=source.frames)
 
@@ -165,7 +165,7 @@ def time_pipeline(
         "stages_ms": {stage: spread(times_ms[stage][-frames:]) for stage in STAGES},
         "latency_ms": spread(pipeline.stats.latencies_ms()[-frames:]),
         "model": matting.spec.name,
-        "backend": description,
+        "backend": prepared.description,
     }
 
 

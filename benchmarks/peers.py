@@ -160,15 +160,16 @@ def bgcam_loop(
     from bgcam.realtime.pipeline import Pipeline
 
     matting = Matting(find_model(model), backend=backend)
-    description = matting.prepare(frame_wh).description
+    prepared = matting.prepare(frame_wh)
     background = Still("still", behind)
 
     def run_block(pictures: Frames) -> float:
         clock = Clock()
-        Pipeline(Clip(pictures, fps=fps, count=len(pictures)), matting, Chain(background, Look()), [clock]).run()
+        clip = Clip(pictures, fps=fps, count=len(pictures))
+        Pipeline(clip, matting, Chain(background, Look()), [clock], workers=prepared.at_once).run()
         return counted(clock.written_s)
 
-    return matting.spec.name, description, run_block
+    return matting.spec.name, prepared.description, run_block
 
 
 def counted(written_s: Sequence[float]) -> float:

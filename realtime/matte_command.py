@@ -130,9 +130,9 @@ def _matte_video(input: str, target: Path, matting: Matting) -> int:
     opened = open_source(input=input)
     try:
         source = FirstRead(opened)
-        backend = matting.prepare(source.size_wh).description
-        chain = Chain(Room(), Look(view="matte"))
-        return run_to_outputs(Pipeline(source, matting, chain, []), source, [str(target)], backend=backend)
+        backend = matting.prepare(source.size_wh)
+        pipeline = Pipeline(source, matting, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+        return run_to_outputs(pipeline, source, [str(target)], backend=backend.description)
     finally:
         opened.close()
 

@@ -33,7 +33,7 @@ from bgcam.realtime.panic import panic_button, presses_before
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
-from bgcam.realtime.sinks import Sink, open_sink
+from bgcam.realtime.sinks import Sink, check_output, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.reopening import ReopeningSource
@@ -62,6 +62,8 @@ def run(options: Namespace) -> int:
 
 def _run(options: Namespace, pressed: list[int]) -> int:
     _check_paths(options)
+    for output in options.output:
+        check_output(output, allow_remote=options.allow_remote)
     check_backend_name(options.backend)
     if options.input is None:
         options.threads = options.threads or call_threads()
@@ -103,7 +105,8 @@ def _run(options: Namespace, pressed: list[int]) -> int:
             packed = all(output.partition(":")[0] == "virtual" for output in outputs)
             asked = Asked(background, behind, look, begun.size_wh, packed, check)
             offer_card(drawing, matting, asked, backend=options.backend, threads=options.threads)
-        pipeline = Pipeline(begun, drawing.begin, drawing.finish, [], watch=watch)
+        at_once = 1 if matting is None else matting.prepare(begun.size_wh).at_once
+        pipeline = Pipeline(begun, drawing.begin, drawing.finish, [], workers=at_once, watch=watch)
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         with panic_button(watch.toggle_panic, pressed=pressed):

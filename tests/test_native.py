@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import cv2
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from picture_scenes import scene
+from tiny_model import SPEC
 
+from bgcam.realtime import native
+from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.look import Look
-from bgcam.realtime.picture import native
 from bgcam.realtime.picture.blend import draw_person
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.foreground import fill, grid_of, near_colours
@@ -144,3 +147,17 @@ def test_bgcam_works_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = Chain(Still("blue", np.full((1, 1, 3), (200, 40, 30), np.uint8)))(frame, coarse)
     assert np.array_equal(composed.bgr[120, 160], frame.bgr[120, 160])
     assert (composed.bgr[0, 0] == (200, 40, 30)).all()
+
+
+@compiled
+@settings(max_examples=30, deadline=None)
+@given(sizes, st.sampled_from(["RGB", "BGR"]), seeds)
+def test_planes(size_wh: tuple[int, int], channels: str, seed: int) -> None:
+    spec = replace(SPEC, channels=channels, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    bgr = np.random.default_rng(seed).integers(0, 256, (*size_wh[::-1], 3), dtype=np.uint8)
+    fast, slow = both(lambda: Planes(spec)(bgr))
+    ordered = bgr[..., ::-1] if channels == "RGB" else bgr
+    exact = ((ordered / 255 - spec.mean) / spec.std).transpose(2, 0, 1)[None]
+    assert fast.shape == slow.shape == exact.shape
+    assert fast.dtype == slow.dtype == np.float32
+    assert max(np.abs(fast - exact).max(), np.abs(slow - exact).max()) < 1e-5

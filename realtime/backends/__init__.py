@@ -37,10 +37,12 @@ class Backend(Protocol):
 
     name: its key in the table. description: what it really runs on, for people ("OpenVINO CPU, int8").
     Constructor: `(path, spec, size_wh, *, threads)`; raises BackendError when its package is missing (with the exact
-    pip line) or the model does not load. threads: 0 leaves it to the backend.
+    pip line) or the model does not load. threads: for one call; 0 shares the machine's among as many calls as it is
+    best used by, at_once.
     """
 
     name: str
+    at_once: int
 
     @property
     def description(self) -> str: ...

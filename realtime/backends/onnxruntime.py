@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
@@ -28,6 +29,7 @@ class ONNXRuntimeBackend:
     """See `Backend`. `infer` may be called from several threads: a session has no state."""
 
     name = "onnxruntime"
+    at_once = 1
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         try:
@@ -35,10 +37,7 @@ class ONNXRuntimeBackend:
         except ImportError:
             raise BackendError(PACKAGE_MISSING) from None
         self._size_wh = size_wh
-        self._flip = spec.channels == "RGB"
-        # (x / 255 - mean) / std as one multiplication and one addition.
-        self._scale = (1 / (255 * np.array(spec.std, np.float32))).astype(np.float32)
-        self._shift = (-np.array(spec.mean, np.float32) / np.array(spec.std, np.float32)).astype(np.float32)
+        self._planes = Planes(spec)
         try:
             self._session, precision = _best_session(ort, path, size_wh, threads, spec.precision)
         except Exception as error:  # its errors share no base class but Exception
@@ -54,10 +53,8 @@ class ONNXRuntimeBackend:
         width, height = self._size_wh
         if bgr.shape != (height, width, 3) or bgr.dtype != np.uint8:
             raise ValueError(f"expected ({height}, {width}, 3) uint8, found {bgr.shape} {bgr.dtype}")
-        ordered = bgr[..., ::-1] if self._flip else bgr
-        picture = np.ascontiguousarray((ordered * self._scale + self._shift).transpose(2, 0, 1)[None])
         try:
-            output = self._session.run(None, {self._input: picture})[0]
+            output = self._session.run(None, {self._input: self._planes(bgr)})[0]
         except Exception as error:  # as above
             raise BackendError(f"onnxruntime failed on a frame ({str(error).splitlines()[0]})") from error
         alpha: NDArray[np.float32] = output.reshape(height, width)

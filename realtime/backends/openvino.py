@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: bf16 or int8 where the processor has them. Colour order and scaling run inside the model."""
+"""OpenVINO on the CPU: bf16 or int8 where the processor has them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backends._quantizers import join_quantizers
+from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backends.quiet import without_telemetry
+from bgcam.realtime.cpu_budget import cores
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
 CPUINFO = Path("/proc/cpuinfo")
+# Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
+MOST_AT_ONCE = 4
 PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
 
 
@@ -30,7 +34,8 @@ class OpenVINOBackend:
             import openvino  # noqa: F401
         except ImportError:
             raise BackendError(PACKAGE_MISSING) from None
-        self._size_wh = size_wh
+        self._size_wh, self._planes = size_wh, Planes(spec)
+        self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
         try:
             core = _core()
@@ -43,7 +48,9 @@ class OpenVINOBackend:
                 config["INFERENCE_PRECISION_HINT"] = "f32"
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads
-            self._compiled = core.compile_model(_with_preprocessing(model, spec), "CPU", config)
+            else:
+                config["NUM_STREAMS"] = self.at_once
+            self._compiled = core.compile_model(model, "CPU", config)
         except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
@@ -60,7 +67,7 @@ class OpenVINOBackend:
             request = self._local.request = self._compiled.create_infer_request()
         try:
             # The input is only read; the result is copied, because the request writes it again on its next call.
-            output = request.infer([np.ascontiguousarray(bgr)[None]], share_inputs=True)[0]
+            output = request.infer([self._planes(bgr)], share_inputs=True)[0]
         except RuntimeError as error:
             raise BackendError(f"openvino failed on a frame ({first_line(error)})") from error
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
@@ -98,22 +105,6 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (useful or lines or [type(error).__name__])[0]
-
-
-def _with_preprocessing(model: Any, spec: ModelSpec) -> Any:
-    """The model with a (1, h, w, 3) uint8 BGR input: `(x / 255 - mean) / std` in the spec's channel order within."""
-    from openvino import Layout, Type
-    from openvino.preprocess import ColorFormat, PrePostProcessor
-
-    steps = PrePostProcessor(model)
-    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.BGR)
-    todo = steps.input().preprocess().convert_element_type(Type.f32)
-    if spec.channels == "RGB":
-        todo.convert_color(ColorFormat.RGB)
-    todo.mean([255 * m for m in spec.mean]).scale([255 * s for s in spec.std])
-    steps.input().model().set_layout(Layout("NCHW"))
-    steps.output().tensor().set_element_type(Type.f32)
-    return steps.build()
 
 
 def _cache_config() -> dict[str, Any]:

@@ -26,6 +26,7 @@ class TensorRTBackend:
     """
 
     name = "tensorrt"
+    at_once = 1
 
     def __init__(
         self,
@@ -76,6 +77,8 @@ class TensorRTBackend:
 
 class EngineBackend:
     """See `Backend`: pictures are brought to the card and mattes back; threads take turns. cupy: the package."""
+
+    at_once = 1
 
     def __init__(self, name: str, network: DeviceNetwork, spec: ModelSpec, size_wh: tuple[int, int], *, cupy: Any):
         self.name, self.description = name, network.description

@@ -21,6 +21,7 @@ class TorchBackend:
     """See `Backend`. `infer` may be called from several threads; on a card they take turns."""
 
     name = "torch"
+    at_once = 1
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         try:

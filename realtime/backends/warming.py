@@ -28,6 +28,8 @@ class WarmingBackend:
     so and stays with the fallback.
     """
 
+    at_once = 1
+
     def __init__(
         self,
         name: str,

@@ -2,5 +2,5 @@
 
 #include "rows.h"
 
-EXPORT void *PyInit__native(void);
-void *PyInit__native(void) { return NULL; }
+EXPORT void *PyInit__library(void);
+void *PyInit__library(void) { return NULL; }

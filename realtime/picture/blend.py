@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture import native
+from bgcam.realtime import native
 from bgcam.realtime.picture.buffers import Buffers, Place
 from bgcam.realtime.picture.foreground import Colours, colours_at
 from bgcam.realtime.picture.guided import Lines, lay_lines

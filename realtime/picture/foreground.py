@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture import native
+from bgcam.realtime import native
 from bgcam.realtime.picture.guided import HIGH, LOW
 
 Float = NDArray[np.float32]

@@ -32,8 +32,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime import native
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, Matte
-from bgcam.realtime.picture import native
 from bgcam.realtime.picture.buffers import Buffers, Place
 
 RADIUS = 1

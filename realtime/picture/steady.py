@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture import native
+from bgcam.realtime import native
 
 Float = NDArray[np.float32]
 

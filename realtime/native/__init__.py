@@ -1,7 +1,7 @@
-"""The picture's stages as machine code (realtime/native/*.c), where bgcam was installed with a C compiler at hand.
+"""Slow functions on pixels as machine code: the C files beside this, where bgcam was installed with a compiler at hand.
 
-Each computes what the function of this folder says that calls it, which has OpenCV's arithmetic to fall back on; tests
-compare the two. Here is only what hands arrays over. A call holds no lock of Python's, and runs on one thread.
+Each computes what the function says that calls it, which has OpenCV's arithmetic to fall back on; tests compare the
+two. Here is only what hands arrays over. A call holds no lock of Python's, and runs on one thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DONE, CUT, NO_MEMORY = range(3)
 
 
 class Grid(ctypes.Structure):
-    """As in native/lay.c: cells, and how many of them one pixel is."""
+    """As in lay.c: cells, and how many of them one pixel is."""
 
     _fields_ = (
         ("cells", ctypes.c_void_p),
@@ -36,7 +36,7 @@ class Grid(ctypes.Structure):
 
 
 def _load() -> ctypes.CDLL | None:
-    found = importlib.util.find_spec("bgcam.realtime._native")
+    found = importlib.util.find_spec("bgcam.realtime.native._library")
     if found is None or found.origin is None:
         return None
     try:
@@ -88,7 +88,7 @@ def lay(
     *,
     direction: Float | None,
 ) -> None:
-    """Tiles with an edge, into `out`; see native/lay.c. All pictures (H, W, 3) uint8 BGR.
+    """Tiles with an edge, into `out`; see lay.c. All pictures (H, W, 3) uint8 BGR.
 
     grids: gain, offset, person, room, limits, glow; each the cells, (rows, columns) or (rows, columns, channels), or
     None, and how many columns and rows of them a pixel is.
@@ -110,6 +110,14 @@ def lay(
     )
     along = None if direction is None else _whole(direction, np.float32)
     _call("bgcam_lay", out, *pictures, out.shape[1], corners, len(corners), table, along)
+
+
+def planes(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -> Float:
+    """`backends.planes.Planes`: (h, w, 3) uint8 to (1, 3, h, w)."""
+    height, width = bgr.shape[:2]
+    out = np.empty((1, 3, height, width), np.float32)
+    _call("bgcam_planes", _whole(bgr, np.uint8), out, height * width, order, scale, shift)
+    return out
 
 
 def _whole(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
