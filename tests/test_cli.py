@@ -261,7 +261,7 @@ def test_pictures_stay_on_the_page_until_they_are_stopped(
 def test_the_page_is_for_this_machine_unless_allowed(in_tmp: Path, bgcam: Run) -> None:
     remote = ("--input", "clip.mp4", "--background", "green", "--output", "web:0.0.0.0:0")
     code, out, err = bgcam(*remote)
-    assert code == 2
+    assert (code, out) == (2, "")  # before the model is loaded
     assert "who is in your network could watch" in one_line(err)
     code, out, err = bgcam("--allow-remote", *remote)
     assert (code, err) == (0, "")
@@ -272,6 +272,16 @@ def test_when_a_second_output_cannot_be_opened_the_first_leaves_nothing(in_tmp: 
     code, _, _ = bgcam("--input", "clip.mp4", "--output", "out.mp4", "--output", "gone/out.mp4")
     assert code == 1
     assert sorted(path.name for path in in_tmp.iterdir()) == ["clip.mp4", "photo.png"]
+
+
+@pytest.mark.parametrize("output", ["out.avi", "gone/out.mp4", "gone/out.png", "web:x"])
+def test_an_output_that_cannot_be_is_said_before_anything_is_loaded(
+    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.setattr(run_command, "_open_matting", lambda options: pytest.fail("it was loaded"))
+    code, out, err = bgcam("--input", "clip.mp4", "--output", "null", "--output", output)
+    assert (code in (1, 2), out) == (True, "")
+    one_line(err)
 
 
 def test_an_inference_error_leaves_no_output(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,19 @@ def test_cross_site_requests(sink, page, headers):
         assert "other web pages" in one_line(answer)
 
 
+@pytest.mark.parametrize("name", ["Host", "host", "Origin", "Sec-Fetch-Site"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_that_comes_twice_is_refused(sink, page, name, first):
+    own = {"host": page.host, "origin": f"http://{page.host}", "sec-fetch-site": "none"}[name.lower()]
+    twice = [f"{name}: {own}", f"{name}: evil.example"]
+    lines = [f"GET {page.path}alive HTTP/1.1", *(twice if first else reversed(twice))]
+    lines += [] if name.lower() == "host" else [f"Host: {page.host}"]
+    answer = say(page, "\r\n".join([*lines, "", ""]).encode())
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert answer.endswith(b"\r\n\r\na header that may come once came twice\n")
+    assert say(page, "\r\n".join([*lines[:1], f"Host: {page.host}", "", ""]).encode()).endswith(b"\r\n\r\nyes\n")
+
+
 def test_our_own_pages_requests_are_answered(sink, page):
     for site in ("same-origin", "none"):
         assert page.get("alive", headers={"Origin": f"http://{page.host}", "Sec-Fetch-Site": site}).status == 200

@@ -8,6 +8,8 @@ from typing import Protocol, cast
 
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.sinks._files import check_writable
+from bgcam.realtime.sinks._web_guard import check_address
 
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
@@ -17,6 +19,7 @@ REMOTE_DEVICES = DEVICES | {"web": "web:RemoteWebSink"}
 FILES = dict.fromkeys((".mp4", ".mkv", ".webm"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
+WEB = (DEVICES["web"], REMOTE_DEVICES["web"])
 
 ACCEPTED = (
     "virtual[:DEVICE or NAME], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm, .png, .jpg or .webp file, FOLDER/, or null"
@@ -50,15 +53,30 @@ def open_sink(spec: str, *, size_wh: tuple[int, int], fps: float, allow_remote: 
     number. allow_remote: whether other machines may watch the web page. Raises UsageError for a spec of no kind,
     SinkError when the output cannot be opened.
     """
+    target, argument = _target(spec, allow_remote)
+    return _make(target, argument, size_wh, fps)
+
+
+def check_output(spec: str, *, allow_remote: bool = False) -> None:
+    """Raise what `open_sink` would, as far as it can be known before anything is loaded or opened."""
+    target, argument = _target(spec, allow_remote)
+    if target in WEB:
+        check_address(argument, allow_remote=allow_remote)
+    elif target in FILES.values():
+        check_writable(Path(argument))
+
+
+def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
+    """"module:Class" and what it is made with. Raises UsageError."""
     word, colon, argument = spec.partition(":")
     if word in DEVICES and (argument or not colon):
-        return _make((REMOTE_DEVICES if allow_remote else DEVICES)[word], argument, size_wh, fps)
+        return (REMOTE_DEVICES if allow_remote else DEVICES)[word], argument
     if spec and (spec.endswith("/") or Path(spec).is_dir()):
-        return _make(FOLDER, spec, size_wh, fps)
+        return FOLDER, spec
     target = FILES.get(Path(spec).suffix.lower())
     if target is None:
         raise UsageError(f"cannot write to {spec!r}; --output takes {ACCEPTED}")
-    return _make(target, spec, size_wh, fps)
+    return target, spec
 
 
 def _make(target: str, argument: str, size_wh: tuple[int, int], fps: float) -> Sink:

@@ -14,6 +14,7 @@ from bgcam.realtime.errors import UsageError
 DEFAULT_PORT = 8765
 LOOPBACK = "127.0.0.1"
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_ONCE = ("Host", "Origin", "Sec-Fetch-Site", "Content-Length")
 # What browsers say of who asks: the page itself, or the user by the address bar. "same-site" is another port.
 _OWN_SITES = ("same-origin", "none")
 
@@ -31,6 +32,14 @@ def parse_address(argument: str) -> tuple[str, int]:
         return str(ipaddress.ip_address(LOOPBACK if host == "localhost" else host)), port
     except ValueError:
         raise UsageError(f"web:{argument}: {host!r} is no address; give one such as 0.0.0.0:{DEFAULT_PORT}") from None
+
+
+def check_address(argument: str, *, allow_remote: bool) -> tuple[str, int]:
+    """The address and port. Raises UsageError also for an address that others can reach, unless they are to."""
+    address, port = parse_address(argument)
+    if is_remote(address) and not allow_remote:
+        raise UsageError(f"web:{argument}: who is in your network could watch; give web:{port}, or add --allow-remote")
+    return address, port
 
 
 def is_remote(address: str) -> bool:
@@ -57,6 +66,11 @@ class Guard:
         key, slash, route = path.partition("?")[0].removeprefix("/").partition("/")
         right = hmac.compare_digest(key.encode(errors="replace"), self._key.encode())
         return route if right and slash else None
+
+    @staticmethod
+    def is_ambiguous(headers: Message[str, str]) -> bool:
+        """Whether a header that the rules are about came twice: which one counts is not to be guessed."""
+        return any(len(headers.get_all(name, ())) > 1 for name in _ONCE)
 
     def refusal(self, headers: Message[str, str]) -> str:
         """Why a request with these headers is refused, in one line; "" when it may go on."""

@@ -145,6 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.arrived(self.connection)
+        if self.server.guard.is_ambiguous(self.headers):
+            self._say(HTTPStatus.BAD_REQUEST, "a header that may come once came twice")
+            return
         refusal = self.server.guard.refusal(self.headers)
         route = self.server.guard.route(self.path)
         if not refusal and route is None:

@@ -7,9 +7,9 @@ import threading
 
 import cv2
 
-from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.sinks._web_guard import DEFAULT_PORT, is_remote, parse_address
+from bgcam.realtime.sinks._web_guard import DEFAULT_PORT, check_address
 from bgcam.realtime.sinks._web_server import WebServer
 
 __all__ = ["DEFAULT_PORT", "RemoteWebSink", "WebSink"]
@@ -29,11 +29,7 @@ class WebSink:
     allows_remote = False
 
     def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
-        address, port = parse_address(argument)
-        if is_remote(address) and not self.allows_remote:
-            raise UsageError(
-                f"web:{argument}: who is in your network could watch; give web:{port}, or add --allow-remote"
-            )
+        address, port = check_address(argument, allow_remote=self.allows_remote)
         self._slot = _Slot()
         try:
             self._server = WebServer(address, port, self._slot.next_jpeg)
