@@ -21,6 +21,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+import newer_driver
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(sysconfig.get_path("purelib"))
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -30,7 +32,7 @@ PACKAGES = (
     *("platformdirs", "rich", "pygments", "markdown_it", "mdurl", "onnx", "google", "ml_dtypes", "packaging"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "*.py", "__editable__*.pth", "*.dist-info"),
 )
-FOLDERS = ("realtime", "models", "tests", "docs", "__init__.py", "__main__.py", "pyproject.toml")
+FOLDERS = ("realtime", "export", "models", "tests", "docs", "__init__.py", "__main__.py", "pyproject.toml")
 # {command: the Debian package that has it}
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -41,6 +43,8 @@ TOOLS = {
     "modprobe": "kmod",
 }
 KERNEL = ("linux-image-amd64", "linux-headers-amd64", "v4l2loopback-dkms")
+# Tests that need it say so where it is not to be had. The whole Chromium does not get to a page under emulation.
+BROWSER, BROWSER_FOLDER = "chromium-headless-shell", Path("/usr/lib/chromium")
 MEMORY = "3G"
 LIMIT_S = 900
 
@@ -56,7 +60,8 @@ def main() -> int:
         image = Path(folder) / "python.squashfs"
         _make_image(image)
         script = Path(folder) / "guest.sh"
-        script.write_text(_guest_script(sys.argv[1:]))
+        newer = newer_driver.build(_modules(_kernels()[-1]), Path(folder))
+        script.write_text(_guest_script(sys.argv[1:], newer=newer))
         script.chmod(0o755)
         return _boot(image, script)
 
@@ -65,12 +70,20 @@ def _install() -> str:
     """Have apt bring what is not there. Gives why the tests cannot run, in words, "" when they can."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return f"they boot a kernel for x86-64 on Linux, and this is {platform.system()} on {platform.machine()}"
-    packages = _missing()
-    if not packages:
-        return ""
+    if packages := _missing():
+        told = _apt_install(packages)
+        if packages := _missing():
+            return f"apt did not bring {' '.join(packages)}: {told}"
+    if shutil.which(BROWSER) is None:
+        print(_apt_install([BROWSER]), flush=True)  # Debian alone has it
+    return ""
+
+
+def _apt_install(packages: list[str]) -> str:
+    """What apt said that matters, or why it was not asked."""
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
-        return f"no apt-get here to install {names} with"
+        return "there is no apt-get here"
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if sudo and (not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode):
         return f"not root, and sudo asks for a password: sudo apt install {names}"
@@ -78,8 +91,7 @@ def _install() -> str:
     print(f"installing {names}", flush=True)
     subprocess.run([*apt, "update"], stdout=subprocess.DEVNULL)
     told = subprocess.run([*apt, "install", "--no-install-recommends", *packages], capture_output=True, text=True)
-    missing = " ".join(_missing())
-    return f"apt did not bring {missing}: {' '.join(told.stderr.split()[-40:])}" if missing else ""
+    return " ".join(told.stderr.split()[-40:]) if told.returncode else ""
 
 
 def _missing() -> list[str]:
@@ -105,19 +117,24 @@ def _make_image(image: Path) -> None:
     venv = [Path(sys.prefix) / "bin", Path(sys.prefix) / "pyvenv.cfg"]
     left_out = [path for name in ("site-packages", "test") if (path := STDLIB / name).exists()]
     plain = ("-no-strip", "-noI", "-noD", "-noF", "-noX", "-no-duplicates", "-no-xattrs", "-quiet", "-no-progress")
-    sources = [STDLIB, *packages, *venv, *(ROOT / name for name in FOLDERS)]
+    browser = [BROWSER_FOLDER] if BROWSER_FOLDER.is_dir() else []
+    left_out += [BROWSER_FOLDER / "chromium"]  # the whole one, of 300 MB
+    sources = [STDLIB, *packages, *venv, *browser, *(ROOT / name for name in FOLDERS)]
     subprocess.run(["mksquashfs", *sources, image, *plain, "-e", *left_out], check=True, stdout=subprocess.DEVNULL)
 
 
-def _guest_script(arguments: list[str]) -> str:
-    over = [shlex.quote(str(path)) for path in dict.fromkeys((ROOT, Path(sys.prefix), STDLIB))]
+def _guest_script(arguments: list[str], *, newer: Path | None) -> str:
+    folders = (ROOT, Path(sys.prefix), STDLIB, *([BROWSER_FOLDER] if BROWSER_FOLDER.is_dir() else []))
+    over = [shlex.quote(str(path)) for path in dict.fromkeys(folders)]
+    required = os.environ.get("BGCAM_REQUIRE_E2E", "")
     binds = "\n".join(f"mount --bind /run/image{path} {path}" for path in over)
     return f"""#!/bin/sh -e
 modprobe -a virtio_blk squashfs
 mkdir /run/image
 mount -o ro /dev/vda /run/image
 {binds}
-export BGCAM_E2E=kernel OMP_NUM_THREADS=1 HOME=/tmp
+export BGCAM_E2E=kernel BGCAM_E2E_NEWER_DRIVER={shlex.quote(str(newer or ""))} BGCAM_REQUIRE_E2E={shlex.quote(required)}
+export OMP_NUM_THREADS=1 HOME=/tmp
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 cd {shlex.quote(str(ROOT))}
 read up _ </proc/uptime

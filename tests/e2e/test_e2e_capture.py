@@ -11,6 +11,9 @@ import lab
 import numpy as np
 from lab import Program
 
+from bgcam.realtime.devices import opened
+from bgcam.realtime.v4l2 import list_modes
+
 Start = Callable[..., Program]
 # vivid's first bars from the left: white, yellow, cyan, green, magenta, red, blue, black; B, G, R high or low.
 BARS = [(1, 1, 1), (0, 1, 1), (1, 1, 0), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 0, 0), (0, 0, 0)]
@@ -44,8 +47,7 @@ def test_vivids_colour_bars_reach_the_virtual_camera(bgcam: Start, camera: str, 
 def test_ffmpegs_webcam_is_put_on_the_beach(
     bgcam: Start, output: str, beach: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    ffmpeg = lab.need_tool("ffmpeg")
-    webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
+    ffmpeg, webcam = lab.need_tool("ffmpeg"), lab.virtual_camera(lab.WEBCAM_LABEL)
     clip = lab.write_clip(tmp_path / "person.avi")
     feed = [ffmpeg, "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(clip)]
     feeding = subprocess.Popen([*feed, "-pix_fmt", "yuyv422", "-f", "v4l2", webcam], stdin=subprocess.DEVNULL)
@@ -65,3 +67,16 @@ def test_ffmpegs_webcam_is_put_on_the_beach(
     finally:
         feeding.kill()
         feeding.wait()
+        lab.load_loopback()  # ffmpeg leaves 0.12 shut for other writers
+
+
+def test_a_webcams_mjpg_is_taken(bgcam: Start, program: Start, output: str, beach: Path, tiny_model: Path) -> None:
+    webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
+    program(lambda: lab.feed_webcam(webcam, fourcc="MJPG"), "webcam")
+    lab.wait_until(lambda: lab.is_written(webcam), "the webcam's first picture")
+    with opened(webcam) as descriptor:
+        assert {mode.fourcc for mode in list_modes(descriptor)} == {"MJPG"}
+    run = bgcam("--camera", lab.WEBCAM_LABEL, "--background", beach, "--model", tiny_model, "--threads", 1)
+    with lab.viewing(output) as viewer:
+        viewer.reads_until(lab.shows_person, "the person on the beach")
+    assert run.stop() == 0

@@ -14,7 +14,6 @@ import pytest
 from lab import Program
 
 from bgcam.realtime.holders import find_holders
-from bgcam.realtime.v4l2 import HeldFormat, set_output_format, set_output_rate, start_output
 
 Start = Callable[..., Program]
 VIVID_DRIVER = Path("/sys/bus/platform/drivers/vivid")
@@ -85,14 +84,14 @@ def test_a_webcam_whose_pictures_stop_shows_the_background_until_they_come_again
     bgcam: Start, program: Start, output: str, beach: Path, tiny_model: Path
 ) -> None:
     webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
-    feed = program(lambda: _feed(webcam), "webcam")
+    feed = program(lambda: lab.feed_webcam(webcam), "webcam")
     lab.wait_until(lambda: lab.is_written(webcam), "the webcam's first picture")
     run = bgcam("--camera", lab.WEBCAM_LABEL, "--background", beach, "--model", tiny_model, "--threads", 1)
     with lab.viewing(output) as viewer:
         viewer.reads_until(lab.shows_person, "the person on the beach")
         feed.kill()
         viewer.reads_until(lab.is_card, "the background alone")
-        program(lambda: _feed(webcam), "webcam")
+        program(lambda: lab.feed_webcam(webcam), "webcam")
         viewer.reads_until(lab.shows_person, "the person on the beach again")
     assert run.stop() == 0
 
@@ -136,19 +135,3 @@ def _shows_bars(bgr: np.ndarray) -> bool:
     """vivid's first bars, white and yellow, are bright: the person of the tiny model; its last are the beach."""
     bars, rest = bgr[bgr.shape[0] * 3 // 4 :, 4:30], bgr[-20:, -60:]
     return bool(bars.mean() > 150 and not lab.near(bars, lab.BEACH_BGR, by=40)) and lab.near(rest, lab.BEACH_BGR)
-
-
-def _feed(path: str) -> int:
-    """A webcam of YUYV pictures of a person, twelve a second, until it is killed."""
-    import cv2
-
-    width, height = lab.WEBCAM_WH
-    picture = np.full((height, width, 2), 128, np.uint8)
-    picture[..., 0] = cv2.cvtColor(lab.person_bgr(), cv2.COLOR_BGR2YUV_I420)[:height]
-    device = os.open(path, os.O_RDWR)
-    set_output_format(device, HeldFormat(lab.WEBCAM_WH, "YUYV"), picture_bytes=picture.nbytes, line_bytes=width * 2)
-    set_output_rate(device, 12)
-    start_output(device)
-    while True:
-        os.write(device, picture.data)
-        time.sleep(1 / 12)
