@@ -5,30 +5,46 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 STAGES = ("read", "matte", "picture", "sinks")
-# Medians and percentiles are over this many last frames; the live frame rate is over fewer, to follow changes.
+# Percentiles are over this many last frames; the live frame rate is over fewer, to follow changes.
 KEPT_FRAMES = 10_000
 RECENT_FRAMES = 60
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A run so far. fps: over the whole run; recent_fps: over the last 60 frames. Latency is from camera to outputs.
+    """A run so far. fps: over the whole run; recent_fps: over the last 60 frames.
 
-    stage_ms: median milliseconds of each stage a frame. "read" includes the wait for a live source's next frame.
+    latencies_ms: from camera to outputs, of each of the last frames. Their percentiles are only found when asked for:
+    a run is summed up ten times a second, and seldom shown.
     """
 
     frames: int
     fps: float
     recent_fps: float
-    latency_p50_ms: float
-    latency_p95_ms: float
     drops: int
-    stage_ms: dict[str, float]
+    latencies_ms: Sequence[float] = field(repr=False)
+
+    @property
+    def latency_p50_ms(self) -> float:
+        """The median; 0 where nothing was measured."""
+        return self._p50_p95_ms[0]
+
+    @property
+    def latency_p95_ms(self) -> float:
+        """What 95 % of the frames stay below; 0 where nothing was measured."""
+        return self._p50_p95_ms[1]
+
+    @cached_property
+    def _p50_p95_ms(self) -> tuple[float, float]:
+        p50, p95 = np.percentile(self.latencies_ms, (50, 95)) if self.latencies_ms else (0.0, 0.0)
+        return float(p50), float(p95)
 
     def __str__(self) -> str:
         speed = f"{self.fps:.1f} fps, latency p95 {self.latency_p95_ms:.0f} ms"
@@ -75,18 +91,15 @@ class Stats:
 
     def summary(self) -> Summary:
         """The run so far; zeros where nothing was measured."""
-        stages, latencies = self.stage_times_ms(), self.latencies_ms()
         with self._lock:
             frames, first_s, done_s = self.frames, self._first_done_s, list(self._done_s)
-        p50, p95 = np.percentile(latencies, (50, 95)) if latencies else (0.0, 0.0)
+            latencies_ms = list(self._latency_ms)
         return Summary(
             frames=frames,
             fps=_rate(frames, done_s[-1] - first_s if done_s else 0),
             recent_fps=_rate(len(done_s), done_s[-1] - done_s[0] if done_s else 0),
-            latency_p50_ms=float(p50),
-            latency_p95_ms=float(p95),
             drops=self.drops,
-            stage_ms={name: float(np.median(times)) if times else 0.0 for name, times in stages.items()},
+            latencies_ms=latencies_ms,
         )
 
 
