@@ -48,10 +48,21 @@ def _dispatch(arguments: list[str]) -> int:
         return code
     from bgcam.realtime.options import build_parser
 
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
     if options.command == "demo":
         raise UsageError("options of demo go after its name: bgcam demo --threads 1")
+    if options.command in BEFORE:
+        _check_belonging(options, defaults=parser.parse_args([]))
     return COMMANDS[options.command](options)
+
+
+def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
+    """Refuse what was given before a command's name and is nothing that it takes. Raises UsageError."""
+    for name, default in vars(defaults).items():
+        if name not in BEFORE[options.command] and getattr(options, name) != default:
+            option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
+            raise UsageError(f"{option} is nothing that {command} takes; see {command} --help")
 
 
 def _run(options: Namespace) -> int:
@@ -105,6 +116,16 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "install-camera": _install_camera,
     "install-service": _install_service,
     "uninstall-service": _uninstall_service,
+}
+
+# Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
+_HOW = ("command", "model", "backend", "threads", "debug")
+BEFORE = {
+    "matte": _HOW,
+    "devices": _HOW,
+    "doctor": (*_HOW, "camera"),
+    "install-camera": _HOW,
+    "uninstall-service": _HOW,
 }
 
 

@@ -17,6 +17,8 @@ examples:
   bgcam --background beach --output web       see it in the browser
   bgcam --input clip.mp4 --background green --output out.mp4
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+
+exit code: 0 done, and where Ctrl-C ended a camera's run; 1 an error, or a file not done to its end; 2 a wrong option
 """
 
 BACKGROUND_HELP = (

@@ -284,6 +284,23 @@ def test_an_output_that_cannot_be_is_said_before_anything_is_loaded(
     one_line(err)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("--output", "x.mp4", "matte", "clip.mp4", "out.mp4"), "--output"),
+        (("--light-wrap", "3", "matte", "photo.png", "out.png"), "--light-wrap"),
+        (("--input", "clip.mp4", "devices"), "--input"),
+    ],
+)
+def test_an_option_that_a_command_would_not_heed_is_refused(
+    in_tmp: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], option: str
+) -> None:
+    assert cli.main([*arguments]) == 2
+    said = one_line(capsys.readouterr().err)
+    assert re.fullmatch(rf"bgcam: {option} is nothing that bgcam (\w+) takes; see bgcam \1 --help\n", said)
+    assert sorted(path.name for path in in_tmp.iterdir()) == ["clip.mp4", "photo.png"]
+
+
 def test_an_inference_error_leaves_no_output(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = run_command.Matting.__call__
 

@@ -113,8 +113,11 @@ def _check_values(told: Namespace) -> None:
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.models import find_model
     from bgcam.realtime.on_demand import check_on_demand
+    from bgcam.realtime.sinks import check_output
 
     check_backend_name(told.backend)
+    for output in told.output:
+        check_output(output, allow_remote=told.allow_remote)
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
