@@ -105,6 +105,61 @@ def test_slow_reader_gets_the_newest_frame_and_the_drops_are_counted(fake, camer
     assert later.time_s > frame.time_s >= 0
 
 
+class JpegCapture(FakeCapture):
+    """A webcam that gives MJPG, and hands it on as it is if asked. damaged: the numbers of frames that break off."""
+
+    def __init__(self, damaged=()):
+        super().__init__()
+        self.damaged = damaged
+
+    def get(self, prop):
+        return cv2.VideoWriter.fourcc(*"MJPG") if prop == cv2.CAP_PROP_FOURCC else 24.0
+
+    def read(self):
+        ok, bgr = super().read()
+        if not ok or (cv2.CAP_PROP_CONVERT_RGB, 0) not in self.wishes:
+            return ok, bgr
+        data = cv2.imencode(".jpg", bgr * 10)[1].reshape(1, -1)
+        return True, data[:, :80] if self.given - 1 in self.damaged else data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenCV decodes")
+def test_jpeg_is_decoded_when_it_is_read():
+    fake = JpegCapture(damaged=(0, 2))
+    fake.may_give.release()
+    source = CameraSource("/dev/video7", name="cam", opener=lambda _target: fake)
+    try:
+        assert source.size_wh == SIZE_WH
+        assert np.abs(source.read().bgr.astype(int) - 10).max() <= 2
+        fake.may_give.release(2)
+        assert np.abs(source.read().bgr.astype(int) - 30).max() <= 2
+    finally:
+        fake.plugged = False
+        source.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenCV decodes")
+def test_a_camera_whose_pictures_are_all_damaged():
+    fake = JpegCapture(damaged=range(1, 1000))
+    source = CameraSource("/dev/video7", name="cam", opener=lambda _target: fake)
+    try:
+        source.read()
+        giving = threading.Thread(target=lambda: [(fake.may_give.release(), time.sleep(0.02)) for _ in range(50)])
+        giving.start()
+        with pytest.raises(SourceError, match="cam: its pictures come damaged; plug it in again"):
+            source.read()
+        assert source.drops >= 5
+        giving.join()
+    finally:
+        fake.plugged = False
+        source.close()
+    fake = JpegCapture(damaged=range(1000))
+    fake.may_give.release(9)
+    with pytest.raises(SourceError, match="gives no picture"):
+        CameraSource("/dev/video7", name="cam", opener=lambda _target: fake)
+    assert fake.released.is_set()
+
+
 def test_close_from_another_thread_ends_a_waiting_read(fake, camera):
     camera.read()
     threading.Timer(0.05, camera.close).start()

@@ -18,11 +18,12 @@ from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.holders import busy_line
 from bgcam.realtime.sources._shape import shape
+from bgcam.realtime.sources.jpeg import FOURCCS, JpegDecoder
 from bgcam.realtime.v4l2 import DECODED, Mode, list_modes
 
 _SIZE_WH = (1280, 720)
 _FPS = 30.0
-_FAILED_READS = 5  # in a row: some cameras fail once or twice when they start or change their exposure
+_FAILED_READS = 5  # in a row, or damaged pictures: some cameras fail once or twice at the start or at new exposure
 _FAILED_S = 5.0  # or for so long
 _SELECT_S = 3  # OpenCV waits so long for one frame; its own 10 s would leave a camera that hangs in use for a minute
 _SILENCE_S = 8.0  # longer than both together, so that a failed read is what gets reported
@@ -30,7 +31,10 @@ _SAME_RATE = 0.95  # of what was asked for: 29.97 is 30
 
 
 class Capture(Protocol):
-    """The part of `cv2.VideoCapture` that is used; tests give their own. `read` gives (H, W, 3) uint8 BGR."""
+    """The part of `cv2.VideoCapture` that is used; tests give their own.
+
+    `read` gives (H, W, 3) uint8 BGR; or JPEG as it came, (1, N), where CAP_PROP_CONVERT_RGB was set to 0.
+    """
 
     def isOpened(self) -> bool: ...
     def set(self, prop: int, value: float, /) -> bool: ...
@@ -40,6 +44,8 @@ class Capture(Protocol):
 
 
 Opener = Callable[[int | str], Capture]
+# What a read gave, and when it came.
+_Grabbed = tuple[NDArray[np.uint8], float]
 
 
 def open_capture(target: int | str) -> Capture:
@@ -76,7 +82,8 @@ class CameraSource:
         self.drops = 0
         self._mirror = mirror
         self._number = 0
-        self._newest: tuple[NDArray[np.uint8], float] | None = None
+        self._newest: _Grabbed | None = None
+        self._jpeg: JpegDecoder | None = None
         self._failure = ""
         self._closed = False
         self._changed = threading.Condition()
@@ -87,15 +94,17 @@ class CameraSource:
             if not self._capture.isOpened():
                 raise SourceError(f"{name}: cannot be opened; {_why_not(target)}, or choose another with --camera")
             self._ask(fourcc, *asked)
-            first = self._grab()
-            if first is None:
+            if self._gives_jpeg():
+                self._jpeg = JpegDecoder()
+            first, bgr = self._begin()
+            if first is None or bgr is None:
                 raise SourceError(f"{name}: gives no picture; {_why_not(target)}, or choose another with --camera")
         except BaseException:
             self._capture.release()
             raise
         self._newest = first
         self._start_s = first[1]
-        self.size_wh = (first[0].shape[1], first[0].shape[0])
+        self.size_wh = (bgr.shape[1], bgr.shape[0])
         given_fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = given_fps if 0 < given_fps <= 1000 else fps or _FPS
         self.note = _note(*asked, size_wh=self.size_wh, fps=self.fps)
@@ -103,6 +112,21 @@ class CameraSource:
         self._thread.start()
 
     def read(self) -> CameraFrame | None:
+        for _ in range(_FAILED_READS):
+            newest = self._wait()
+            if newest is None:
+                return None
+            bgr = self._picture(newest[0])
+            if bgr is not None:
+                number, self._number = self._number, self._number + 1
+                bgr = shape(bgr, size_wh=self.size_wh, mirror=self._mirror)
+                return CameraFrame(number, bgr, newest[1] - self._start_s, newest[1])
+            with self._changed:
+                self.drops += 1
+        raise SourceError(f"{self.name}: its pictures come damaged; plug it in again, or into another socket")
+
+    def _wait(self) -> _Grabbed | None:
+        """The newest that was not read yet, once there is one; None after `close`."""
         with self._changed:
             woken = self._changed.wait_for(lambda: self._closed or self._newest or self._failure, timeout=_SILENCE_S)
             if self._closed:
@@ -110,11 +134,8 @@ class CameraSource:
             if self._newest is None:
                 reason = self._failure if woken else f"no frame for {_SILENCE_S:g} s"
                 raise SourceError(f"{self.name}: {reason}; plug it in again")
-            bgr, captured_s = self._newest
-            self._newest = None
-            number, self._number = self._number, self._number + 1
-        bgr = shape(bgr, size_wh=self.size_wh, mirror=self._mirror)
-        return CameraFrame(number, bgr, captured_s - self._start_s, captured_s)
+            newest, self._newest = self._newest, None
+            return newest
 
     def close(self) -> None:
         with self._changed:
@@ -135,21 +156,43 @@ class CameraSource:
         for prop, value in wishes:
             self._capture.set(prop, value)
 
-    def _grab(self) -> tuple[NDArray[np.uint8], float] | None:
+    def _gives_jpeg(self) -> bool:
+        """Whether frames come as JPEG now: those that are dropped are not decoded, and the others faster."""
+        fourcc = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        known = sys.platform == "linux" and fourcc in [one.encode() for one in FOURCCS]
+        return known and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+
+    def _begin(self) -> tuple[_Grabbed, NDArray[np.uint8]] | tuple[None, None]:
+        """The first frame that is whole, as it came and as a picture."""
+        for _ in range(_FAILED_READS):
+            grabbed = self._grab()
+            if grabbed is None:
+                break
+            bgr = self._picture(grabbed[0])
+            if bgr is not None:
+                return grabbed, bgr
+        return None, None
+
+    def _picture(self, raw: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """(H, W, 3) BGR of what a grab gave; None where that is damaged."""
+        if self._jpeg is not None and raw.ndim == 2:
+            return self._jpeg(raw.reshape(-1))
+        if raw.ndim == 2 or raw.shape[2] == 1:  # an infrared camera
+            return np.asarray(cv2.cvtColor(raw, cv2.COLOR_GRAY2BGR), np.uint8)
+        return raw
+
+    def _grab(self) -> _Grabbed | None:
         """The next frame and when it came; None when the camera gives none any more."""
         begun_s = time.monotonic()
         for attempt in range(_FAILED_READS):
             if self._closed or time.monotonic() - begun_s > _FAILED_S:
                 break
             try:
-                ok, bgr = self._capture.read()
+                ok, raw = self._capture.read()
             except cv2.error:
-                ok, bgr = False, None
-            if ok and bgr is not None and bgr.size:
-                captured_s = time.monotonic()
-                if bgr.ndim == 2 or bgr.shape[2] == 1:  # an infrared camera
-                    bgr = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR), np.uint8)
-                return bgr, captured_s
+                ok, raw = False, None
+            if ok and raw is not None and raw.size:
+                return raw, time.monotonic()
             time.sleep(0.01 * (attempt + 1))
         return None
 
