@@ -239,15 +239,16 @@ class Pipeline(Generic[AnyMatte]):
         self._may_read.release()
 
     def _close_sinks(self) -> None:
-        for at, sink in enumerate(self.sinks):
+        """Each for itself: a picture without room costs no recording. The first error is the one to tell."""
+        for sink in self.sinks:
             try:
                 sink.close()
             except Exception as error:
-                self._error = error
-                self._abort_sinks(at)  # those before are whole
-                return
+                self._error = self._error or error
+                with contextlib.suppress(Exception):
+                    sink.abort()
 
-    def _abort_sinks(self, first: int = 0) -> None:
-        for sink in self.sinks[first:]:
-            with contextlib.suppress(Exception):  # the first error is the one to tell
+    def _abort_sinks(self) -> None:
+        for sink in self.sinks:
+            with contextlib.suppress(Exception):
                 sink.abort()
