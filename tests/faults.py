@@ -223,9 +223,21 @@ class Otherwise:
 OTHERS = [
     Otherwise(
         "disk is full",
-        "the recording's writer raises ENOSPC; a small file system",
+        "the recording's writer raises ENOSPC; a small file system that another program fills",
         "the picture goes on; the recording plays up to there",
         "test_disk_full.py::test_a_real_full_disk_from_the_command",
+    ),
+    Otherwise(
+        "disk is nearly full at the start",
+        "a file system with 17 MB",
+        "one line, exit code 1",
+        "test_disk_full.py::test_a_disk_that_is_nearly_full_at_the_start_is_said_before_anything_is_written",
+    ),
+    Otherwise(
+        "recording process is killed",
+        "its file is read while it grows",
+        "the hidden file plays but for its end",
+        "test_disk_full.py::test_what_a_killed_run_leaves_plays_but_for_its_end",
     ),
     Otherwise(
         "process is killed",
@@ -276,6 +288,12 @@ OTHERS = [
         "test_web.py::test_cross_site_requests",
     ),
     Otherwise(
+        "web page asked with two answers",
+        "Host, Origin or Sec-Fetch-Site twice",
+        "400 and one line",
+        "test_web.py::test_a_header_that_comes_twice_is_refused",
+    ),
+    Otherwise(
         "web page asked without the key",
         "paths with a wrong key or none",
         "403 and one line",
@@ -295,7 +313,7 @@ OTHERS = [
     ),
     Otherwise(
         "shipped model is damaged",
-        "a byte changed",
+        "a byte changed; the table of checksums gone",
         "one line, exit code 1",
         "test_spec.py::test_a_shipped_model_is_checked_against_the_table",
     ),
