@@ -32,7 +32,7 @@ from bgcam.realtime.picture.wrap import REACH_SHARE, light_wrap
 Picture = NDArray[np.uint8]
 
 # About the side of the tiles that are blended or left alone; a whole number of the colour grid's cells.
-TILE_PX = 48
+TILE_PX = 32
 # Beyond so many sigmas from the edge, the background's light is gone.
 REACH_SIGMAS = 2.5
 # The share by which the new light's gains follow a change, each frame.
