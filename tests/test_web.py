@@ -377,6 +377,19 @@ def test_a_slow_watcher_never_slows_write(sink, page):
     slow.close()
 
 
+def test_few_frames_wait_for_a_slow_watcher(sink, page):
+    """What lies in its connection would be seen after the panic button was pressed."""
+    noise = np.random.default_rng(0).integers(0, 256, (180, 320, 3), np.uint8)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        slow.connect(("127.0.0.1", page.port))
+        slow.sendall(f"GET {page.path}stream HTTP/1.1\r\nHost: {page.host}\r\n\r\n".encode())
+        for number in range(80):
+            sink.write(ComposedFrame(number, noise, number / 25, 0.0))
+            time.sleep(0.005)
+        assert 2 <= sink.encoded <= 20
+
+
 def test_one_too_many_watchers_is_refused_and_places_come_back(sink, page):
     watchers = [Watcher(page) for _ in range(MAX_WATCHERS)]
     assert {watcher.status for watcher in watchers} == {b"200"}

@@ -22,6 +22,8 @@ MAX_WATCHERS = 8
 MAX_CONNECTIONS = 64
 MAX_REQUEST_BYTES = 16 * 1024
 REQUEST_S = 5.0  # for a whole request to arrive
+# What waits for a watcher that is slow is old when it comes: after the panic button too.
+_SEND_BYTES = 128 * 1024
 _SEND_S = 10.0  # for a watcher to take one frame
 _BOUNDARY = "bgcam-frame"
 _POLICY = (
@@ -77,6 +79,7 @@ class WebServer(ThreadingHTTPServer):
             self._since_s[client] = None
 
     def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)  # those it accepts have it from it
         socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the DNS for our name, which can take seconds
 
     def service_actions(self) -> None:
