@@ -32,7 +32,7 @@ _AVFOUNDATION, _MSMF = 1200, 1400
 class Device:
     """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
     says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None. bus: where it
-    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or ""."""
+    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or "". locked: this user may not open it."""
 
     path: str
     name: str
@@ -40,6 +40,7 @@ class Device:
     driver: str
     by_id: str | None = None
     bus: str = ""
+    locked: bool = False
 
     def __str__(self) -> str:
         return f"{self.path} ({self.name})"
@@ -93,13 +94,13 @@ def opened(path: str) -> Iterator[int]:
 def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
     """Devices that give pictures, by number. Virtual cameras are left out: one of them may be our own output.
 
-    A camera that this user may not open is listed too, with driver "": opening it then says what to do.
+    A camera that this user may not open is listed too, as locked: opening it then says what to do.
     """
     if sys.platform != "linux":
         return list_foreign_cameras()
 
     def keep(found: Capability) -> bool:
-        return not found.driver or (bool(found.bits & _CAPTURE) and found.driver != LOOPBACK_DRIVER)
+        return bool(found.bits & _CAPTURE) and found.driver != LOOPBACK_DRIVER
 
     return _list(keep, sysfs=sysfs, dev=dev, querycap=querycap)
 
@@ -107,7 +108,7 @@ def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap =
 def list_virtual_cameras(
     *, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability
 ) -> list[Device]:
-    """Devices of the v4l2loopback module, by number, whoever writes to them now."""
+    """Devices of the v4l2loopback module, by number, whoever writes to them now; locked ones too."""
     # With exclusive_caps the output bit vanishes while a writer streams, so the driver's name decides.
     return _list(lambda found: found.driver == LOOPBACK_DRIVER, sysfs=sysfs, dev=dev, querycap=querycap)
 
@@ -160,22 +161,26 @@ def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, queryca
         number = node.name.removeprefix("video")
         if not number.isdigit():
             continue
-        path = str(dev / node.name)
-        capability = _capability(node, path, querycap)
-        if capability is not None and keep(capability):
+        path, locked = str(dev / node.name), False
+        try:
+            capability = querycap(path)
+        except PermissionError:
+            capability, locked = _by_sysfs(node), True
+        except OSError:
+            continue
+        if keep(capability):
             link = by_id.get(os.path.realpath(path))
-            found.append(Device(path, capability.card, int(number), capability.driver, link, capability.bus))
+            name = capability.card or path
+            found.append(Device(path, name, int(number), capability.driver, link, capability.bus, locked))
     return sorted(found, key=lambda device: device.index)
 
 
-def _capability(node: Path, path: str, querycap: QueryCap) -> Capability | None:
-    try:
-        return querycap(path)
-    except PermissionError:
-        # sysfs still tells the name; a camera's first node (index 0) is the one with pictures
-        return Capability("", _read(node / "name") or path, 0) if _read(node / "index") in ("", "0") else None
-    except OSError:
-        return None
+def _by_sysfs(node: Path) -> Capability:
+    """What is known of a device that may not be opened: its name, and which of them are v4l2loopback's."""
+    if (node / "max_openers").exists():  # that driver alone has it
+        return Capability(LOOPBACK_DRIVER, _read(node / "name"), 0)
+    # a camera's first node (index 0) is the one with pictures
+    return Capability("", _read(node / "name"), _CAPTURE if _read(node / "index") in ("", "0") else 0)
 
 
 def _by_id(dev: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
@@ -53,7 +52,7 @@ def lines(
     The modes of a virtual camera are whatever is written to it, so they are left out.
     """
     told = [f"  {device.name}  {device.path}" + (f"  {device.by_id}" if device.by_id else "")]
-    if sys.platform == "linux" and not device.driver:
+    if device.locked:
         return [*told, "you may not use it: run `sudo usermod -aG video $USER`, log out and in"]
     if device.driver != devices.LOOPBACK_DRIVER:
         best = ", ".join(map(str, islice(best_modes(modes(device)), _SHOWN)))

@@ -279,7 +279,7 @@ def _are_pictures(input: str | None) -> bool:
 def _default_outputs() -> list[str]:
     from bgcam.realtime.devices import list_virtual_cameras
 
-    if list_virtual_cameras():
+    if not all(device.locked for device in list_virtual_cameras()):
         return ["virtual"]
     print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
     return ["web"]

@@ -27,11 +27,11 @@ NODES = {
 
 @pytest.fixture
 def machine(tmp_path):
-    """Arguments for the list functions: a machine with NODES, one of which has gone away and one is forbidden."""
+    """Arguments for the list functions: a machine with NODES, one that has gone away, and three that are forbidden."""
     sysfs, dev = tmp_path / "sys", tmp_path / "dev"
     (dev / "v4l" / "by-id").mkdir(parents=True)
     sysfs.mkdir()
-    for index in [*NODES, 7, 8, 9]:
+    for index in [*NODES, 7, 8, 9, 12]:
         (sysfs / f"video{index}").mkdir()
         (dev / f"video{index}").touch()
     (sysfs / "v4l-subdev0").mkdir()
@@ -39,13 +39,16 @@ def machine(tmp_path):
     (sysfs / "video8" / "index").write_text("0\n")
     (sysfs / "video9" / "name").write_text("Locked Camera\n")
     (sysfs / "video9" / "index").write_text("1\n")
+    (sysfs / "video12" / "name").write_text("Locked Loopback\n")
+    (sysfs / "video12" / "index").write_text("0\n")
+    (sysfs / "video12" / "max_openers").write_text("10\n")
     (dev / "v4l" / "by-id" / "usb-046d_C920_ABC-video-index0").symlink_to("../../video2")
 
     def querycap(path):
         index = int(path.rpartition("video")[2])
         if index == 7:
             raise OSError(19, "No such device")
-        if index in (8, 9):
+        if index in (8, 9, 12):
             raise PermissionError(13, "Permission denied")
         return NODES[index]
 
@@ -64,14 +67,16 @@ def test_cameras_are_what_captures_and_is_no_loopback(machine):
     link = str(dev / "v4l" / "by-id" / "usb-046d_C920_ABC-video-index0")
     assert found[1] == Device(str(dev / "video2"), "HD Pro Webcam C920", 2, "uvcvideo", link, "usb-0000:00:14.0-2")
     assert found[0].by_id is None
-    assert found[3].driver == ""
+    assert [device.locked for device in found] == [False, False, False, True]
 
 
 def test_virtual_cameras_are_the_loopbacks_whether_written_to_or_not(machine):
     assert [(device.index, device.name) for device in list_virtual_cameras(**machine)] == [
         (10, "bgcam"),
         (11, "OBS Virtual Camera"),
+        (12, "Locked Loopback"),
     ]
+    assert [device.locked for device in list_virtual_cameras(**machine)] == [False, False, True]
 
 
 def test_no_devices_at_all(tmp_path):

@@ -11,7 +11,7 @@ from bgcam.realtime.v4l2 import Mode
 
 C920 = Device("/dev/video0", "HD Pro Webcam C920", 0, "uvcvideo", "/dev/v4l/by-id/usb-C920_A1-video-index0", "usb-1")
 TWIN = Device("/dev/video2", "HD Pro Webcam C920", 2, "uvcvideo", None, "usb-2")
-LOCKED = Device("/dev/video4", "Locked", 4, "")
+LOCKED = Device("/dev/video4", "Locked", 4, "", locked=True)
 BGCAM = Device("/dev/video10", "bgcam", 10, LOOPBACK_DRIVER)
 
 MODES = [

@@ -12,6 +12,7 @@ PICTURE_TIMEOUT_S = 30
 # A cap or a closed shutter still gives some noise.
 DARK_BELOW = 24
 SLOW_BELOW = 0.8
+FORMATS_TOLD = 3
 
 
 def check_camera(machine: Machine) -> Finding | None:
@@ -29,8 +30,8 @@ def check_camera(machine: Machine) -> Finding | None:
 
 
 def check_permission(machine: Machine) -> Finding | None:
-    """The camera, and all other devices of its kind: a virtual camera that may not be opened looks like a camera."""
-    locked = [device for device in machine.cameras if not device.driver]
+    """The camera, and all other devices that bgcam could take."""
+    locked = [device for device in (*machine.cameras, *machine.virtual_cameras) if device.locked]
     if not locked:
         return Finding("permission", OK, "this user may use it") if _camera(machine) else None
     verdict = PROBLEM if _camera(machine) in locked else WARNING
@@ -73,7 +74,9 @@ def check_format(machine: Machine) -> Finding | None:
     if "MJPG" in formats:
         largest = max((mode for mode in modes if mode.fourcc == "MJPG"), key=lambda mode: mode.size_wh)
         return Finding("format", OK, f"MJPG, up to {largest.size_wh[0]}x{largest.size_wh[1]}")
-    raw = ", ".join(formats)
+    raw = ", ".join(list(formats)[:FORMATS_TOLD]) + (
+        f" and {more} more" if (more := len(formats) - FORMATS_TOLD) > 0 else ""
+    )
     return Finding("format", WARNING, f"no MJPG, only {raw}: HD may come slowly", advice="if so: bgcam --size 640x480")
 
 
@@ -121,4 +124,4 @@ def _camera(machine: Machine) -> Device | None:
 def _usable(machine: Machine) -> Device | None:
     """The camera, where it may be opened."""
     camera = _camera(machine)
-    return camera if camera and camera.driver else None
+    return camera if camera and not camera.locked else None

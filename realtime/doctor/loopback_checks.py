@@ -16,7 +16,7 @@ def check_there(machine: Machine) -> Finding | None:
         return Finding("virtual camera", OK, str(machine.virtual_camera))
     if not machine.module_is_loaded:
         return None
-    if any(not device.driver for device in machine.cameras):
+    if machine.virtual_cameras:
         return Finding("virtual camera", WARNING, "none that this user may open", advice="see permission above")
     return Finding("virtual camera", WARNING, f"none, though {MODULE} is loaded", machine.install_camera)
 
@@ -71,7 +71,7 @@ def check_writer(machine: Machine) -> Finding | None:
         shape = f", {machine.system.held_format(device.path)}"
     except OSError:
         shape = ""
-    taken = all(_is_written_to(machine, other.path) for other in machine.virtual_cameras)
+    taken = all(_is_written_to(machine, other.path) for other in machine.virtual_cameras if not other.locked)
     verdict = PROBLEM if taken else WARNING
     if holders.found:
         return Finding("written to", verdict, f"by {holders}{shape}", advice="close it")

@@ -68,7 +68,7 @@ class Machine:
 
     @cached_property
     def virtual_cameras(self) -> list[Device]:
-        """As `bgcam` lists them; the one that it takes is the first."""
+        """As `bgcam` lists them; the one that it takes is the first that is not locked."""
         found = list_virtual_cameras(**self._lists) if self.is_linux else []
         return sorted(found, key=lambda device: LABEL not in device.name.casefold())
 
@@ -82,7 +82,7 @@ class Machine:
     @property
     def virtual_camera(self) -> Device | None:
         """The virtual camera that `bgcam` takes."""
-        return self.virtual_cameras[0] if self.virtual_cameras else None
+        return next((device for device in self.virtual_cameras if not device.locked), None)
 
     @property
     def module_is_loaded(self) -> bool:

@@ -52,7 +52,9 @@ def check_backends(machine: Machine) -> list[Finding]:
 def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:
     if "error" in told:
         what, _, cure = str(told["error"]).partition("; run: ")
-        return Finding(name, WARNING, what, cure)
+        # A command that mends it comes with the error; of one that hangs or crashes nothing is known.
+        advice = "" if cure else "choose another with --backend; if there is none, restart, and report this"
+        return Finding(name, WARNING, what, cure, advice)
     matte_ms: float = told["matte_ms"]
     found = f"{told['description']}: {matte_ms:.1f} ms a matte"
     if told["error_mean"] > WRONG_ABOVE:

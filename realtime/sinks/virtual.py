@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backoff import Backoff
-from bgcam.realtime.devices import Device, find_device, list_cameras, list_virtual_cameras
+from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
 from bgcam.realtime.frames import ComposedFrame, PackedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.viewers import Viewers
 
-HOW_TO_GET_ONE = (
-    "run `sudo modprobe v4l2loopback exclusive_caps=1 card_label=bgcam` "
-    "(on Debian and Ubuntu first `sudo apt install v4l2loopback-dkms`)"
-)
+HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that make one"
 HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, log out and in"
 _LABEL = "bgcam"
 
@@ -171,17 +168,13 @@ def _candidates(argument: str, list_devices: Lister) -> Sequence[Device | None]:
         return [Device(argument, argument, -1, "") if argument else None]
     devices = list_devices()
     if not devices:
-        # Of a device that may not be opened, nobody knows whether it is a virtual camera.
-        locked = ", ".join(str(camera) for camera in list_cameras() if not camera.driver)
-        if locked:
-            raise SinkError(f"no virtual camera that you may use; you may not open {locked}; {HOW_TO_BE_ALLOWED}")
         raise SinkError(f"no virtual camera found; {HOW_TO_GET_ONE}")
     if argument:
         try:
             return [find_device(devices, argument)]
         except SourceError as error:
             raise SinkError(f"virtual camera: {error}") from None
-    return sorted(devices, key=lambda device: _LABEL not in device.name.casefold())
+    return sorted(devices, key=lambda device: (device.locked, _LABEL not in device.name.casefold()))
 
 
 def _reason(error: Exception) -> str:
