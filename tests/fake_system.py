@@ -11,10 +11,14 @@ from typing import Any
 
 from bgcam.realtime.devices import LOOPBACK_DRIVER, Capability
 from bgcam.realtime.doctor import controls
+from bgcam.realtime.doctor.checks import Check
+from bgcam.realtime.doctor.finding import OK, Finding
+from bgcam.realtime.doctor.machine import Machine
 from bgcam.realtime.doctor.system import NOT_THERE, Ran, System
 from bgcam.realtime.v4l2 import HeldFormat, Mode
 
 CAPTURE, OUTPUT = 0x1, 0x2
+ALONE = PermissionError(13, "Permission denied")
 HD = Mode("MJPG", (1280, 720), 30.0)
 GOOD_PICTURE = {"size_wh": [1280, 720], "fps": 30.0, "seen_fps": 29.8, "brightest": 240}
 GOOD_MATTE = {"description": "OpenVINO CPU, int8", "matte_ms": 8.0, "error_mean": 0.02}
@@ -150,3 +154,28 @@ class FakeSystem(System):
 
     def port_is_free(self, port: int) -> bool:
         return self.free_port
+
+
+def mint(root: Path) -> FakeSystem:
+    """A machine with a kind of Debian on it, no devices, and OpenVINO."""
+    system = FakeSystem(root)
+    system.write("/etc/os-release", 'ID=linuxmint\nID_LIKE="ubuntu debian"\n')
+    system.kernel()
+    system.networks("openvino")
+    return system
+
+
+def one(check: Check, system: FakeSystem, **options: Any) -> Finding:
+    """What the check finds, which must be one line."""
+    found = check(Machine(system, **options))
+    assert isinstance(found, Finding)
+    return found
+
+
+def judged(found: Finding, verdict: str, *, says: str, command: str) -> None:
+    """Hold a finding against what is expected of it. says, command: a part of each; "" for no command at all."""
+    assert found.verdict == verdict
+    assert says in found.found
+    assert command in found.command
+    assert bool(found.command) == bool(command)
+    assert found.verdict == OK or found.command or found.advice, "a fault without a word on what to do"

@@ -234,20 +234,13 @@ def test_systemd_takes_the_unit(tmp_path: Path, namespaces: str) -> None:
     assert unit.read_text().startswith(MARK)
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
-    ran = subprocess.run(
-        ["systemd-analyze", "--user", "verify", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
-    )
+
+    def verified() -> subprocess.CompletedProcess[str]:
+        command = ["systemd-analyze", "--user", "verify", str(unit)]
+        environment = os.environ | {"XDG_RUNTIME_DIR": str(runtime)}
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+
+    ran = verified()
     assert (ran.returncode, ran.stderr) == (0, "")
     unit.write_text(unit.read_text().replace("Restart=", "Rstart="))
-    ran = subprocess.run(
-        ["systemd-analyze", "--user", "verify", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
-    )
-    assert "Rstart" in ran.stderr, "the check sees what systemd does not know"
+    assert "Rstart" in verified().stderr, "the check sees what systemd does not know"
