@@ -28,7 +28,7 @@ SITE = Path(sysconfig.get_path("purelib"))
 STDLIB = Path(sysconfig.get_path("stdlib"))
 # Of some 2 GB of packages, those that a run and its tests import.
 PACKAGES = (
-    *("numpy", "numpy.libs", "cv2", "opencv_python_headless.libs", "av", "av.libs", "openvino", "pyvirtualcam"),
+    *("numpy", "numpy.libs", "cv2", "opencv_python_headless.libs", "av", "av.libs", "openvino"),
     *("platformdirs", "rich", "pygments", "markdown_it", "mdurl", "onnx", "google", "ml_dtypes", "packaging"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "*.py", "__editable__*.pth", "*.dist-info"),
 )
@@ -139,7 +139,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLO
 cd {shlex.quote(str(ROOT))}
 read up _ </proc/uptime
 echo "a kernel is up after $up s: $(uname -sr)"
-exec {shlex.quote(sys.executable)} -m pytest -p no:cacheprovider -vv --tb=short tests/e2e {shlex.join(arguments)}
+exec {shlex.quote(sys.executable)} -m pytest -p no:cacheprovider -vv -rs --tb=short tests/e2e {shlex.join(arguments)}
 """
 
 

@@ -8,39 +8,31 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
-import av
 import cv2
 import numpy as np
 import openvino  # noqa: F401  forked processes then have it
 import pytest
 from numpy.typing import NDArray
+from programs import PATIENCE_S, Program
 
 import bgcam.realtime.run_command
 from bgcam.realtime.cli import main
 from bgcam.realtime.devices import list_cameras, list_virtual_cameras, query_capability
-from bgcam.realtime.v4l2 import HeldFormat, set_output_format, set_output_rate, start_output
 
 IN_KERNEL = os.environ.get("BGCAM_E2E") == "kernel"
-# Emulation is some 20 to 50 times slower than the machine, which may be busy too.
-PATIENCE_S = 90.0
 SKY_BGR, BEACH_BGR = (230, 120, 40), (60, 170, 210)
 PERSON_GREY, ROOM_GREY = 235, 20
 NOBODY = 65534
 CAPTURE, OUTPUT = 0x1, 0x2  # V4L2_CAP_VIDEO_*
 WEBCAM_LABEL = "Test Webcam"
 WEBCAM_WH = (320, 240)
-WEBCAM_FPS = 8
 LOOPBACK = ("devices=2", "video_nr=10,11", "exclusive_caps=1,1", f"card_label={WEBCAM_LABEL},bgcam")
 NEWER_DRIVER = os.environ.get("BGCAM_E2E_NEWER_DRIVER", "")
 
@@ -48,9 +40,9 @@ cv2.setNumThreads(0)  # a process with threads cannot be forked safely
 os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = "5"
 
 
-def miss(what: str) -> NoReturn:
-    """Skip for what is not there, or fail where nothing may be missing."""
-    if os.environ.get("BGCAM_REQUIRE_E2E") == "1":
+def miss(what: str, *, may_be: bool = True) -> NoReturn:
+    """Skip for what is not there, or fail where nothing may be missing. may_be: whether the kernel may lack it."""
+    if os.environ.get("BGCAM_REQUIRE_E2E") == "1" or (IN_KERNEL and not may_be):
         pytest.fail(what)
     pytest.skip(what)
 
@@ -78,11 +70,25 @@ def load_loopback(*parameters: str, file: str = "") -> None:
     _load("v4l2loopback", *(parameters or LOOPBACK), file=file)
 
 
+def load_newer_loopback() -> None:
+    """The loopbacks of LOOPBACK by the driver that `newer_driver` built, or skip."""
+    load_loopback(file=NEWER_DRIVER or miss("no newer v4l2loopback could be built; what is above says why"))
+
+
+def driver_version() -> tuple[int, ...]:
+    """Of the v4l2loopback that is loaded, which tells it since 0.13."""
+    version = Path("/sys/module/v4l2loopback/version")
+    return tuple(map(int, version.read_text().split("."))) if version.exists() else (0, 12)
+
+
 def _load(module: str, *parameters: str, file: str = "") -> None:
     unload(module)
     if file:
         subprocess.run(["modprobe", "videodev"], check=True)
-    subprocess.run([*(["insmod", file] if file else ["modprobe", module]), *parameters], check=True)
+        quoted = ['{}="{}"'.format(*parameter.split("=", 1)) for parameter in parameters]  # modprobe does that itself
+        subprocess.run(["insmod", file, *quoted], check=True)
+    else:
+        subprocess.run(["modprobe", module, *parameters], check=True)
 
 
 def unload(module: str) -> None:
@@ -108,98 +114,20 @@ def wait_until(true: Callable[[], object], what: str, *, patience_s: float = PAT
 def camera() -> str:
     found = list_cameras()
     if not found:
-        miss("no webcam here")
+        miss("no webcam here", may_be=False)
     return found[0].path
 
 
 def virtual_camera(label: str) -> str:
     found = [device.path for device in list_virtual_cameras() if device.name == label]
     if not found:
-        miss(f"no v4l2loopback device labelled {label!r} here (bgcam install-camera)")
+        miss(f"no v4l2loopback device labelled {label!r} here (bgcam install-camera)", may_be=False)
     return found[0]
 
 
 def is_written(path: str) -> bool:
     """Whether somebody writes to this loopback device: with exclusive_caps, viewers may then open it."""
     return query_capability(path).bits & (CAPTURE | OUTPUT) == CAPTURE
-
-
-class Program:
-    """`work` in a process of its own, called `name`; what it prints goes to `log`. It gives the exit code."""
-
-    def __init__(self, work: Callable[[], int], *, name: str, log: Path, uid: int = 0):
-        self._log = log
-        self._code: int | None = None
-        log.touch()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self.pid = os.fork()
-        if not self.pid:
-            _live(work, name=name, log=log, uid=uid)
-
-    @property
-    def text(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    @property
-    def code(self) -> int | None:
-        """The exit code, minus the number of the signal that killed it, None while it runs."""
-        if self._code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self._code = os.waitstatus_to_exitcode(status)
-        return self._code
-
-    def says(self, text: str, *, patience_s: float = PATIENCE_S) -> None:
-        """Wait until it has printed this. Raises AssertionError when it ends before."""
-        end_s = time.monotonic() + patience_s
-        while text not in self.text:
-            assert self.code is None, f"ended with code {self._code} before it said {text!r}:\n{self.text}"
-            assert time.monotonic() < end_s, f"did not say {text!r} in {patience_s:g} s:\n{self.text}"
-            time.sleep(0.05)
-
-    def ends(self, *, patience_s: float = PATIENCE_S) -> int:
-        """Wait for its exit code."""
-        end_s = time.monotonic() + patience_s
-        while self.code is None:
-            assert time.monotonic() < end_s, f"did not end in {patience_s:g} s:\n{self.text}"
-            time.sleep(0.05)
-        assert self._code is not None
-        return self._code
-
-    def stop(self) -> int:
-        """SIGTERM, and its exit code."""
-        os.kill(self.pid, signal.SIGTERM)
-        return self.ends()
-
-    def kill(self) -> None:
-        if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.ends()
-
-
-def _live(work: Callable[[], int], *, name: str, log: Path, uid: int) -> None:
-    """What the forked process does, to its end."""
-    code = 70
-    try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 1)
-        os.dup2(1, 2)
-        os.closerange(3, 4096)  # the tests' own devices: they would stay in use
-        for number, stream in enumerate(("stdin", "stdout", "stderr")):
-            setattr(sys, stream, os.fdopen(number, "w" if number else "r", buffering=1))
-        Path("/proc/self/comm").write_text(name)
-        if uid:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-        code = work()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def start_bgcam(arguments: list[str], *, log: Path, uid: int = 0) -> Program:
@@ -279,42 +207,6 @@ def shows_person(bgr: NDArray[np.uint8]) -> bool:
     middle = bgr[height * 3 // 8 : height * 5 // 8, width * 7 // 16 : width * 9 // 16]
     corners = near(bgr[:20, :40], SKY_BGR) and near(bgr[-20:, :40], BEACH_BGR) and near(bgr[:20, -40:], SKY_BGR)
     return corners and near(middle, (PERSON_GREY,) * 3)
-
-
-def write_clip(path: Path, *, frames: int = 24, fps: int = 12) -> Path:
-    """An MJPEG file of `person_bgr`, the person moving to and fro by some pixels."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=fps, options={"qscale": "2"})
-        stream.width, stream.height = WEBCAM_WH
-        stream.pix_fmt = "yuvj420p"
-        for number in range(frames):
-            left = 100 + min(number, frames - number)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(person_bgr(left=left), format="bgr24")))
-        container.mux(stream.encode(None))
-    return path
-
-
-def feed_webcam(path: str, *, fourcc: str = "YUYV", moves: bool = False) -> int:
-    """A webcam of pictures of a person, `WEBCAM_FPS` a second, until it is killed. fourcc: "YUYV" or "MJPG"."""
-    width, height = WEBCAM_WH
-    pictures = [_encoded(person_bgr(left=left), fourcc) for left in (range(90, 122, 4) if moves else (100,))]
-    device = os.open(path, os.O_RDWR)
-    line_bytes, most_bytes = (width * 2, width * height * 2) if fourcc == "YUYV" else (0, max(map(len, pictures)))
-    set_output_format(device, HeldFormat(WEBCAM_WH, fourcc), picture_bytes=most_bytes, line_bytes=line_bytes)
-    set_output_rate(device, WEBCAM_FPS)
-    start_output(device)  # who only writes leaves 0.12 shut for the next writer
-    for number in count():
-        os.write(device, pictures[number % len(pictures)])
-        time.sleep(1 / WEBCAM_FPS)
-    return 1
-
-
-def _encoded(bgr: NDArray[np.uint8], fourcc: str) -> bytes:
-    if fourcc == "MJPG":
-        return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
-    yuyv = np.full((*bgr.shape[:2], 2), 128, np.uint8)
-    yuyv[..., 0] = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)[: bgr.shape[0]]
-    return yuyv.tobytes()
 
 
 def read_raw(path: str, size: int) -> bytes:

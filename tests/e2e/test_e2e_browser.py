@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import lab
 import numpy as np
-from lab import Program
 from numpy.typing import NDArray
+from programs import Program
+from writers import feed_webcam
 
 from bgcam.realtime.holders import find_holders
 
@@ -134,7 +135,7 @@ def test_chromium_lists_bgcam_and_shows_its_moving_pictures(
     bgcam: Start, program: Start, output: str, beach: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
-    program(lambda: lab.feed_webcam(webcam, moves=True), "webcam")
+    program(lambda: feed_webcam(webcam, moves=True), "webcam")
     lab.wait_until(lambda: lab.is_written(webcam), "the webcam's first picture")
     matte = ("--background", beach, "--model", tiny_model, "--threads", 1)
     run = bgcam("--camera", lab.WEBCAM_LABEL, "--output", f"virtual:{output}", "--on-demand", *matte)

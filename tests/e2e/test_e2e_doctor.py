@@ -9,25 +9,27 @@ from pathlib import Path
 
 import lab
 import pytest
-from lab import Program
+from programs import Program
 
 from bgcam.realtime.cli import main
 from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING
+from bgcam.realtime.doctor.checks import CHECKS
+from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.doctor.machine import Machine
 from bgcam.realtime.doctor.system import System
 
 Start = Callable[..., Program]
-LOOPBACK_CHECKS = (
-    module_checks.check_installed,
-    module_checks.check_loaded,
-    module_checks.check_version,
-    loopback_checks.check_there,
-    loopback_checks.check_exclusive_caps,
-    loopback_checks.check_label,
-    loopback_checks.check_number,
-    loopback_checks.check_writer,
-)
+# Of "virtual camera", those that apply where the driver is loaded.
+OF_A_LOOPBACK = {
+    "v4l2loopback",
+    "loaded",
+    "version",
+    "virtual camera",
+    "exclusive_caps",
+    "name",
+    "number",
+    "written to",
+}
 
 
 def machine() -> Machine:
@@ -60,10 +62,9 @@ def test_doctor_finds_the_devices_fine(program: Start, camera: str, output: str,
 
 
 def test_a_loopback_as_it_should_be_is_fine(output: str) -> None:
-    for check in LOOPBACK_CHECKS:
-        finding = check(machine())
-        assert finding is not None, check.__name__
-        assert finding.verdict == OK, finding
+    findings = [check(machine()) for check in CHECKS["virtual camera"]]
+    told = {finding.what: finding.verdict for finding in findings if isinstance(finding, Finding)}
+    assert told == dict.fromkeys(OF_A_LOOPBACK, OK), findings
 
 
 def test_wrong_parameters_are_found(loopback: Callable[..., None]) -> None:
@@ -147,6 +148,25 @@ def test_a_user_who_may_not_use_the_devices_is_told(program: Start, camera: str)
     assert camera in run.text
     assert PROBLEM in run.text
     assert "usermod -aG video" in run.text
+
+
+def test_a_virtual_camera_that_may_not_be_used_is_no_webcam(program: Start, camera: str, output: str) -> None:
+    lab.need_kernel()
+    os.chmod(camera, 0o666)
+    os.chmod(output, 0o660)
+
+    def look() -> int:
+        os.setgroups([])
+        os.setgid(lab.NOBODY)
+        os.setuid(lab.NOBODY)
+        found = machine()
+        locked = {device.path for device in found.virtual_cameras if device.locked}
+        print(camera_checks.check_permission(found), loopback_checks.check_there(found))
+        return 0 if output in locked and [device.path for device in found.cameras] == [camera] else 1
+
+    run = program(look, "doctor")
+    assert run.ends() == 0, run.text
+    assert f"this user may not open {output}" in run.text or f", {output}" in run.text
 
 
 def test_no_camera_is_found(loopback: Callable[..., None]) -> None:

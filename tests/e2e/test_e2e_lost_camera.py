@@ -11,7 +11,8 @@ from pathlib import Path
 import lab
 import numpy as np
 import pytest
-from lab import Program
+from programs import Program
+from writers import feed_webcam
 
 from bgcam.realtime.holders import find_holders
 
@@ -84,14 +85,14 @@ def test_a_webcam_whose_pictures_stop_shows_the_background_until_they_come_again
     bgcam: Start, program: Start, output: str, beach: Path, tiny_model: Path
 ) -> None:
     webcam = lab.virtual_camera(lab.WEBCAM_LABEL)
-    feed = program(lambda: lab.feed_webcam(webcam), "webcam")
+    feed = program(lambda: feed_webcam(webcam), "webcam")
     lab.wait_until(lambda: lab.is_written(webcam), "the webcam's first picture")
     run = bgcam("--camera", lab.WEBCAM_LABEL, "--background", beach, "--model", tiny_model, "--threads", 1)
     with lab.viewing(output) as viewer:
         viewer.reads_until(lab.shows_person, "the person on the beach")
         feed.kill()
         viewer.reads_until(lab.is_card, "the background alone")
-        program(lambda: lab.feed_webcam(webcam), "webcam")
+        program(lambda: feed_webcam(webcam), "webcam")
         viewer.reads_until(lab.shows_person, "the person on the beach again")
     assert run.stop() == 0
 
