@@ -74,9 +74,8 @@ def check_format(machine: Machine) -> Finding | None:
     if "MJPG" in formats:
         largest = max((mode for mode in modes if mode.fourcc == "MJPG"), key=lambda mode: mode.size_wh)
         return Finding("format", OK, f"MJPG, up to {largest.size_wh[0]}x{largest.size_wh[1]}")
-    raw = ", ".join(list(formats)[:FORMATS_TOLD]) + (
-        f" and {more} more" if (more := len(formats) - FORMATS_TOLD) > 0 else ""
-    )
+    more = len(formats) - FORMATS_TOLD
+    raw = ", ".join(list(formats)[:FORMATS_TOLD]) + (f" and {more} more" if more > 0 else "")
     return Finding("format", WARNING, f"no MJPG, only {raw}: HD may come slowly", advice="if so: bgcam --size 640x480")
 
 
