@@ -11,7 +11,7 @@ import pytest
 from fake_system import GOOD_MATTE, FakeSystem, judged, mint, one
 from platformdirs import user_cache_path
 
-from bgcam.realtime import models
+from bgcam.realtime import models, native
 from bgcam.realtime.doctor import model_checks
 from bgcam.realtime.doctor.checks import CHECKS, Check
 from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
@@ -50,6 +50,16 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize(("library", "verdict", "says"), [(object(), OK, "compiled"), (None, WARNING, "by OpenCV")])
+def test_code_that_was_not_compiled(
+    system: FakeSystem, library: object, verdict: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "LIBRARY", library)
+    found = one(model_checks.check_compiled, system)
+    judged(found, verdict, says=says, command="")
+    assert ("gcc" in found.advice) == (library is None)
+
+
 @pytest.mark.parametrize(("check", "bring_about", "verdict", "says", "command"), VERDICTS)
 def test_verdict(
     system: FakeSystem, check: Check, bring_about: Callable[[FakeSystem], Any], verdict: str, says: str, command: str
@@ -59,7 +69,7 @@ def test_verdict(
 
 
 def test_every_check_has_a_verdict_here() -> None:
-    assert {check for check, *_ in VERDICTS} == set(CHECKS["network"]) - {model_checks.check_backends}
+    assert {check for check, *_ in VERDICTS} == set(CHECKS["network"]) - {model_checks.check_backends, model_checks.check_compiled}
 
 
 def backends(system: FakeSystem, **options: Any) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "network": (
         model_checks.check_model,
         model_checks.check_backends,
+        model_checks.check_compiled,
         model_checks.check_cache,
     ),
 }

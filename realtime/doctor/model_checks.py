@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
+from bgcam.realtime import native
 from bgcam.realtime.backends import CARD_MODULES, auto_order
 from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.doctor.machine import Machine
@@ -67,6 +68,14 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken
     if name in CARD_MODULES and slower:
         return Finding(name, WARNING, f"{found}, slower than the processor by {slower[0]}", advice="see nvidia-smi")
     return Finding(name, OK, found)
+
+
+def check_compiled(machine: Machine) -> Finding:
+    """Whether the picture's slow functions are machine code."""
+    if native.LIBRARY is not None:
+        return Finding("picture", OK, "drawn by compiled code")
+    advice = "install a C compiler (Debian: sudo apt install gcc libc6-dev), then bgcam again"
+    return Finding("picture", WARNING, "drawn by OpenCV, at three times the processor time", advice=advice)
 
 
 def check_cache(machine: Machine) -> Finding:
