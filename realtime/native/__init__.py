@@ -23,7 +23,7 @@ DONE, CUT, NO_MEMORY = range(3)
 
 
 class Grid(ctypes.Structure):
-    """As in lay.c: cells, and how many of them one pixel is."""
+    """As in walk.h: cells, and how many of them one pixel is."""
 
     _fields_ = (
         ("cells", ctypes.c_void_p),
@@ -100,14 +100,7 @@ def lay(
     if seen is frame:
         pictures[1] = pictures[0]
     cells = [None if one is None else _whole(one, np.float32) for one, _, _ in grids]
-    table = (Grid * len(grids))(
-        *(
-            Grid(None, 0, 0, 0, 0, 0)
-            if one is None
-            else Grid(one.ctypes.data, one.shape[1], one.shape[0], one.shape[2] if one.ndim == 3 else 1, step_x, step_y)
-            for one, (_, step_x, step_y) in zip(cells, grids, strict=True)
-        )
-    )
+    table = (Grid * len(grids))(*(_grid(one, *steps) for one, (_, *steps) in zip(cells, grids, strict=True)))
     along = None if direction is None else _whole(direction, np.float32)
     _call("bgcam_lay", out, *pictures, out.shape[1], corners, len(corners), table, along)
 
@@ -118,6 +111,13 @@ def planes(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -
     out = np.empty((1, 3, height, width), np.float32)
     _call("bgcam_planes", _whole(bgr, np.uint8), out, height * width, order, scale, shift)
     return out
+
+
+def _grid(cells: Float | None, step_x: float, step_y: float) -> Grid:
+    if cells is None:
+        return Grid(None, 0, 0, 0, 0, 0)
+    channels = cells.shape[2] if cells.ndim == 3 else 1
+    return Grid(cells.ctypes.data, cells.shape[1], cells.shape[0], channels, step_x, step_y)
 
 
 def _whole(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:

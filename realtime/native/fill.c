@@ -112,7 +112,7 @@ static int fill_planes(float *known, int width, int height, int levels, float se
     return failed;
 }
 
-/* colours, out: (height, width, 3); weight: (height, width). Gives DONE, or NO_MEMORY where there was no memory. */
+/* colours, out: (height, width, 3); weight: (height, width). Gives DONE, or NO_MEMORY where there was none. */
 EXPORT int bgcam_fill(const float *colours, const float *weight, float *out, int32_t width, int32_t height,
                       int32_t levels, float seen, float tiny) {
     const size_t cells = (size_t)width * height;

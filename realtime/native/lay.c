@@ -1,84 +1,7 @@
 /* The picture's last stage in one pass over the tiles that hold an edge: lines laid over luma (picture/guided.py), the
-   person's own colours (foreground.py), spill (spill.py), light (wrap.py), and the blend (blend.py).
+   person's own colours (foreground.py), spill (spill.py), light (wrap.py), and the blend (blend.py). */
 
-   What lies on a grid is widened to the tile's columns once a grid row; a pixel then takes no more than one step between
-   two such rows, which lie as the frame's own rows do. Every row that is worked on lies in memory of its own, and is as
-   long as whole vectors: a compiler makes vectors of all of it then, without a rest of single pixels. */
-
-#include "rows.h"
-
-/* A grid of `channels` floats a cell. Pixel x lies at (x + 0.5) * step_x - 0.5 of its columns, borders repeated. */
-typedef struct {
-    const float *cells;
-    int32_t columns, rows, channels;
-    float step_x, step_y;
-} Grid;
-
-/* The two rows of a grid around a row of pixels, at every pixel of a tile, and what the lower one adds to the upper. For
-   each of their values: the place of the left one of two that it lies between, and how far beside that it lies. */
-typedef struct {
-    Grid grid;
-    int held;
-    int32_t *left;
-    float *beside, *next, *upper, *lower, *rise;
-} Walk;
-
-static void walk_from(Walk *walk, int begin, int wide) {
-    const int columns = walk->grid.columns, channels = walk->grid.channels;
-    for (int x = 0; x < wide; x++) {
-        const float at = place(begin + x, walk->grid.step_x, columns);
-        const int cell = least((int)at, most(columns - 2, 0));
-        for (int c = 0; c < channels; c++) {
-            walk->left[x * channels + c] = cell * channels + c;
-            walk->beside[x * channels + c] = at - cell;
-        }
-    }
-    walk->held = -2;
-}
-
-/* Not for AVX, which would gather: slower than single reads, on processors that are mended against Downfall by far. */
-static void pick(const float *restrict cells, const int32_t *restrict left, float *restrict out, int count) {
-    for (int i = 0; i < count; i++)
-        out[i] = cells[left[i]];
-}
-
-FAST static void between(float *restrict here, const float *restrict next, const float *restrict beside, int count) {
-    for (int i = 0; i < WHOLE(count); i++)
-        here[i] += beside[i] * (next[i] - here[i]);
-}
-
-static void widen_row(const Walk *walk, int row, float *out, int count) {
-    const Grid *grid = &walk->grid;
-    const float *cells = grid->cells + (size_t)row * grid->columns * grid->channels;
-    pick(cells, walk->left, out, count);
-    pick(cells + (grid->columns > 1 ? grid->channels : 0), walk->left, walk->next, count);
-    between(out, walk->next, walk->beside, count);
-}
-
-FAST static void subtract(const float *restrict from, const float *restrict what, float *restrict out, int count) {
-    for (int i = 0; i < WHOLE(count); i++)
-        out[i] = from[i] - what[i];
-}
-
-/* Makes `upper` and `rise` those around pixel row y, and gives how far below the upper one it lies. */
-static float walk_to(Walk *walk, int y, int wide) {
-    const int rows = walk->grid.rows, count = wide * walk->grid.channels;
-    const float at = place(y, walk->grid.step_y, rows);
-    const int row = least((int)at, most(rows - 2, 0));
-    if (row != walk->held) {
-        if (row == walk->held + 1) {
-            float *above = walk->upper;
-            walk->upper = walk->lower;
-            walk->lower = above;
-        } else {
-            widen_row(walk, row, walk->upper, count);
-        }
-        widen_row(walk, least(row + 1, rows - 1), walk->lower, count);
-        subtract(walk->lower, walk->upper, walk->rise, count);
-        walk->held = row;
-    }
-    return at - row;
-}
+#include "walk.h"
 
 /* Luma as OpenCV's BGR2GRAY has it, to alpha. */
 FAST static void alpha_row(const uint8_t *restrict bgr, const float *restrict gain, const float *restrict gain_rise,
@@ -149,8 +72,6 @@ typedef struct {
     float *alpha, *three, *own;
 } Row;
 
-static size_t share_out(Row *row, Walk *walks, const Grid *grids, char *memory, int wide);
-
 static void lay_row(const Row *row, Walk *walks, const float *direction, int y, int wide) {
     float below[GRIDS];
     for (int g = 0; g < GRIDS; g++)
@@ -171,10 +92,24 @@ static void lay_row(const Row *row, Walk *walks, const float *direction, int y, 
     blend_row(row->own, row->background, row->three, row->out, 3 * wide);
 }
 
+/* Divides up memory for rows of tiles so wide; or without any, tells how much it takes. Floats. */
+static size_t memory_of(Row *row, Walk *walks, const Grid *grids, float *memory, int wide) {
+    const size_t many = 3 * (size_t)WHOLE(wide);
+    size_t at = 4 * many;
+    if (memory) {
+        uint8_t *bytes = (uint8_t *)memory;
+        float *values = memory + many;
+        *row = (Row){bytes, bytes + many, bytes + 2 * many, bytes + 3 * many, values, values + many, values + 2 * many};
+    }
+    for (int g = 0; g < GRIDS; g++)
+        at += walk_memory(&walks[g], &grids[g], memory ? memory + at : NULL, wide);
+    return at;
+}
+
 /* out, frame, seen, background: (height, width, 3) BGR; frame is what is laid, seen what luma is taken from. places: four
    numbers each, first row, last + 1, first column, last + 1, inside the frame. grids: six, in the order of the enum;
-   those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or NO_MEMORY where there
-   was no memory. */
+   those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or NO_MEMORY
+   where there was none. */
 EXPORT int bgcam_lay(uint8_t *out, const uint8_t *frame, const uint8_t *seen, const uint8_t *background, int32_t width,
                      const int32_t *places, int32_t count, const Grid *grids, const float *direction) {
     int widest = 0;
@@ -182,10 +117,10 @@ EXPORT int bgcam_lay(uint8_t *out, const uint8_t *frame, const uint8_t *seen, co
         widest = most(widest, places[4 * i + 3] - places[4 * i + 2]);
     Row row;
     Walk walks[GRIDS];
-    char *memory = calloc(1, share_out(&row, walks, grids, NULL, widest));
+    float *memory = calloc(memory_of(&row, walks, grids, NULL, widest), sizeof(float));
     if (!memory)
         return NO_MEMORY;
-    share_out(&row, walks, grids, memory, widest);
+    memory_of(&row, walks, grids, memory, widest);
     if (seen == frame)
         row.seen = row.frame;
     for (int i = 0; i < count; i++) {
@@ -206,36 +141,4 @@ EXPORT int bgcam_lay(uint8_t *out, const uint8_t *frame, const uint8_t *seen, co
     }
     free(memory);
     return DONE;
-}
-
-/* Divides up memory for rows of tiles so wide, or without any, tells how much it takes. */
-static size_t share_out(Row *row, Walk *walks, const Grid *grids, char *memory, int wide) {
-    size_t at = 0;
-#define SHARE(pointer, count)                                                                                          \
-    do {                                                                                                               \
-        (pointer) = memory ? (void *)(memory + at) : NULL;                                                             \
-        at += (size_t)WHOLE(count) * sizeof(*(pointer));                                                               \
-    } while (0)
-    /* Loops over pixels run up to WHOLE(wide), and touch three values of each. */
-    const int many = 3 * WHOLE(wide);
-    SHARE(row->frame, many);
-    SHARE(row->background, many);
-    SHARE(row->out, many);
-    SHARE(row->seen, many);
-    SHARE(row->alpha, many);
-    SHARE(row->three, many);
-    SHARE(row->own, many);
-    for (int g = 0; g < GRIDS; g++) {
-        walks[g].grid = grids[g];
-        if (!grids[g].cells)
-            continue;
-        SHARE(walks[g].left, many);
-        SHARE(walks[g].beside, many);
-        SHARE(walks[g].next, many);
-        SHARE(walks[g].upper, many);
-        SHARE(walks[g].lower, many);
-        SHARE(walks[g].rise, many);
-    }
-#undef SHARE
-    return at;
 }

@@ -53,7 +53,7 @@ FAST static void lines_row(const float *restrict y_of, const float *restrict p_o
     }
 }
 
-/* p, luma: (height, width); gain, offset, unsure: the same, to be written. Gives DONE, or NO_MEMORY where there was no memory. */
+/* p, luma: (height, width); gain, offset, unsure: the same, to be written. Gives DONE, or NO_MEMORY where there was none. */
 EXPORT int bgcam_lines(const float *p, const uint8_t *luma, float *gain, float *offset, uint8_t *unsure, int32_t width,
                        int32_t height, const Rules *rules) {
     const size_t padded = (size_t)width + 2;
