@@ -171,7 +171,7 @@ def huge_png(path: Path) -> None:
     [
         ("gone.jpg", lambda path: None, "no such background"),
         ("text.jpg", lambda path: path.write_text("no picture"), "not a readable picture"),
-        ("empty.png", lambda path: path.write_bytes(b""), "not a readable picture"),
+        ("empty.png", lambda path: path.write_bytes(b""), "the file is empty; give a picture file"),
         ("text.mp4", lambda path: path.write_text("no video"), "cannot be opened as a video"),
         ("folder", lambda path: path.mkdir(), "no pictures in this folder"),
         ("huge.png", huge_png, "over 100 megapixels"),

@@ -7,10 +7,13 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,7 +27,8 @@ from numpy.typing import NDArray
 from tiny_model import SPEC, write_tiny_model
 
 from bgcam.realtime import cli
-from bgcam.realtime.errors import BgcamError, ModelError, SourceError
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.errors import BackgroundError, BgcamError, ModelError, SourceError
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.options import build_parser
 from bgcam.realtime.sources import MAX_PIXELS, images, open_source
@@ -104,7 +108,7 @@ def test_pictures_that_are_cut_off_are_refused(tmp_path: Path, suffix: str, capf
     whole, path = encoded(suffix), tmp_path / f"a{suffix}"
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(SourceError, match="not a readable picture"):
+        with pytest.raises(SourceError, match="not a readable picture" if length else "the file is empty"):
             read_picture(path)
     path.write_bytes(whole + b"and more")
     assert read_picture(path).shape == (23, 37, 3)
@@ -150,11 +154,123 @@ def test_what_is_no_ordinary_file_or_far_too_large(tmp_path: Path, monkeypatch: 
 
 
 def test_a_size_that_is_given_twice_is_the_larger(tmp_path: Path) -> None:
-    entries = [(256, 10), (257, 10), (256, 60_000), (257, 60_000)]
-    ifd = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, side) for tag, side in entries)
-    (tmp_path / "a.tiff").write_bytes(b"II*\0" + struct.pack("<I", 8) + ifd + bytes(4))
+    (tmp_path / "a.tiff").write_bytes(tiff([(256, 4, 10), (257, 4, 10), (256, 4, 60_000), (257, 4, 60_000)]))
     with pytest.raises(SourceError, match="60000x60000 is over 100 megapixels"):
         read_picture(tmp_path / "a.tiff")
+
+
+def tiff(sides: list[tuple[int, int, int]], behind_the_header: bytes = b"") -> bytes:
+    """A black TIFF of one deflated strip and tile, whatever its `sides` (tag, type, value) are."""
+    pixels = zlib.compress(bytes(256), 9)
+    at = 8 + len(behind_the_header)
+    tiled = any(tag > 300 for tag, _, _ in sides)
+    place = [(324, 4, at), (325, 4, len(pixels))] if tiled else [(273, 4, at), (279, 4, len(pixels))]
+    usual = [(258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1), *place]
+    entries = sorted(sides + usual, key=lambda entry: entry[0])
+    ifd = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, kind, 1, n) for tag, kind, n in entries)
+    begin = b"II*\0" + struct.pack("<I", at + len(pixels))
+    return begin + behind_the_header + pixels + ifd + bytes(4)
+
+
+def large(suffix: str, size_wh: tuple[int, int] = (12_000, 12_000)) -> bytes:
+    """A small picture that says it has this size."""
+    width, height = size_wh
+    data = bytearray(encoded(suffix))
+    if suffix == ".png":
+        data[16:24] = struct.pack(">II", width, height)
+        data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+    elif suffix == ".jpg":
+        at = data.index(b"\xff\xc0") + 5
+        data[at : at + 4] = struct.pack(">HH", height, width)
+    elif suffix == ".bmp":
+        data[18:26] = struct.pack("<ii", width, height)
+    else:
+        at = data.index(b"\x9d\x01\x2a") + 3
+        data[at : at + 4] = struct.pack("<HH", width, height)
+    return bytes(data)
+
+
+def behind_a_marker(marker: int) -> bytes:
+    """A JPEG bomb behind a comment that holds another, small, JPEG's headers. Whoever takes `marker` for a segment of
+    length 6 sees the small one.
+    """
+    small = encoded(".jpg")[2:]
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + len(small)) + small
+    return b"\xff\xd8\xff" + bytes([marker]) + b"\0\x06" + comment + large(".jpg")[2:]
+
+
+# Eight bytes: two numbers of type LONG8 at offset 8, of which the entries hold the offset alone.
+_LONG8 = struct.pack("<QQ", 12_000, 12_000)
+_WEBP = b"WEBPVP8X" + bytes(16)
+BOMBS = {
+    "rst.jpg": behind_a_marker(0xD0),
+    "tem.jpg": behind_a_marker(0x01),
+    "zero.jpg": behind_a_marker(0x00),
+    "long8.tiff": tiff([(256, 16, 8), (257, 16, 16)], _LONG8),
+    "tile.tiff": tiff([(256, 4, 16), (257, 4, 16), (322, 4, 16_000), (323, 4, 16_000)]),
+    "called_webp.tiff": tiff([(256, 4, 12_000), (257, 4, 12_000)], _WEBP),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_that_hide_their_size_are_not_given_to_the_decoder(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images.cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    (tmp_path / name).write_bytes(BOMBS[name])
+    with pytest.raises(SourceError, match=r"not a readable picture|over 100 megapixels") as caught:
+        read_picture(tmp_path / name)
+    one_line(caught.value, name)
+
+
+def test_opencv_refuses_bombs_too(tmp_path: Path) -> None:
+    """The second wall, of every kind of picture, in a process where bgcam comes first, as in the command."""
+    kinds = {name: data for name, data in BOMBS.items() if name != "tile.tiff"}
+    kinds |= {f"plain{suffix}": large(suffix) for suffix in (".bmp", ".jpg", ".png", ".webp")}
+    for name, data in kinds.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "small.png").write_bytes(encoded(".png"))
+    code = """
+import sys
+from pathlib import Path
+import bgcam.realtime
+import cv2, numpy as np
+for path in Path(sys.argv[1]).iterdir():
+    try:
+        found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        print(path.name, "nothing" if found is None else "read")
+    except cv2.error as error:
+        print(path.name, "refused" if "CV_IO_MAX_IMAGE_PIXELS" in str(error) else error)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=environment, timeout=60
+    )
+    found = dict(line.split(" ", 1) for line in run.stdout.splitlines())
+    assert found == dict.fromkeys(kinds, "refused") | {"small.png": "read"}, run.stderr
+
+
+def test_a_jpeg_of_endless_scans_is_refused(tmp_path: Path) -> None:
+    ok, data = cv2.imencode(".jpg", smooth((64, 64)), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    assert ok
+    whole = data.tobytes()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    (tmp_path / "a.jpg").write_bytes(whole)
+    assert read_picture(tmp_path / "a.jpg").shape == (64, 64, 3)
+    (tmp_path / "a.jpg").write_bytes(whole[:-2] + 100 * last + whole[-2:])
+    with pytest.raises(SourceError, match="not a readable picture"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_a_tiff_of_tiles_is_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.tiff"
+    path.write_bytes(tiff([(256, 3, 10), (257, 3, 9), (322, 3, 16), (323, 3, 16)]))
+    assert read_picture(path).shape == (9, 10, 3)
+    offset = struct.pack("<HHI", 324, 4, 1)
+    path.write_bytes(path.read_bytes().replace(offset + struct.pack("<I", 8), offset + struct.pack("<I", 88_888)))
+    with pytest.raises(SourceError, match="not a readable picture"):
+        read_picture(path)
+    assert capfd.readouterr().err == "", "OpenCV's own lines"
 
 
 # ---- videos
@@ -233,22 +349,63 @@ def test_a_video_that_changes_its_format_on_the_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_a_picture_bomb_that_calls_itself_a_video_is_not_decoded(tmp_path: Path, suffix: str) -> None:
-    width = height = 12_000
-    small = bytearray(encoded(suffix))
-    if suffix == ".png":
-        small[16:24] = struct.pack(">II", width, height)
-        small[29:33] = struct.pack(">I", zlib.crc32(bytes(small[12:29])))
-    elif suffix == ".jpg":
-        at = small.index(b"\xff\xc0") + 5
-        small[at : at + 4] = struct.pack(">HH", height, width)
-    else:
-        at = small.index(b"\x9d\x01\x2a") + 3
-        small[at : at + 4] = struct.pack("<HH", width, height)
     path = tmp_path / "bomb.mp4"
-    path.write_bytes(small)
+    path.write_bytes(large(suffix))
     with pytest.raises(SourceError, match="over 100 megapixels") as caught:
         VideoSource(str(path))
     one_line(caught.value, "bomb.mp4")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_video_that_never_ends_is_not_opened(tmp_path: Path, prefix: str) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(SourceError, match=r"pipe\.mp4: no ordinary file; give a video file"):
+        open_source(input=f"{prefix}{tmp_path / 'pipe.mp4'}")
+    (tmp_path / "empty.mp4").touch()  # as /proc/kmsg, which gives what will come
+    with pytest.raises(SourceError, match=r"empty\.mp4: the file is empty; give a video file"):
+        open_source(input=f"{prefix}{tmp_path / 'empty.mp4'}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_background_that_never_ends_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(BackgroundError, match=r"pipe\.mp4: no ordinary file; give a video file"):
+        open_background(str(tmp_path / "pipe.mp4"))
+
+
+def write_packets(path: Path, packets: list[bytes], clock: list[int]) -> Path:
+    """A video of these JPEGs at these seconds, for a reader that expects 25 pictures of 37x23 a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 37, 23, "yuvj420p"
+        for data, second in zip(packets, clock, strict=True):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = 25 * second
+            container.mux(packet)
+    return path
+
+
+def test_a_video_that_grows_on_the_way_breaks_off(tmp_path: Path) -> None:
+    path = write_packets(tmp_path / "a.mkv", 8 * [encoded(".jpg")] + 8 * [large(".jpg")], list(range(16)))
+    source = VideoSource(str(path))
+    with pytest.raises(SourceError, match=r"a\.mkv: the video breaks off after \d frames") as caught:
+        while (frame := source.read()) is not None:
+            assert frame.size_wh == (37, 23)
+    source.close()
+    one_line(caught.value, "a.mkv")
+
+
+def test_a_clock_that_leaps_goes_on_by_a_frame(tmp_path: Path) -> None:
+    year_s = 365 * 86_400
+    clock = [0, 1, 2, 32, year_s, year_s + 1, 2 * year_s]
+    source = VideoSource(str(write_packets(tmp_path / "a.mkv", len(clock) * [encoded(".jpg")], clock)))
+    step_s = 1 / source.fps
+    times = []
+    while (frame := source.read()) is not None:
+        times.append(frame.time_s)
+    np.testing.assert_allclose(times, [0, 1, 2, 32, 32 + step_s, 33 + step_s, 33 + 2 * step_s], atol=0.01)
 
 
 @pytest.mark.parametrize("size_wh", [(2, 2), (18, 2), (2, 96), (66, 34)])

@@ -4,8 +4,10 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources import paced
 from bgcam.realtime.sources.paced import PacedSource
 
 
@@ -38,6 +40,15 @@ def test_frames_come_when_they_are_due_and_none_is_lost() -> None:
     assert min(late) > -0.005, "a frame came early"
     assert frame is None
     assert time.monotonic() - started >= 0.355
+
+
+def test_a_long_pause_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paced, "MAX_WAIT_S", 0.05)
+    source = PacedSource(Frames(step_s=3600))
+    started = time.monotonic()
+    frames = [source.read() for _ in range(4)]
+    assert 0.15 <= time.monotonic() - started < 60
+    assert [frame.number for frame in frames if frame] == [0, 1, 2, 3]
 
 
 def test_close_ends_a_wait_at_once() -> None:

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from bgcam.realtime import MAX_PIXELS as MAX_PIXELS
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-MAX_PIXELS = 100_000_000
 
 
 class Source(Protocol):

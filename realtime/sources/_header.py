@@ -1,29 +1,39 @@
-"""What a picture file says before it is decoded: its size (PNG, JPEG, WebP, BMP, TIFF), and whether it is whole."""
+"""What a picture file says before it is decoded: its size (PNG, JPEG, WebP, BMP, TIFF), and whether it is whole.
+
+A decoder must find the same size, so what is unusual has none here: decoders disagree about it.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 _JPEG_SCAN = 0xDA
+_JPEG_SEGMENTS = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))  # the other markers have no length
+# Each goes over the whole picture and may be a few bytes long; encoders write about ten.
+_MAX_SCANS = 100
 _PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF_SIDES = (256, 257, 322, 323)  # ImageWidth, ImageLength, TileWidth, TileLength
+_TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT, LONG; of the larger types an entry holds the offset alone
 
 
 def picture_size_wh(data: bytes) -> tuple[int, int] | None:
     """The stored width and height (before any EXIF rotation); None when the header is of no known kind or broken."""
-    for magic, offset, read in _READERS:
-        if data[offset : offset + len(magic)] == magic:
+    for magic, read in _READERS:
+        if data.startswith(magic):
             try:
-                return read(data)
+                size_wh = read(data)
             except (struct.error, IndexError):
                 return None
+            return size_wh if size_wh and min(size_wh) > 0 else None
     return None
 
 
 def is_whole(data: bytes) -> bool:
-    """False for a JPEG or PNG that is cut off, and a PNG with a wrong checksum in what cannot be left out.
+    """False for a JPEG or PNG that is cut off, a JPEG of endless scans, a PNG with a wrong checksum in a needed part.
 
     A decoder fills what is missing in a JPEG with gray and says nothing; libpng prints a line of its own.
     """
@@ -33,10 +43,10 @@ def is_whole(data: bytes) -> bool:
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end marker follows the first scan."""
+    """Whether an end marker follows the first scan, and not too many more scans."""
     for marker, at in _jpeg_segments(data):
-        if marker == _JPEG_SCAN:
-            return data.find(b"\xff\xd9", at) >= 0  # 0xFF in the picture's own data is always stuffed
+        if marker == _JPEG_SCAN:  # 0xFF in the picture's own data is always stuffed
+            return data.find(b"\xff\xd9", at) >= 0 and data.count(b"\xff\xda", at) < _MAX_SCANS
     return False
 
 
@@ -69,13 +79,15 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, offset of its length field) of each segment up to the first scan."""
+    """(marker, offset of its length field) of each segment up to the first scan, or to what is none."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker not in _JPEG_SEGMENTS:
+            break
         yield marker, at + 2
         if marker == _JPEG_SCAN:
             break
@@ -83,7 +95,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _webp(data: bytes) -> tuple[int, int] | None:
-    kind = data[12:16]
+    kind = data[12:16] if data[8:12] == b"WEBP" else b""
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
     if kind == b"VP8L":
@@ -102,23 +114,28 @@ def _bmp(data: bytes) -> tuple[int, int]:
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:
+    """The picture's size, or its tiles' where they are larger: one is decoded whole."""
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
     (entries,) = struct.unpack_from(order + "H", data, at)
     sides: dict[int, int] = {}
     for entry in range(entries):
-        tag, kind = struct.unpack_from(order + "HH", data, at + 2 + 12 * entry)
-        if tag in (256, 257):  # ImageWidth, ImageLength, as SHORT or LONG
-            (side,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 2 + 12 * entry + 8)
+        tag, kind, count = struct.unpack_from(order + "HHI", data, at + 2 + 12 * entry)
+        if tag in _TIFF_SIDES:
+            if kind not in _TIFF_NUMBERS or count != 1:
+                return None
+            (side,) = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, at + 2 + 12 * entry + 8)
             sides[tag] = max(side, sides.get(tag, 0))  # of one that is given twice, who knows which the decoder takes
-    return (sides[256], sides[257]) if len(sides) == 2 else None
+    width, height, tile_width, tile_height = (sides.get(tag, 0) for tag in _TIFF_SIDES)
+    return max((width, height), (tile_width, tile_height), key=math.prod) if width and height else None
 
 
-_READERS: tuple[tuple[bytes, int, Callable[[bytes], tuple[int, int] | None]], ...] = (
-    (_PNG, 0, _png),
-    (b"\xff\xd8\xff", 0, _jpeg),
-    (b"WEBP", 8, _webp),
-    (b"BM", 0, _bmp),
-    (b"II*\0", 0, _tiff),
-    (b"MM\0*", 0, _tiff),
+# By how a file begins, as the decoder chooses too.
+_READERS: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
+    (_PNG, _png),
+    (b"\xff\xd8\xff", _jpeg),
+    (b"RIFF", _webp),
+    (b"BM", _bmp),
+    (b"II*\0", _tiff),
+    (b"MM\0*", _tiff),
 )

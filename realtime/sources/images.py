@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import stat
 import time
 from pathlib import Path
 
@@ -14,12 +13,14 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import MAX_PIXELS, PICTURE_SUFFIXES
+from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._header import is_whole, picture_size_wh
 from bgcam.realtime.sources._shape import shape
 
 _FPS = 25.0
 # 100 megapixels of 16-bit colour with transparency.
 MAX_BYTES = 8 * MAX_PIXELS
+cv2.utils.logging.setLogLevel(0)  # its own lines about a damaged picture would hide ours
 
 
 class ImagesSource:
@@ -83,11 +84,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Its size in bytes and its header are read first: over 100 megapixels are refused before memory is spent on them.
     """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # a device or a pipe may never end
-            raise SourceError(f"{path}: no ordinary file; give a picture file")
-        if found.st_size > MAX_BYTES:
-            raise SourceError(f"{path}: {found.st_size / 1e6:.0f} MB are too much for a picture; make it smaller first")
+        length = ordinary_bytes(path, "picture")
+        if length > MAX_BYTES:
+            raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
         data = path.read_bytes()
     except SourceError:
         raise

@@ -8,6 +8,9 @@ import time
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import Source
 
+# A longer pause of the file is cut to this: who watches, and the watchdog, would take it for a hang.
+MAX_WAIT_S = 10.0
+
 
 class PacedSource:
     """A source whose frames come no earlier than their time; none is dropped. See `Source`.
@@ -35,7 +38,10 @@ class PacedSource:
         now_s = time.monotonic()
         if self._start_s is None:
             self._start_s = now_s - frame.time_s
-        if self._closed.wait(max(0.0, self._start_s + frame.time_s - now_s)):
+        wait_s = self._start_s + frame.time_s - now_s
+        if wait_s > MAX_WAIT_S:
+            self._start_s -= wait_s - MAX_WAIT_S
+        if self._closed.wait(min(max(0.0, wait_s), MAX_WAIT_S)):
             return None
         # Latency counts from here: the wait is the clip's, not ours.
         return CameraFrame(frame.number, frame.bgr, frame.time_s, time.monotonic())

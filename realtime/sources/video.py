@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import MAX_PIXELS
+from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._shape import shape
 from bgcam.realtime.sources._whole import missing_bytes
 
@@ -26,6 +27,8 @@ _FPS = 25.0
 # Told to FFmpeg, which would decode a first picture of any size to learn about it, and may change sizes on the way.
 _LIMITS = {"max_pixels": str(MAX_PIXELS)}
 _TIMEOUT_S = 10.0
+# Where more lies between two frames, it is the clock that is broken.
+_MAX_GAP_S = 60.0
 
 # VideoFrame.rotation is in degrees counterclockwise
 _TURNS = {
@@ -53,7 +56,8 @@ class VideoSource:
         self, input: str, *, size_wh: tuple[int, int] | None = None, fps: float | None = None, mirror: bool = False
     ) -> None:
         self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password are for nobody's eyes
-        self._path = None if "://" in input else Path(input)
+        local = input.removeprefix("file://")
+        self._path = None if "://" in local else Path(local)
         self._fps_asked = fps
         self._mirror = mirror
         self._lock = threading.Lock()
@@ -64,7 +68,9 @@ class VideoSource:
         self._zero_s = 0.0
         self._last_s = 0.0
         try:
-            self._container = av.open(input, options=_LIMITS, timeout=None if self._path else _TIMEOUT_S)
+            if self._path is not None:
+                ordinary_bytes(self._path, "video")
+            self._container = av.open(local, options=_LIMITS, timeout=None if self._path else _TIMEOUT_S)
         except (OSError, ValueError, av.error.FFmpegError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: cannot be opened as a video ({reason}); {self._advice()}") from error
@@ -166,17 +172,18 @@ class VideoSource:
         return next((float(rate) for rate in rates if rate and 0 < rate <= 1000), _FPS)
 
     def _time_s(self, frame: VideoFrame) -> float:
-        """Seconds since the first frame, always rising: where the clock jumps back, it goes on by one frame instead."""
+        """Seconds since the first frame, always rising: where the clock jumps, back or far ahead, one frame's time."""
         if self._fps_asked:
             return self._number / self._fps_asked
         clock_s = frame.time
         if self._number == 0:
             self._zero_s = clock_s or 0.0
             return 0.0
-        time_s = self._last_s + 1 / self.fps if clock_s is None else clock_s - self._zero_s
-        if time_s <= self._last_s:
-            time_s = self._last_s + 1 / self.fps
-            self._zero_s = (clock_s or 0.0) - time_s
+        time_s = self._last_s if clock_s is None else clock_s - self._zero_s
+        if not self._last_s < time_s <= self._last_s + _MAX_GAP_S:
+            time_s = self._last_s + min(1 / self.fps, _MAX_GAP_S)
+            if clock_s is not None:
+                self._zero_s = clock_s - time_s
         self._last_s = time_s
         return time_s
 
