@@ -8,6 +8,7 @@
     ├── BackgroundError (OSError)   a background cannot be read
     ├── ModelError (ValueError)     a model file is not one of ours, or damaged
     └── BackendError (RuntimeError) an inference backend is missing or fails
+        └── MatteRefused                a frame's matte cannot be a person's: that frame is not shown, others may be
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class ModelError(BgcamError, ValueError):
 
 class BackendError(BgcamError, RuntimeError):
     """An inference backend is missing or fails."""
+
+
+class MatteRefused(BackendError):
+    """A frame's matte cannot be a person's: that frame is not shown, others may be."""

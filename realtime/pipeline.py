@@ -1,7 +1,8 @@
 """source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
 
 Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
-but with a `Watch` and a live sink, a card goes out in the frame's place, and the run goes on.
+but with a `Watch`, a card goes out in the place of a frame that a live sink waits for, or whose matte was refused, and
+the run goes on.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Pipeline(Generic[AnyMatte]):
     matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
     from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
     when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
-    watch: shows cards while something fails. check: raises for a matte that must not be believed; called in order.
+    watch: shows cards while something fails.
     """
 
     def __init__(
@@ -60,7 +61,6 @@ class Pipeline(Generic[AnyMatte]):
         depth: int = 1,
         workers: int = 1,
         watch: Watch | None = None,
-        check: Callable[[AnyMatte], None] | None = None,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -68,7 +68,7 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = False
         self.sinks = list(sinks)
         self._source, self._matting, self._render = source, matting, render
-        self._workers, self.watch, self._check = workers, watch, check
+        self._workers, self.watch = workers, watch
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # With why it is a card, if it is one.
@@ -118,6 +118,8 @@ class Pipeline(Generic[AnyMatte]):
                     thread.join(JOIN_S)
             pool.end(wait_s=JOIN_S if self._error is None else FAILED_JOIN_S)
             self._last_card()
+        if self._error is None and self.watch is not None:
+            self._error = self.watch.nothing_shown()
         if self._error is None and self.stats.frames:
             self._close_sinks()
         else:
@@ -190,7 +192,7 @@ class Pipeline(Generic[AnyMatte]):
             try:
                 composed = self._compose(frame, future)
             except Exception as error:
-                if self.watch is None or not self.watch.guards:
+                if self.watch is None or not self.watch.bridges(error):
                     raise
                 composed, failed = self.watch.instead_of(frame), error
             self._composed.put((composed, failed))
@@ -199,8 +201,6 @@ class Pipeline(Generic[AnyMatte]):
     def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> ComposedFrame:
         matte = future.result()
         started_s = time.monotonic()
-        if self._check is not None:
-            self._check(matte)
         composed = self._render(frame, matte)
         if not frame.number == matte.number == composed.number:
             raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
-
-import numpy as np
 
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.build import build_run
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
-from bgcam.realtime.drawing import Drawing
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.gpu.opening import Asked, offer_card
+from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
@@ -30,22 +24,15 @@ from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
 from bgcam.realtime.panic import panic_button, presses_before
-from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.sinks import Sink, check_output, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
-from bgcam.realtime.still import StillMatting
-from bgcam.realtime.watch import Watch
+from bgcam.realtime.stopping import stop_on_signal
 
-# SIGHUP, which Windows lacks, is a terminal that was closed.
-END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 LIVE_OUTPUTS = ("virtual", "web")
-# A source this slow is not taken for one that stalls: so many of its frames may be missing.
-PATIENCE_FRAMES = 2.5
 NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
 
 
@@ -92,24 +79,20 @@ def _run(options: Namespace, pressed: list[int]) -> int:
         print(f"{source_line}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
-        behind = SafeBackground(background, begun.size_wh)
-        watch = Watch(behind, watchdog_ms=max(options.watchdog_ms, PATIENCE_FRAMES * 1000 / begun.fps))
-        # For those who watch, a frame is left out; a file of a face that fills the frame is not to be refused.
-        check = MatteCheck() if background.needs_matte and _watched(outputs) else None
-        # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
-        find = matting or everything
-        if matting and begun.live:
-            find = StillMatting(matting)
-        drawing = Drawing(find, Chain(behind, look), check=check)
-        if matting:
-            packed = all(output.partition(":")[0] == "virtual" for output in outputs)
-            asked = Asked(background, behind, look, begun.size_wh, packed, check)
-            offer_card(drawing, matting, asked, backend=options.backend, threads=options.threads)
-        at_once = 1 if matting is None else matting.prepare(begun.size_wh).at_once
-        pipeline = Pipeline(begun, drawing.begin, drawing.finish, [], workers=at_once, watch=watch)
+        pipeline = build_run(
+            begun,
+            background,
+            matting,
+            look,
+            backend=options.backend,
+            threads=options.threads,
+            packed=all(output.partition(":")[0] == "virtual" for output in outputs),
+            watchdog_ms=options.watchdog_ms,
+        )
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
-        with panic_button(watch.toggle_panic, pressed=pressed):
+        assert pipeline.watch is not None
+        with panic_button(pipeline.watch.toggle_panic, pressed=pressed):
             return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
 
@@ -118,8 +101,9 @@ def run_to_outputs(
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
-    Gives the exit code: 1 when a file was not done to its end, so that a script does not take it for whole. SinkError,
-    after all is done, when a file could not be written to the end and the other outputs went on.
+    Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
+    whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
+    written to the end and the other outputs went on.
     """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
@@ -132,10 +116,13 @@ def run_to_outputs(
             summary = pipeline.run(status)
     unfinished = pipeline.stopped and not source.live and summary.frames != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
-    print(f"{cut}{summary}", flush=True)
-    if pipeline.watch is not None and pipeline.watch.lost:
-        raise SinkError("; ".join(pipeline.watch.lost))
-    return int(unfinished)
+    watch = pipeline.watch
+    replaced = watch.replaced if watch is not None else 0
+    instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
+    print(f"{cut}{summary}{instead}", flush=True)
+    if watch is not None and watch.lost:
+        raise SinkError("; ".join(watch.lost))
+    return int(unfinished or (replaced > 0 and not source.live))
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
@@ -186,11 +173,6 @@ def look_of(options: Namespace) -> Look:
     )
 
 
-def everything(frame: CameraFrame) -> CoarseMatte:
-    """A matte that keeps the whole frame, for when the user asked to see the room."""
-    return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
-
-
 def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False) -> list[Sink]:
     """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
     sinks: list[Sink] = []
@@ -209,31 +191,6 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         for sink in sinks:
             sink.abort()
         raise
-
-
-@contextmanager
-def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal call `stop`, once; a second one interrupts.
-
-    Signals are the main thread's alone.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in END_SIGNALS}
-
-    def once(number: int, frame: FrameType | None) -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        stop()
-
-    for number in before:
-        signal.signal(number, once)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _open_matting(options: Namespace) -> Matting:

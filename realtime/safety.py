@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.compose import card
 
@@ -60,7 +60,7 @@ class SafeBackground:
 
 
 class MatteCheck:
-    """Called with each coarse matte in order; raises BackendError for one that cannot be a person's.
+    """Called with each coarse matte in order; raises MatteRefused for one that cannot be a person's.
 
     Refused: values that are not finite or outside [0, 1], and a matte that suddenly shows the whole frame. It stays
     refused until it hides something again, however long that takes: a network that broke so must not show the room.
@@ -73,13 +73,13 @@ class MatteCheck:
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
-            raise BackendError(f"frame {matte.number}: the matte has values that are none; try another --backend")
+            raise MatteRefused(f"frame {matte.number}: the matte has values that are none; try another --backend")
         self.believe(matte.number, float((alpha > SHOWS).mean()))
 
     def believe(self, number: int, share: float) -> None:
         """As a call, of a matte whose values are right and that shows this share of the frame."""
         if share > FULL_SHARE and self._share < NEAR_SHARE:
-            raise BackendError(
+            raise MatteRefused(
                 f"frame {number}: the matte suddenly shows all of the room; step back, or try another --model"
             )
         self._share = share

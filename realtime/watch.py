@@ -1,7 +1,8 @@
 """The last step before the sinks: a picture goes through, or a card, the background alone, goes in its place.
 
 A live sink (a virtual camera, a web page) never shows a picture for longer than the watchdog's time without a new one,
-and sees a card first and last. A file gets one frame for each of the camera's.
+and sees a card first and last. A file gets one frame for each of the camera's. Where all are files, only a refused
+matte becomes a card: other errors end the run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bgcam.realtime.channel import GaveUp
-from bgcam.realtime.errors import BgcamError, SinkError, SourceWaits
+from bgcam.realtime.errors import BgcamError, MatteRefused, SinkError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 
@@ -23,11 +24,19 @@ GIVE_UP_S = 20.0
 # A tick that takes so long was no tick: the process was stopped, or the machine slept.
 FROZEN_S = 1.0
 TICK_S = 0.01
+# A slow source is not taken for one that stalls: so many of its frames may be missing, but only for so long.
+PATIENCE_FRAMES = 2.5
+MOST_PATIENCE_MS = 2000.0
 # A card is repeated, so that who starts to watch sees one.
 CARD_EVERY_S = 0.1
 # Watchers of the web page need a moment to take the last card.
 LAST_CARD_S = 0.1
 LOCK_PATIENCE_S = 0.2
+
+
+def patience_ms(watchdog_ms: float, fps: float) -> float:
+    """After how long without a new picture a source that says it gives `fps` frames a second has stalled."""
+    return max(watchdog_ms, min(PATIENCE_FRAMES * 1000 / fps, MOST_PATIENCE_MS))
 
 
 class Cards(Protocol):
@@ -57,18 +66,20 @@ class Watch:
     watchdog_ms: after so long without a new picture, the live sinks get cards. give_up_s: after so long without a
     picture that could have been shown, the run ends, unless the source waits for its camera. panic: cards only, until
     it is False again; set from anywhere, a signal handler too. lost: what became of the files that could not be written
-    any more, a line each.
+    any more, a line each. replaced: how many frames of the files show the background alone, since they failed; why: the
+    first one's error.
     """
 
     def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
         self.panic = False
-        self.cards_shown = 0
+        self.cards_shown = self.replaced = 0
+        self.why: Exception | None = None
         self.lost: list[str] = []
         self._cards, self._watchdog_s, self._give_up_s = cards, watchdog_ms / 1000, give_up_s
         self._outputs: list[_Output] = []
         self._keep = False
         self._error: Exception | None = None
-        self._number = 0
+        self._number = self._written = 0
         self._good_s = 0.0
         self._ended = False
         self._stop = threading.Event()
@@ -79,8 +90,16 @@ class Watch:
 
     @property
     def guards(self) -> bool:
-        """Whether there is a live sink, for which errors are bridged by cards; without one, an error ends the run."""
+        """Whether there is a live sink, for which all errors are bridged by cards."""
         return any(output.live for output in self._outputs)
+
+    def bridges(self, error: Exception) -> bool:
+        """Whether a card goes out in the place of a frame that failed so; otherwise the error ends the run."""
+        return self.guards or isinstance(error, MatteRefused)
+
+    def nothing_shown(self) -> Exception | None:
+        """Why files have not a single picture, if so: they are of no use to anybody."""
+        return self.why if self._written == self.replaced and not self.guards else None
 
     @property
     def notice(self) -> str:
@@ -88,7 +107,7 @@ class Watch:
         if self.panic:
             return "PANIC: background only, until p or SIGUSR1"
         if self._error is not None:
-            shown = "background only: " if self.guards else ""
+            shown = "background only: " if self.bridges(self._error) else ""
             return f"{shown}{' '.join(str(self._error).split())}"
         if any(output.live and output.shows_card for output in self._outputs):
             return "background only: no new picture"
@@ -126,6 +145,10 @@ class Watch:
         A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
         """
         self._number, self._error = frame.number, failed
+        self._written += 1
+        if failed is not None and not all(output.live for output in self._outputs):
+            self.replaced += 1
+            self.why = self.why or failed
         shown = frame
         for output in list(self._outputs):
             with output.lock:

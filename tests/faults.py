@@ -9,17 +9,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tiny_model import SPEC
 
 from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.build import build_run
 from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.look import Look
+from bgcam.realtime.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import MatteCheck, SafeBackground
+from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.watch import Watch
 
 SIZE_WH = (64, 32)
@@ -73,15 +78,26 @@ class Injector:
 
 
 class SecretCamera:
-    """A live source at `fps` frames a second, or as fast as it is read for 0. on_read: called with each number."""
+    """A live source at `fps` frames a second, or as fast as it is read for 0. on_read: called with each number.
 
-    name, size_wh, live, drops = "secret", SIZE_WH, True, 0
+    stands_for: so many frames the room does not move, and the network need not be asked.
+    """
+
+    name, size_wh, drops = "secret", SIZE_WH, 0
 
     def __init__(
-        self, faults: Injector, *, fps: float, frames: int | None = None, on_read: Callable[[int], None] | None = None
+        self,
+        faults: Injector,
+        *,
+        fps: float,
+        frames: int | None = None,
+        on_read: Callable[[int], None] | None = None,
+        live: bool = True,
+        stands_for: int = 1,
     ):
-        self.fps, self.frames = fps or 1000.0, frames
+        self.fps, self.frames, self.live = fps or 1000.0, frames, live
         self._faults, self._wait_s, self.on_read = faults, 1 / fps if fps else 0.0, on_read
+        self._stands_for = stands_for
         self._number = 0
 
     def read(self) -> CameraFrame | None:
@@ -95,7 +111,7 @@ class SecretCamera:
         if self._faults.name == "camera hangs":
             self._faults.hang()
         number, self._number = self._number, self._number + 1
-        bgr = room(number)
+        bgr = room(number // self._stands_for)
         if self._faults.name == "camera changes its size":
             bgr = bgr[:-4, :-6]
         if self._faults.name == "camera turns grey":
@@ -109,11 +125,21 @@ class SecretCamera:
 MATTE_VALUES = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7.0}
 
 
-class FaultyMatting:
+class FaultyMatting(Matting):
+    """A network that knows where the person stands, on no backend."""
+
+    path, at_once, spec = Path("none.onnx"), 1, SPEC
+
     def __init__(self, faults: Injector):
         self._faults = faults
 
-    def __call__(self, frame: CameraFrame) -> CoarseMatte:
+    def prepare(self, frame_wh: tuple[int, int]) -> Any:
+        return self
+
+    def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(frame.bgr[::2, ::2])
+
+    def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         matte = right_matte(frame)
         name = self._faults.name
         if name == "inference fails":
@@ -320,16 +346,6 @@ OTHERS = [
 ]
 
 
-class FaultyRun(Pipeline[CoarseMatte]):
-    """A pipeline whose camera and watch a test may reach."""
-
-    watch: Watch
-
-    def __init__(self, camera: SecretCamera, *parts: Any, **options: Any):
-        super().__init__(camera, *parts, **options)
-        self.camera = camera
-
-
 def make_run(
     faults: Injector,
     sinks: list[LookingSink],
@@ -340,14 +356,34 @@ def make_run(
     watchdog_ms: float = 500,
     give_up_s: float = 20.0,
     checked: bool = True,
-) -> FaultyRun:
+    live: bool = True,
+    stands_for: int = 1,
+) -> Pipeline[Any]:
     """A pipeline as `bgcam` builds it, of parts that can fail."""
-    behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
-    chain = FaultyPicture(behind)
-    chain.faults = faults
-    camera = SecretCamera(faults, fps=fps, frames=frames, on_read=on_read)
-    watch = Watch(behind, watchdog_ms=watchdog_ms, give_up_s=give_up_s)
-    return FaultyRun(camera, FaultyMatting(faults), chain, sinks, watch=watch, check=MatteCheck() if checked else None)
+    background = FaultyBackground(faults)
+    background.needs_matte = checked  # who asks for the room gets it, so that nothing is checked
+
+    def drawn_by(behind: SafeBackground, look: Look) -> FaultyPicture:
+        chain = FaultyPicture(behind, look)
+        chain.faults = faults
+        return chain
+
+    pipeline = build_run(
+        SecretCamera(faults, fps=fps, frames=frames, on_read=on_read, live=live, stands_for=stands_for),
+        background,
+        FaultyMatting(faults),
+        Look(),
+        watchdog_ms=watchdog_ms,
+        give_up_s=give_up_s,
+        drawn_by=drawn_by,
+    )
+    pipeline.sinks = list(sinks)
+    return pipeline
+
+
+def watch_of(pipeline: Pipeline[Any]) -> Watch:
+    assert pipeline.watch is not None
+    return pipeline.watch
 
 
 @dataclass(frozen=True)

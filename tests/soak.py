@@ -24,13 +24,11 @@ from numpy.typing import NDArray
 from tiny_model import SPEC, write_tiny_model
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.build import build_run
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
-from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.sinks import open_sink
-from bgcam.realtime.watch import Watch
 
 FRAMES = 50_000
 FPS = 30.0
@@ -181,18 +179,15 @@ def soak(frames: int, folder: Path) -> Soaked:
     matting.prepare(SIZE_WH)
     before = use()
     background = open_background(str(write_loop(folder / "loop.mp4")))
-    behind = SafeBackground(background, SIZE_WH)
     looking = Looking(frames)
     page, recording = (open_sink(spec, size_wh=SIZE_WH, fps=FPS) for spec in ("web:0", str(folder / "out.mp4")))
-    watch = Watch(behind, watchdog_ms=5000)
-    pipeline = Pipeline(
-        Camera(frames), matting, Chain(behind), [page, recording, looking], watch=watch, check=MatteCheck()
-    )
+    pipeline = build_run(Camera(frames), background, matting, Look(), threads=1, watchdog_ms=5000)
+    pipeline.sinks = [page, recording, looking]
     with watching(page.name) as watched:
         began_s = time.monotonic()
         summary = pipeline.run()
         seconds = time.monotonic() - began_s
-    del background, behind, watch, pipeline
+    del background, pipeline
     gc.collect()  # the background's video
     after = use()
     with av.open(str(folder / "out.mp4")) as container:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, scene
 
 from bgcam.realtime.backgrounds import Room, Still, open_background
+from bgcam.realtime.build import everything
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import VIEWS, Look
 from bgcam.realtime.picture.chain import STAGES, Chain
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.run_command import everything
 
 BLUE = np.array([200, 40, 30])
 

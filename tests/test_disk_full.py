@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import cli, run_command
 from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.build import everything
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.run_command import everything
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import _reserve, open_sink
 from bgcam.realtime.sinks._files import part_of

@@ -24,15 +24,18 @@ from faults import (
     right_matte,
     room,
     shows_secret,
+    watch_of,
 )
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from bgcam.realtime import watch
 from bgcam.realtime.backgrounds import Blur, Room, Still
-from bgcam.realtime.errors import BackendError, BgcamError, SinkError, SourceError
+from bgcam.realtime.errors import BackendError, BgcamError, MatteRefused, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.safety import PLAIN_GREY, MatteCheck, SafeBackground
+from bgcam.realtime.watch import patience_ms
 
 WATCHDOG_MS = 150.0
 # A busy machine may wake the watchdog late.
@@ -66,18 +69,32 @@ class FaultyDay(RuleBasedStateMachine):
         self.may_read = threading.Semaphore(0)
 
     @precondition(lambda self: not self.thread.is_alive())
-    @rule(watchdog_ms=st.sampled_from([20, 40]))
-    def begin(self, watchdog_ms: float) -> None:
-        for sink in self.sinks:
+    @rule(
+        watchdog_ms=st.sampled_from([20, 40]),
+        stands_for=st.sampled_from([1, 1, 7]),
+        live=st.sampled_from([True, True, False]),
+        watched=st.sampled_from([True, True, True, False]),
+    )
+    def begin(self, watchdog_ms: float, stands_for: int, live: bool, watched: bool) -> None:
+        for at, sink in enumerate(self.sinks):
             sink.got.clear()
+            sink.live = watched and at != 1
         self.faults.set("")
-        self.pipeline = make_run(self.faults, self.sinks, watchdog_ms=watchdog_ms, on_read=self.wait_for_leave)
+        self.pipeline = make_run(
+            self.faults,
+            self.sinks,
+            watchdog_ms=watchdog_ms,
+            on_read=self.wait_for_leave,
+            stands_for=stands_for,
+            live=live,
+        )
         self.thread = threading.Thread(target=self.run_pipeline)
         self.thread.start()
         self.frames(5)
 
     def run_pipeline(self) -> None:
-        with contextlib.suppress(SinkError):  # the only fault of these that ends a run
+        # With a live source and a live output, an output's is the only fault of these that ends a run.
+        with contextlib.suppress(BgcamError, RuntimeError, ValueError):
             self.pipeline.run()
 
     def wait_for_leave(self, number: int) -> None:
@@ -112,7 +129,7 @@ class FaultyDay(RuleBasedStateMachine):
     @precondition(lambda self: self.thread.is_alive())
     @rule()
     def panic(self) -> None:
-        self.pipeline.watch.toggle_panic()
+        watch_of(self.pipeline).toggle_panic()
 
     @invariant()
     def nobody_saw_the_room(self) -> None:
@@ -234,12 +251,12 @@ def test_a_file_beside_a_live_output_gets_one_frame_for_each_of_the_cameras() ->
     faults, live, file = Injector(), LookingSink(), LookingSink(live=False)
 
     def disturb(number: int) -> None:
-        faults.set("inference fails" if number == 9 else "")
+        faults.set("inference fails" if number in (9, 10) else "")
 
     pipeline = make_run(faults, [live, file], fps=100, frames=30, on_read=disturb)
     pipeline.run()
     assert len(file.got) == 30
-    assert sum(card for _, card in file.got) == pipeline.watch.cards_shown >= 1
+    assert sum(card for _, card in file.got) == watch_of(pipeline).cards_shown >= 1
     assert (live.end, file.end) == ("closed", "closed")
 
 
@@ -252,12 +269,12 @@ def test_panic_puts_the_card_up_within_a_frame_and_holds_it(fps: float) -> None:
     while len(sink.got) < 4 or sink.got[-1][1]:
         time.sleep(0.001)
     assert pipeline.notice() == ""
-    pipeline.watch.toggle_panic()
+    watch_of(pipeline).toggle_panic()
     pressed_s = time.monotonic()
     time.sleep(0.3)
     assert "PANIC" in pipeline.notice()
     released_s = time.monotonic()
-    pipeline.watch.toggle_panic()
+    watch_of(pipeline).toggle_panic()
     while sink.got[-1][1]:
         time.sleep(0.001)
         assert time.monotonic() < released_s + 2
@@ -317,3 +334,38 @@ def test_the_check_believes_who_comes_near_and_who_leaves_and_nothing_sudden() -
             MatteCheck()(matte_of(0.3, value))
     with pytest.raises(BackendError, match="all of the room"):
         MatteCheck()(matte_of(1.0, 0.3))
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_refused_matte_becomes_a_card_in_a_file_too_and_the_rest_goes_on(live: bool) -> None:
+    faults, file = Injector(), LookingSink(live=False)
+
+    def disturb(number: int) -> None:
+        faults.set("matte is all one" if number in (10, 11) else "")
+
+    pipeline = make_run(faults, [file], fps=100, frames=30, on_read=disturb, live=live)
+    pipeline.run()
+    cards = sum(card for _, card in file.got)
+    assert (len(file.got), file.end, file.leaks) == (30, "closed", [])
+    assert cards == watch_of(pipeline).replaced >= 1
+    assert "all of the room" in str(watch_of(pipeline).why)
+
+
+def test_files_of_a_network_that_is_never_right_are_not_kept() -> None:
+    faults, files = Injector(), [LookingSink(live=False), LookingSink(live=False)]
+    faults.set("matte is all one")
+    with pytest.raises(MatteRefused, match="all of the room"):
+        make_run(faults, [*files], frames=30, live=False).run()
+    assert [(file.end, file.leaks) for file in files] == [("aborted", [])] * 2
+
+
+def test_a_slow_source_is_waited_for_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [patience_ms(500, fps) for fps in (30, 5, 2, 1, 0.25)] == [500, 500, 1250, 2000, 2000]
+    assert patience_ms(9000, 0.25) == 9000
+    monkeypatch.setattr(watch, "MOST_PATIENCE_MS", 200)
+    sink = LookingSink()
+    make_run(Injector(), [sink], fps=1.5, frames=3, watchdog_ms=100).run()
+    pairs = zip(sink.got, sink.got[1:], strict=False)
+    shown_s = [end_s - begin_s for (begin_s, card), (end_s, _) in pairs if not card]
+    assert shown_s
+    assert max(shown_s) < 0.2 + LATE_MS / 1000

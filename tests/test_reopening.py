@@ -14,8 +14,8 @@ from faults import Injector, LookingSink, SecretCamera, make_run, room
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
-from bgcam.realtime.run_command import stop_on_signal
 from bgcam.realtime.sources.reopening import ReopeningSource
+from bgcam.realtime.stopping import stop_on_signal
 from bgcam.realtime.watch import Watch
 
 GIVE_UP_S = 0.4

@@ -14,7 +14,7 @@ import numpy as np
 
 from bgcam.realtime.backends.device import DeviceNetwork
 from bgcam.realtime.drawing import CardFailed
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.device_path import DevicePath
 from bgcam.realtime.gpu.frame_work import Stages
@@ -88,7 +88,7 @@ class FramePath:
         except RuntimeError as error:
             raise _failed(frame, error) from error
         if sent.run != self._refused:
-            raise BackendError(f"frame {frame.number}: its matte was smoothed with one that was refused")
+            raise MatteRefused(f"frame {frame.number}: its matte was smoothed with one that was refused")
         return self._make(frame, picture)
 
 

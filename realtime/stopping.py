@@ -1,0 +1,63 @@
+"""Signals that end a run or stop it for a while: Ctrl-C, `kill`, a closed terminal; and Ctrl-Z."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# SIGHUP, which Windows lacks, is a terminal that was closed.
+END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal call `stop`, once; a second one interrupts.
+
+    Signals are the main thread's alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in END_SIGNALS}
+
+    def once(number: int, frame: FrameType | None) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        stop()
+
+    for number in before:
+        signal.signal(number, once)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def card_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
+    """Ctrl-Z calls `rest(True)`, which returns when the card is up, stops the process, and calls `rest(False)` when it
+    goes on.
+
+    Whoever watches a stopped process sees its last picture, for as long as that takes.
+    """
+    if not hasattr(signal, "SIGTSTP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        rest(True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        rest(False)
+
+    before = signal.getsignal(signal.SIGTSTP)
+    if before == signal.SIG_DFL:  # where it was to be ignored, it stays so
+        signal.signal(signal.SIGTSTP, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
