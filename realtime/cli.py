@@ -6,20 +6,24 @@ import os
 import signal
 import sys
 import threading
-import traceback
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bgcam.realtime.errors import BgcamError, UsageError
+from bgcam.realtime.panic import presses_kept
+
+# What is imported here delays the moment from which the panic button's signal ends no process.
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (default: the process's). Gives the exit code; never raises."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        with _sigterm_as_interrupt():
+        with presses_kept(), _sigterm_as_interrupt():
             return _dispatch(arguments)
     except SystemExit as leaving:  # argparse has said why, or has shown its help
         return leaving.code if isinstance(leaving.code, int) else 1
@@ -34,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except Exception as error:
         if "--debug" in arguments:
+            import traceback
+
             traceback.print_exc()
         else:
             _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback")

@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TextIO
@@ -16,39 +16,42 @@ KEY = b"p"
 LOOK_EVERY_S = 0.05
 
 
-@contextmanager
-def presses_before() -> Iterator[list[int]]:
-    """While inside, the signal is kept for `panic_button`, whose it will be; it would end a process that starts."""
-    pressed: list[int] = []
-    if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
-        with _on_signal(lambda: pressed.append(signal.SIGUSR1)):
-            yield pressed
-    else:
-        yield pressed
+# The signals that came while there was no button yet, of which a process has one.
+_early: list[int] = []
 
 
 @contextmanager
-def panic_button(
-    toggle: Callable[[], None], *, pressed: Sequence[int] = (), keys: TextIO | None = None
-) -> Iterator[None]:
+def presses_kept() -> Iterator[None]:
+    """While inside, the signal is kept for `panic_button`, if there will be one; else it would end the process."""
+    _early.clear()
+    with _on_signal(lambda: _early.append(signal.SIGUSR1)):
+        yield
+
+
+@contextmanager
+def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> Iterator[None]:
     """While inside, the signal and the key call `toggle`; it must be safe in a signal handler.
 
-    pressed: what `presses_before` kept; each counts as one now.
+    What `presses_kept` kept counts now.
     keys: where the key is read, default: standard input; no terminal, no key. Windows has neither.
     """
     with ExitStack() as stack:
-        if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
-            stack.enter_context(_on_signal(toggle))
+        stack.enter_context(_on_signal(toggle))
         stream = keys or sys.stdin
         if sys.platform != "win32" and stream is not None and not stream.closed and stream.isatty():
             stack.enter_context(_on_key(toggle, stream.fileno()))
-        for _ in pressed:
+        while _early:
+            _early.pop()
             toggle()
         yield
 
 
 @contextmanager
 def _on_signal(toggle: Callable[[], None]) -> Iterator[None]:
+    if not hasattr(signal, "SIGUSR1") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
     def handle(number: int, frame: FrameType | None) -> None:
         toggle()
 

@@ -23,7 +23,7 @@ from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
-from bgcam.realtime.panic import panic_button, presses_before
+from bgcam.realtime.panic import panic_button
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, check_output, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
@@ -39,15 +39,14 @@ NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; 
 def run(options: Namespace) -> int:
     """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
     try:
-        with presses_before() as pressed:
-            return _run(options, pressed)
+        return _run(options)
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
         if options.input is not None:
             raise
         return 0
 
 
-def _run(options: Namespace, pressed: list[int]) -> int:
+def _run(options: Namespace) -> int:
     _check_paths(options)
     for output in options.output:
         check_output(output, allow_remote=options.allow_remote)
@@ -92,7 +91,7 @@ def _run(options: Namespace, pressed: list[int]) -> int:
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
-        with panic_button(pipeline.watch.toggle_panic, pressed=pressed):
+        with panic_button(pipeline.watch.toggle_panic):
             return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
 

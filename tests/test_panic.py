@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bgcam.realtime.panic import panic_button, presses_before
+from bgcam.realtime import cli
+from bgcam.realtime.panic import panic_button, presses_kept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
 
@@ -70,9 +71,19 @@ def test_without_a_terminal_nothing_is_read() -> None:
 def test_a_press_while_bgcam_starts_counts_when_it_runs(times: int) -> None:
     toggle = Count()
     before = signal.getsignal(signal.SIGUSR1)
-    with presses_before() as pressed:
+    with presses_kept():
         for _ in range(times):
             os.kill(os.getpid(), signal.SIGUSR1)
-        with panic_button(toggle, pressed=pressed):
+        with panic_button(toggle):
             assert toggle.times == times
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+@pytest.mark.parametrize("command", ["matte", "devices", "doctor"])
+def test_other_commands_take_no_harm_of_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(options: object) -> int:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return 0
+
+    monkeypatch.setitem(cli.COMMANDS, command, pressed)
+    assert cli.main([command, *(("in.png", "out.png") if command == "matte" else ())]) == 0
