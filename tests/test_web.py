@@ -103,9 +103,9 @@ def test_page(sink, page):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "<title>bgcam</title>" in body
     assert "object-fit: contain" in body
-    assert 'src="stream"' in body
-    assert page.get(headers={"Host": f"localhost:{page.port}"}).status == 200
+    assert 'fetch("stream"' in body
     assert page.get("alive").read() == b"yes\n"
+    assert page.get(headers={"Host": f"localhost:{page.port}"}).status == 200
     assert page.get("etc/passwd").status == 404
     assert page.get("../../etc/passwd").status == 404
 

@@ -1,4 +1,9 @@
-"""The page that the web output shows."""
+"""The page that the web output shows.
+
+Its script reads the stream itself: a picture in an <img> would stay for ever when bgcam was killed or stopped. It blanks
+the picture when no new one has come for 500 ms, or for 2.5 of the times between the pictures, up to 2 s; and it skips
+what came while it was busy.
+"""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -14,24 +19,80 @@ PAGE = """<!doctype html>
   header i { width: 8px; height: 8px; border-radius: 50%; background: #3ecf8e; }
   .stopped header i { background: #5b6570; }
   main { min-height: 0; padding: 0 16px 16px; }
-  img { display: block; width: 100%; height: 100%; object-fit: contain; }
-  .stopped img { opacity: .25; }
+  canvas { display: block; width: 100%; height: 100%; object-fit: contain; }
+  .stopped canvas { visibility: hidden; }
 </style>
-<header><i></i><b>bgcam</b><span id="state">live</span></header>
-<main><img id="picture" src="stream" alt="the live picture"></main>
+<body class="stopped">
+<header><i></i><b>bgcam</b><span id="state">waiting for a picture</span></header>
+<noscript>The picture needs JavaScript.</noscript>
+<main><canvas id="picture" role="img" aria-label="the live picture"></canvas></main>
 <script>
-  const picture = document.getElementById("picture");
-  const state = document.getElementById("state");
+  const picture = document.getElementById("picture"), state = document.getElementById("state");
+  const context = picture.getContext("2d");
   const say = (text, stopped) => { state.textContent = text; document.body.classList.toggle("stopped", stopped); };
-  const again = () => { picture.src = "stream?" + Date.now(); };
-  picture.onerror = () => { say("no picture; trying again", true); setTimeout(again, 2000); };
-  picture.onload = () => say("live", false);
-  let gone = false;
-  setInterval(async () => {
-    try {
-      if (!(await fetch("alive", {cache: "no-store"})).ok) throw new Error("another run, with another key");
-      if (gone) { gone = false; say("live", false); again(); }
-    } catch { gone = true; say("stopped; when bgcam runs again, open the address that it prints", true); }
-  }, 2000);
+  // When the newest picture came, how long after the one before it, and whether it may be seen; in ms.
+  let cameAt = 0, between = 0, fresh = false;
+  const patience = () => Math.min(2000, Math.max(500, 2.5 * between));
+  const blank = (why) => {
+    fresh = false;
+    say(why, true);
+    context.clearRect(0, 0, picture.width, picture.height);
+  };
+  const look = () => { if (fresh && performance.now() - cameAt > patience()) blank("no new picture"); };
+  setInterval(look, 50);
+  document.addEventListener("visibilitychange", look);  // a hidden page's timers are slow
+
+  async function show(jpeg, arrived) {
+    const bitmap = await createImageBitmap(new Blob([jpeg], {type: "image/jpeg"}));
+    if (!fresh || cameAt !== arrived) return;  // blanked while it was decoded
+    if (picture.width !== bitmap.width || picture.height !== bitmap.height) {
+      [picture.width, picture.height] = [bitmap.width, bitmap.height];
+    }
+    context.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    say("live", false);
+  }
+
+  // Takes the whole pictures from the front of the bytes: gives the last one, and what is left.
+  function split(bytes) {
+    let last = null;
+    for (;;) {
+      const head = new TextDecoder("latin1").decode(bytes.subarray(0, 300));
+      const found = head.match(/Content-Length: ([0-9]+)\\r\\n\\r\\n/i);
+      const end = found && found.index + found[0].length + Number(found[1]);
+      if (!found || bytes.length < end) return [last, bytes];
+      last = bytes.slice(end - Number(found[1]), end);
+      bytes = bytes.subarray(end);
+    }
+  }
+
+  async function watch() {
+    const answer = await fetch("stream", {cache: "no-store"});
+    if (!answer.ok) return (await answer.text()).trim();
+    const reader = answer.body.getReader();
+    let left = new Uint8Array(0), last = null;
+    for (;;) {
+      const {done, value} = await reader.read();
+      if (done) return "stopped";
+      const bytes = new Uint8Array(left.length + value.length);
+      bytes.set(left);
+      bytes.set(value, left.length);
+      [last, left] = split(bytes);
+      if (!last) continue;
+      const now = performance.now();
+      between = now - cameAt < 2000 ? now - cameAt : 0;
+      [cameAt, fresh] = [now, true];
+      await show(last, now).catch(() => {});
+    }
+  }
+
+  const again = "when bgcam runs again, open the address that it prints";
+  (async () => {
+    for (;;) {
+      const why = await watch().catch(() => "stopped");
+      blank(why === "stopped" ? `stopped; ${again}` : why);
+      await new Promise((go) => setTimeout(go, 2000));
+    }
+  })();
 </script>
 """

@@ -27,7 +27,7 @@ _SEND_BYTES = 128 * 1024
 _SEND_S = 10.0  # for a watcher to take one frame
 _BOUNDARY = "bgcam-frame"
 _POLICY = (
-    "default-src 'none'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
+    "default-src 'none'; img-src data:; connect-src 'self'; frame-ancestors 'none'; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 )
 _HEADERS = {
