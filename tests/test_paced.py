@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import paced
-from bgcam.realtime.sources.paced import PacedSource
+from bgcam.realtime.sources.paced import MAX_WAIT_S, PacedSource
 
 
 class Frames:
@@ -42,13 +41,24 @@ def test_frames_come_when_they_are_due_and_none_is_lost() -> None:
     assert time.monotonic() - started >= 0.355
 
 
-def test_a_long_pause_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paced, "MAX_WAIT_S", 0.05)
-    source = PacedSource(Frames(step_s=3600))
-    started = time.monotonic()
-    frames = [source.read() for _ in range(4)]
-    assert 0.15 <= time.monotonic() - started < 60
-    assert [frame.number for frame in frames if frame] == [0, 1, 2, 3]
+def test_a_long_pause_is_cut_and_the_clock_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, waits_s = [100.0], []
+
+    class Clock(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits_s.append(timeout)
+            now_s[0] += timeout or 0.0
+            return False
+
+    frames = Frames(step_s=3600)
+    source = PacedSource(frames)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(source, "_closed", Clock())
+    assert source.read() is not None
+    assert source.read() is not None
+    frames.step_s = (3600 + 0.04) / 2  # the next frame is due 40 ms later
+    assert source.read() is not None
+    np.testing.assert_allclose(waits_s, [0, MAX_WAIT_S, 0.04], atol=1e-6)
 
 
 def test_close_ends_a_wait_at_once() -> None:
