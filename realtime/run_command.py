@@ -30,7 +30,7 @@ from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
-from bgcam.realtime.stopping import stop_on_signal
+from bgcam.realtime.stopping import card_while_stopped, stop_on_signal
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
@@ -91,7 +91,7 @@ def _run(options: Namespace) -> int:
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
-        with panic_button(pipeline.watch.toggle_panic):
+        with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
             return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
 
 

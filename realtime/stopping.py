@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -51,7 +50,7 @@ def card_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         rest(True)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.raise_signal(signal.SIGSTOP)  # to this thread, so that it stops right here
         rest(False)
 
     before = signal.getsignal(signal.SIGTSTP)

@@ -71,7 +71,7 @@ class Watch:
     """
 
     def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
-        self.panic = False
+        self.panic = self._resting = False
         self.cards_shown = self.replaced = 0
         self.why: Exception | None = None
         self.lost: list[str] = []
@@ -87,6 +87,12 @@ class Watch:
 
     def toggle_panic(self) -> None:
         self.panic = not self.panic
+
+    def rest(self, stopped: bool) -> None:
+        """Cards for the live sinks until `rest(False)`. Gives them a moment for the first, before the process stops."""
+        self._resting = stopped
+        if stopped and self.guards:
+            time.sleep(LAST_CARD_S)
 
     @property
     def guards(self) -> bool:
@@ -149,21 +155,21 @@ class Watch:
         if failed is not None and not all(output.live for output in self._outputs):
             self.replaced += 1
             self.why = self.why or failed
-        shown = frame
+        carded = failed is not None
         for output in list(self._outputs):
             with output.lock:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
-                if self.panic and failed is None:
-                    shown = self.instead_of(frame)
+                hidden = failed is None and (self.panic or (self._resting and output.live))
+                carded = carded or hidden
                 try:
-                    output.write(shown, is_card=shown is not frame or failed is not None)
+                    output.write(self.instead_of(frame) if hidden else frame, is_card=hidden or failed is not None)
                 except Exception as error:
                     if output.live or not (self._keep or self.guards):
                         raise
                     self._give_up(output, error)
-        self.cards_shown += shown is not frame or failed is not None
+        self.cards_shown += carded
         if failed is None:
             self._good_s = time.monotonic()
 
@@ -228,4 +234,4 @@ class Watch:
         age_s = time.monotonic() - output.wrote_s
         if output.shows_card:
             return age_s >= CARD_EVERY_S
-        return self.panic or self._error is not None or age_s >= self._watchdog_s - 2 * TICK_S
+        return self.panic or self._resting or self._error is not None or age_s >= self._watchdog_s - 2 * TICK_S

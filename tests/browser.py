@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-FLAGS = [
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,9 +26,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--window-size=700,450",
     "--remote-debugging-pipe",
-]
+)
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 
 

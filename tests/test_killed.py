@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import signal
 import socket
 import sys
 import time
@@ -80,6 +81,62 @@ def test_the_search_finds_the_room_and_the_person() -> None:
     (room,) = pictures(b"--x\r\n\r\n" + data.tobytes() + b"\r\n")
     assert killed_child.shows_secret(room)
     assert killed_child.shows_person(room)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
+def test_a_run_that_is_stopped_shows_the_background_until_it_goes_on(tmp_path: Path, tiny_model: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["killed_child"])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=killed_child.run, args=(theirs, str(tiny_model), f"{tmp_path}/"), daemon=True)
+    process.start()
+    try:
+        assert ours.poll(60), "the run did not begin"
+        parts = urlsplit(ours.recv())
+        with socket.create_connection((parts.hostname, parts.port or 0), timeout=10) as client:
+            client.sendall(f"GET {parts.path}stream HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            for _ in range(2):
+                assert killed_child.shows_person(read_until(client, killed_child.shows_person))
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGTSTP)
+                wait_for_state(process.pid, "T")
+                assert not killed_child.shows_person(read_until(client, lambda bgr: False))
+                os.kill(process.pid, signal.SIGCONT)
+    finally:
+        process.kill()
+        process.join(10)
+        ours.close()
+        theirs.close()
+
+
+def read_until(client: socket.socket, wanted: Callable[[NDArray[np.uint8]], bool]) -> NDArray[np.uint8]:
+    """The first picture of the stream that is wanted; the last one if none is, and nothing comes for a second."""
+    client.settimeout(1)
+    got = b""
+    end_s = time.monotonic() + LIMIT_S
+    last: NDArray[np.uint8] | None = None
+    while time.monotonic() < end_s:
+        try:
+            got += client.recv(1 << 16)
+        except TimeoutError:
+            break
+        whole, mark, rest = got.rpartition(JPEG_BEGIN)
+        for bgr in pictures(whole):
+            last = bgr
+            if wanted(bgr):
+                return bgr
+        got = mark + rest
+    found = pictures(got)
+    last = found[-1] if found else last
+    assert last is not None
+    return last
+
+
+def wait_for_state(pid: int, state: str) -> None:
+    end_s = time.monotonic() + LIMIT_S
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != state:
+        assert time.monotonic() < end_s, f"it did not come to state {state}"
+        time.sleep(0.01)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such kill")

@@ -1,8 +1,8 @@
 """The page that the web output shows.
 
-Its script reads the stream itself: a picture in an <img> would stay for ever when bgcam was killed or stopped. It blanks
-the picture when no new one has come for 500 ms, or for 2.5 of the times between the pictures, up to 2 s; and it skips
-what came while it was busy.
+Its script reads the stream itself: a picture in an <img> would stay for ever when bgcam was killed or stopped. It
+blanks the picture when no new one has come for 500 ms, or for 2.5 of the times between the pictures, up to 2 s; and it
+skips what came while it was busy.
 """
 
 PAGE = """<!doctype html>
