@@ -1,7 +1,7 @@
 """INT8 by post-training quantisation: Q/DQ nodes that OpenVINO, ONNX Runtime and TensorRT all read, by NNCF.
 
-Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. In floating point
-stay the head, whose output is the matte, and a small first convolution, which sees the picture.
+Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. In floating
+point stay the head, whose output is the matte, and a small first convolution, which sees the picture.
 """
 
 from __future__ import annotations
