@@ -208,7 +208,7 @@ BOMBS = {
     "tem.jpg": behind_a_marker(0x01),
     "zero.jpg": behind_a_marker(0x00),
     "long8.tiff": tiff([(256, 16, 8), (257, 16, 16)], _LONG8),
-    "count.tiff": tiff([(256, 4, 8), (257, 4, 16)], _LONG8).replace(*(struct.pack("<HHI", 257, 4, n) for n in (1, 2))),
+    "count.tiff": tiff([(256, 4, 8), (257, 4, 16)], _LONG8).replace(b"\x01\x01\4\0\1", b"\x01\x01\4\0\2"),
     "tile.tiff": tiff([(256, 4, 16), (257, 4, 16), (322, 4, 16_000), (323, 4, 16_000)]),
     "called_webp.tiff": tiff([(256, 4, 12_000), (257, 4, 12_000)], _WEBP),
 }
@@ -218,7 +218,7 @@ BOMBS = {
 def test_bombs_that_hide_their_size_are_not_given_to_the_decoder(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images.cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
     (tmp_path / name).write_bytes(BOMBS[name])
     with pytest.raises(SourceError, match=r"not a readable picture|over 100 megapixels") as caught:
         read_picture(tmp_path / name)
@@ -358,6 +358,9 @@ def test_a_picture_bomb_that_calls_itself_a_video_is_not_decoded(tmp_path: Path,
     one_line(caught.value, "bomb.mp4")
 
 
+PIPE = r"\S*pipe\.mp4: no ordinary file; give a video file"
+
+
 @contextlib.contextmanager
 def pipe(path: Path) -> Iterator[None]:
     """A pipe with a name that ends after a while, so that who reads it fails the test and does not hang it."""
@@ -371,16 +374,22 @@ def pipe(path: Path) -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
 @pytest.mark.parametrize("prefix", ["", "file://"])
 def test_a_video_that_never_ends_is_not_opened(tmp_path: Path, prefix: str) -> None:
-    with pipe(tmp_path / "pipe.mp4"), pytest.raises(SourceError, match=r"mp4: no ordinary file; give a video file"):
+    with (
+        pipe(tmp_path / "pipe.mp4"),
+        pytest.raises(SourceError, match=PIPE),
+    ):
         open_source(input=f"{prefix}{tmp_path / 'pipe.mp4'}")
     (tmp_path / "empty.mp4").touch()  # as /proc/kmsg, which gives what will come
-    with pytest.raises(SourceError, match=r"empty\.mp4: the file is empty; give a video file"):
+    with pytest.raises(SourceError, match=r"^\S*empty\.mp4: the file is empty; give a video file"):
         open_source(input=f"{prefix}{tmp_path / 'empty.mp4'}")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
 def test_a_background_that_never_ends_is_not_opened(tmp_path: Path) -> None:
-    with pipe(tmp_path / "pipe.mp4"), pytest.raises(BackgroundError, match=r"mp4: no ordinary file; give a video file"):
+    with (
+        pipe(tmp_path / "pipe.mp4"),
+        pytest.raises(BackgroundError, match=f"background {PIPE}"),
+    ):
         open_background(str(tmp_path / "pipe.mp4"))
 
 

@@ -92,11 +92,13 @@ def test_mp4_without_its_index_cannot_be_opened(tmp_path):
         open_source(input=str(path))
 
 
-@pytest.mark.parametrize("content", [b"", b"hello" * 1000])
-def test_no_video(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "the file is empty"), (b"hello" * 1000, "cannot be opened as a video")]
+)
+def test_no_video(tmp_path, content, said):
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"a.mp4: cannot be opened as a video"):
+    with pytest.raises(SourceError, match=rf"a\.mp4: {said}"):
         open_source(input=str(path))
 
 

@@ -9,11 +9,16 @@ from bgcam.realtime.errors import SourceError
 
 
 def ordinary_bytes(path: Path, kind: str) -> int:
-    """The file's length. Raises SourceError for a pipe, a device and an empty file, OSError where there is none.
+    """The file's length. Raises SourceError where there is none, and for a pipe, a device and an empty file.
 
     kind: what it should be, for people. Files of the kernel's (/proc/kmsg) that give what will come are empty ones.
     """
-    found = path.stat()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such {kind}; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise SourceError(f"{path}: cannot read the {kind} ({error})") from error
     if not stat.S_ISREG(found.st_mode):
         raise SourceError(f"{path}: no ordinary file; give a {kind} file")
     if not found.st_size:

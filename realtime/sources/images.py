@@ -83,15 +83,11 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
     Its size in bytes and its header are read first: over 100 megapixels are refused before memory is spent on them.
     """
+    length = ordinary_bytes(path, "picture")
+    if length > MAX_BYTES:
+        raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
     try:
-        length = ordinary_bytes(path, "picture")
-        if length > MAX_BYTES:
-            raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
         data = path.read_bytes()
-    except SourceError:
-        raise
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such picture; check the path") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot read the picture ({error.strerror})") from error
     size_wh = picture_size_wh(data)

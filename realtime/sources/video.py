@@ -67,9 +67,9 @@ class VideoSource:
         self._number = 0
         self._zero_s = 0.0
         self._last_s = 0.0
+        if self._path is not None:
+            ordinary_bytes(self._path, "video")
         try:
-            if self._path is not None:
-                ordinary_bytes(self._path, "video")
             self._container = av.open(local, options=_LIMITS, timeout=None if self._path else _TIMEOUT_S)
         except (OSError, ValueError, av.error.FFmpegError) as error:
             reason = _reason(error)
@@ -188,9 +188,7 @@ class VideoSource:
         return time_s
 
     def _advice(self) -> str:
-        if self._path is None:
-            return "check the address"
-        return "the file may be cut off or no video" if self._path.is_file() else "give a file"
+        return "check the address" if self._path is None else "the file may be cut off or no video"
 
     @staticmethod
     def _turned_wh(frame: VideoFrame) -> tuple[int, int]:
