@@ -390,6 +390,28 @@ def test_few_frames_wait_for_a_slow_watcher(sink, page):
         assert 2 <= sink.encoded <= 20
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what is on its way")
+def test_two_small_pictures_at_most_wait_for_a_slow_watcher(sink, page):
+    """And the third that it gets is the newest."""
+    shades = np.random.default_rng(0).integers(60, 200, (22, 40, 3), np.uint8)
+    smooth = cv2.resize(shades, (320, 180))  # JPEGs of 11 KB, of which a connection would hold a dozen
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", page.port))
+        slow.sendall(f"GET {page.path}stream HTTP/1.1\r\nHost: {page.host}\r\n\r\n".encode())
+        for number in range(80):
+            sink.write(ComposedFrame(number, smooth, number / 25, 0.0))
+            time.sleep(0.005)
+        assert 1 <= sink.encoded <= 2
+        sink.write(ComposedFrame(80, np.full_like(smooth, 250), 3.2, 0.0))
+        slow.settimeout(5)
+        got = b""
+        while got.count(b"\xff\xd9\r\n--") < sink.encoded or sink.encoded < 3:
+            got += slow.recv(1 << 16)
+        assert sink.encoded == 3
+        assert len(got) < 40_000
+
+
 def test_one_too_many_watchers_is_refused_and_places_come_back(sink, page):
     watchers = [Watcher(page) for _ in range(MAX_WATCHERS)]
     assert {watcher.status for watcher in watchers} == {b"200"}

@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ REQUEST_S = 5.0  # for a whole request to arrive
 # What waits for a watcher that is slow is old when it comes: after the panic button too.
 _SEND_BYTES = 128 * 1024
 _SEND_S = 10.0  # for a watcher to take one frame
+_LOOK_S = 0.005  # how often it is looked whether it has
 _BOUNDARY = "bgcam-frame"
 _POLICY = (
     "default-src 'none'; img-src data:; connect-src 'self'; frame-ancestors 'none'; "
@@ -52,6 +54,7 @@ class WebServer(ThreadingHTTPServer):
 
     def __init__(self, address: str, port: int, next_jpeg: NextJpeg) -> None:
         self.next_jpeg = next_jpeg
+        self.ending = threading.Event()
         self.places = threading.BoundedSemaphore(MAX_WATCHERS)
         # When each connection was made, or None once its request has come.
         self._since_s: dict[socket.socket, float | None] = {}
@@ -66,6 +69,7 @@ class WebServer(ThreadingHTTPServer):
 
     def end(self) -> None:
         """Close the port and every connection."""
+        self.ending.set()
         self.shutdown()
         self.server_close()
         with self._lock:
@@ -187,14 +191,25 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._head(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
             self.wfile.write(f"--{_BOUNDARY}\r\n".encode())
-            seen = 0
-            while (found := self.server.next_jpeg(seen)) is not None:
+            seen = sent = 0
+            while self._took_all_but(sent) and (found := self.server.next_jpeg(seen)) is not None:
                 seen, jpeg = found
                 head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 # browsers show a part when the next boundary comes: send it along, not with the next frame
-                self.wfile.write(head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode())
+                sent = self.wfile.write(head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode())
         finally:
             self.server.places.release()
+
+    def _took_all_but(self, length: int) -> bool:
+        """Wait until at most so many bytes are on their way to the watcher; False at the end, or after _SEND_S.
+
+        With the length of the last picture, at most that one is on its way when the next is chosen: the newest.
+        """
+        end_s = time.monotonic() + _SEND_S
+        while _on_way(self.connection) > length:
+            if time.monotonic() > end_s or self.server.ending.wait(_LOOK_S):
+                return False
+        return True
 
     def _say(self, status: int, line: str) -> None:
         self._answer(status, "text/plain; charset=utf-8", f"{line}\n".encode())
@@ -212,6 +227,17 @@ class _Handler(BaseHTTPRequestHandler):
         if length is not None:
             self.send_header("Content-Length", str(length))
         self.end_headers()
+
+
+def _on_way(client: socket.socket) -> int:
+    """How many bytes the other side has not confirmed, on Linux; elsewhere 0."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    import fcntl
+    import termios
+
+    count = fcntl.ioctl(client, termios.TIOCOUTQ, b"\0" * 4)  # for a socket: what SIOCOUTQ gives, tcp(7)
+    return int.from_bytes(count, sys.byteorder)
 
 
 def _hang_up(client: socket.socket) -> None:
