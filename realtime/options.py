@@ -29,9 +29,10 @@ OUTPUT_HELP = (
     "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given "
     "several times; default: the virtual camera, or the web page where there is none"
 )
+VIEW_HELP = "what to show; default: composite; side-by-side shows the camera's picture too, and so the room"
 WATCHDOG_HELP = (
     "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
-    "default: 500. The key p, or SIGUSR1, shows it at once and until the next p"
+    "default: 500. The key p, or SIGUSR1, shows it at once; the same again shows you"
 )
 MAX_CPU_HELP = (
     "how much of the machine's processor bgcam may take, such as 25%%: it takes fewer of the camera's frames, and a "
@@ -180,7 +181,7 @@ def _add_look_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frame", choices=FRAMES, default=FRAMES[0], help="follow: keep the person in the middle by a smooth crop"
     )
-    parser.add_argument("--view", choices=VIEWS, default=VIEWS[0], help="what to show; default: composite")
+    parser.add_argument("--view", choices=VIEWS, default=VIEWS[0], help=VIEW_HELP)
 
 
 def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
