@@ -50,6 +50,8 @@ def build_run(
         at_once = matting.prepare(source.size_wh).at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check)
         offer_card(drawing, matting, asked, backend=backend, threads=threads)
+        if drawing.card is not None or drawing.open_card is not None:
+            at_once = 1  # a card's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
     return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch)
 

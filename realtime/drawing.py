@@ -52,7 +52,10 @@ class Begun:
 
 
 class Drawing:
-    """`begin` is called from one thread with each frame, `finish` from another, both in order.
+    """`begin` is called with each frame, `finish` from another thread, in order.
+
+    `begin` too is called in order and from one thread while a card is used or may come. Without one, `begin` is `find`
+    alone, and may be called from as many threads as `find` may.
 
     find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_card: asked
     before each frame until it gives a card; None while there is none yet, and BackendError when there will be none.
