@@ -26,6 +26,9 @@ from bgcam.realtime.sources._whole import missing_bytes
 _FPS = 25.0
 # Told to FFmpeg, which would decode a first picture of any size to learn about it, and may change sizes on the way.
 _LIMITS = {"max_pixels": str(MAX_PIXELS)}
+# FFmpeg unpacks the text and the colour profile in a PNG whatever their length: 1 MB of file became 4 GB of memory.
+_NOT_TAKEN = frozenset({"png", "apng"})
+_LIMITS["codec_whitelist"] = ",".join(sorted(av.codecs_available - _NOT_TAKEN))
 _TIMEOUT_S = 10.0
 # Where more lies between two frames, it is the clock that is broken.
 _MAX_GAP_S = 60.0
@@ -160,6 +163,8 @@ class VideoSource:
         stream = self._container.streams.video[0]
         if stream.codec_context is None:
             raise SourceError(f"{self.name}: its kind of picture is unknown to FFmpeg; get a whole copy, or convert it")
+        if stream.codec_context.name in _NOT_TAKEN:
+            raise SourceError(f"{self.name}: PNG pictures are no video here; name one .png, or convert them to MP4")
         width, height = stream.width, stream.height
         if width * height > MAX_PIXELS:
             raise SourceError(f"{self.name}: {width}x{height} is over 100 megapixels; make it smaller first")
