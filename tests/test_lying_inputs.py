@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -32,7 +33,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import BackgroundError, BgcamError, ModelError, SourceError
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.options import build_parser
-from bgcam.realtime.sources import MAX_PIXELS, images, open_source, video
+from bgcam.realtime.sources import MAX_PIXELS, images, open_source
 from bgcam.realtime.sources._header import picture_size_wh
 from bgcam.realtime.sources.images import read_picture
 from bgcam.realtime.sources.video import VideoSource
@@ -359,17 +360,24 @@ def test_a_picture_bomb_that_calls_itself_a_video_is_not_decoded(tmp_path: Path,
     one_line(caught.value, "bomb.mp4")
 
 
-def test_a_bomb_in_a_pictures_text_is_not_unpacked(tmp_path: Path) -> None:
-    """FFmpeg's limit of pixels does not hold for it; what it unpacked would be in the frame's metadata."""
+def test_a_bomb_in_a_pictures_text_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg's limit of pixels does not hold for it, and it decodes a first picture while it opens a file."""
     text = b"zTXtcomment\0\0" + zlib.compress(bytes([65]) * 1_000_000)
     whole = encoded(".png")
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     path = tmp_path / "a.gif"
     path.write_bytes(whole[:33] + chunk + whole[33:])
+    widths, really_open = [], av.open
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        container = really_open(*arguments, **options)
+        widths.append(container.streams.video[0].width)
+        return container
+
+    monkeypatch.setattr(av, "open", spy)
     with pytest.raises(SourceError, match=r"a\.gif: PNG pictures are no video here; name one \.png"):
         VideoSource(str(path))
-    with av.open(str(path), options=video._LIMITS) as container:
-        assert container.streams.video[0].width == 0, "its first picture was decoded to learn about it"
+    assert widths == [0], "its first picture was decoded to learn about it"
 
 
 PIPE = r"\S*pipe\.mp4: no ordinary file; give a video file"
