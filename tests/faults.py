@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from bgcam.realtime.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.watch import Watch
 
 SIZE_WH = (64, 32)
@@ -77,6 +80,9 @@ class Injector:
             time.sleep(0.002)
 
 
+UNPLUGGED = "camera is unplugged"
+
+
 class SecretCamera:
     """A live source at `fps` frames a second, or as fast as it is read for 0. on_read: called with each number.
 
@@ -106,7 +112,7 @@ class SecretCamera:
         if self.on_read:
             self.on_read(self._number)
         time.sleep(self._wait_s)
-        if self._faults.name == "camera fails":
+        if self._faults.name in ("camera fails", UNPLUGGED):
             raise SourceError("the camera failed")
         if self._faults.name == "camera hangs":
             self._faults.hang()
@@ -120,6 +126,21 @@ class SecretCamera:
 
     def close(self) -> None:
         self._faults.set("")
+
+
+class KeptCamera:
+    """One opening of a camera. Raises SourceError while it is unplugged."""
+
+    live, frames = True, None
+
+    def __init__(self, camera: Source, faults: Injector):
+        if faults.name == UNPLUGGED:
+            raise SourceError("the camera is gone")
+        self.name, self.size_wh, self.fps, self.drops = camera.name, camera.size_wh, camera.fps, 0
+        self.read = camera.read
+
+    def close(self) -> None:
+        """The camera stays for the next opening."""
 
 
 MATTE_VALUES = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7.0}
@@ -208,15 +229,20 @@ class LookingSink:
 
 @dataclass(frozen=True)
 class Fault:
-    """name: what the injector is set to. how: it is injected. sees: what who watches sees."""
+    """name: what the injector is set to. how: it is injected. sees: what who watches sees.
+
+    back_ms: the longest that the person may stay away after it.
+    """
 
     name: str
     how: str
     sees: str = "background alone, then the person again"
+    back_ms: float = 250
 
 
 FAULTS = [
     Fault("camera fails", "`read` raises"),
+    Fault(UNPLUGGED, "`read` raises, and so does opening it again", back_ms=2250),  # it is looked for ever later
     Fault("camera hangs", "`read` does not return"),
     Fault("camera changes its size", "a smaller frame in mid-stream"),
     Fault("camera turns grey", "frames of one channel in mid-stream"),
@@ -270,6 +296,48 @@ OTHERS = [
         "`kill -9` at random moments",
         "the web page ends, after nothing but pictures and cards",
         "test_killed.py::test_a_reader_of_a_killed_run_never_sees_the_room",
+    ),
+    Otherwise(
+        "process is stopped",
+        "Ctrl-Z",
+        "background alone until it goes on",
+        "test_killed.py::test_a_run_that_is_stopped_shows_the_background_until_it_goes_on",
+    ),
+    Otherwise(
+        "no more pictures reach the browser",
+        "no picture is written, then the server ends",
+        "an empty page within 500 ms, then the picture again",
+        "test_page.py::test_a_picture_that_is_old_is_taken_away_and_comes_back",
+    ),
+    Otherwise(
+        "mattes are refused while files are made",
+        "alpha of 1 everywhere, suddenly",
+        "background alone in those frames; the last line says in how many; exit code 1",
+        "test_whole_command.py::test_a_network_that_takes_all_for_a_person_shows_no_room_anywhere",
+    ),
+    Otherwise(
+        "every matte is refused while files are made",
+        "alpha of 1 everywhere, from the first frame on",
+        "no file; one line, exit code 1",
+        "test_whole_command.py::test_files_are_not_kept_where_every_matte_is_refused",
+    ),
+    Otherwise(
+        "model file is cut, written over or removed",
+        "the file of a model that runs is changed",
+        "the picture goes on",
+        "test_matting.py::test_a_model_file_that_changes_in_mid_run_changes_nothing",
+    ),
+    Otherwise(
+        "another backend takes over in mid-stream",
+        "it becomes ready while frames are under way",
+        "the picture goes on",
+        "test_warming.py::test_the_fallback_serves_until_the_other_is_ready",
+    ),
+    Otherwise(
+        "graphics card fails in mid-stream",
+        "its calls raise",
+        "the processor goes on; no frame is lost",
+        "test_drawing.py::test_the_processor_goes_on_where_the_card_fails",
     ),
     Otherwise(
         "backend fails while another is made ready",
@@ -358,8 +426,9 @@ def make_run(
     checked: bool = True,
     live: bool = True,
     stands_for: int = 1,
+    reopened: bool = False,
 ) -> Pipeline[Any]:
-    """A pipeline as `bgcam` builds it, of parts that can fail."""
+    """A pipeline as `bgcam` builds it, of parts that can fail. reopened: a lost camera is looked for again."""
     background = FaultyBackground(faults)
     background.needs_matte = checked  # who asks for the room gets it, so that nothing is checked
 
@@ -368,8 +437,11 @@ def make_run(
         chain.faults = faults
         return chain
 
+    source: Source = SecretCamera(faults, fps=fps, frames=frames, on_read=on_read, live=live, stands_for=stands_for)
+    if reopened:
+        source = ReopeningSource(KeptCamera(source, faults), partial(KeptCamera, source, faults))
     pipeline = build_run(
-        SecretCamera(faults, fps=fps, frames=frames, on_read=on_read, live=live, stands_for=stands_for),
+        source,
         background,
         FaultyMatting(faults),
         Look(),
@@ -400,7 +472,7 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
     """Run a fault that begins, lasts and heals. Raises AssertionError when no card or no picture came."""
     faults = Injector()
     sink, other = LookingSink(faults), LookingSink(faults, live=False)
-    pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms)
+    pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
     thread = threading.Thread(target=pipeline.run)
     thread.start()
     _until(lambda: sum(not card for _, card in sink.got) > 5)

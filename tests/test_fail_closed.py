@@ -52,7 +52,7 @@ def test_a_card_bridges_every_fault_and_the_run_goes_on(fault: Fault) -> None:
     assert found.leaks == 0
     assert found.card_ms < WATCHDOG_MS + LATE_MS
     assert found.longest_picture_ms < WATCHDOG_MS + LATE_MS
-    assert found.back_ms < 250
+    assert found.back_ms < fault.back_ms
 
 
 class FaultyDay(RuleBasedStateMachine):
@@ -183,10 +183,10 @@ def test_the_documents_table_is_of_these_faults() -> None:
     measured = text[text.index(TITLES) :].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in measured.splitlines() if line[:2] == "| "]
     assert [row[:3] for row in rows[1:]] == [[fault.name, fault.how, fault.sees] for fault in FAULTS]
-    for row in rows[1:]:
+    for row, fault in zip(rows[1:], FAULTS, strict=True):
         card_ms, back_ms, longest_ms = map(float, row[3:])
         assert 0 <= card_ms <= 550, row  # a hang begins with the next frame
-        assert 0 <= back_ms <= 250, row
+        assert 0 <= back_ms <= fault.back_ms, row
         assert 0 < longest_ms <= 500, row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bgcam.realtime import matting as module
 from bgcam.realtime.errors import BackendError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.matting import Matting, quick_resize, resize
+from bgcam.realtime.models import find_model
 from bgcam.realtime.picture.guided import whole_matte
 
 
@@ -123,3 +125,23 @@ def test_the_quick_resize_leaves_no_moire() -> None:
     stripes[:, ::2] = 255
     assert np.ptp(quick_resize(stripes, (320, 192))) == 0
     assert np.ptp(quick_resize(np.ascontiguousarray(stripes.transpose(1, 0, 2)[:720, :720]), (320, 192))) <= 1
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("harm", ["cut", "written over", "removed"])
+def test_a_model_file_that_changes_in_mid_run_changes_nothing(tmp_path: Path, backend: str, harm: str) -> None:
+    pytest.importorskip(backend, reason=f"{backend} is not installed on this machine")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(find_model("fast").read_bytes())
+    matting, frame = Matting(path, backend=backend, threads=1), half_bright(192, 320)
+    before = matting(frame).alpha
+    if harm == "cut":
+        os.truncate(path, 1000)
+    elif harm == "written over":
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+    else:
+        path.unlink()
+    assert np.array_equal(matting(frame).alpha, before)
+    with pytest.raises((BackendError, ModelError)):  # a picture of another aspect needs the file again
+        matting(half_bright(320, 180))

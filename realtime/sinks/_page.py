@@ -34,7 +34,7 @@ PAGE = """<!doctype html>
   let cameAt = 0, between = 0, fresh = false;
   const patience = () => Math.min(2000, Math.max(500, 2.5 * between));
   const blank = (why) => {
-    fresh = false;
+    [fresh, newest] = [false, null];
     say(why, true);
     context.clearRect(0, 0, picture.width, picture.height);
   };
@@ -42,15 +42,24 @@ PAGE = """<!doctype html>
   setInterval(look, 50);
   document.addEventListener("visibilitychange", look);  // a hidden page's timers are slow
 
-  async function show(jpeg, arrived) {
-    const bitmap = await createImageBitmap(new Blob([jpeg], {type: "image/jpeg"}));
-    if (!fresh || cameAt !== arrived) return;  // blanked while it was decoded
-    if (picture.width !== bitmap.width || picture.height !== bitmap.height) {
-      [picture.width, picture.height] = [bitmap.width, bitmap.height];
+  // The newest picture, until it is drawn. The stream is read on meanwhile, or old ones would wait in it.
+  let newest = null, drawing = false;
+  async function draw() {
+    if (drawing) return;
+    drawing = true;
+    while (newest) {
+      const jpeg = newest;
+      newest = null;
+      const bitmap = await createImageBitmap(new Blob([jpeg], {type: "image/jpeg"})).catch(() => null);
+      if (!bitmap || !fresh) continue;  // blanked while it was decoded
+      if (picture.width !== bitmap.width || picture.height !== bitmap.height) {
+        [picture.width, picture.height] = [bitmap.width, bitmap.height];
+      }
+      context.drawImage(bitmap, 0, 0);
+      bitmap.close();
+      say("live", false);
     }
-    context.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    say("live", false);
+    drawing = false;
   }
 
   // Takes the whole pictures from the front of the bytes: gives the last one, and what is left.
@@ -81,8 +90,8 @@ PAGE = """<!doctype html>
       if (!last) continue;
       const now = performance.now();
       between = now - cameAt < 2000 ? now - cameAt : 0;
-      [cameAt, fresh] = [now, true];
-      await show(last, now).catch(() => {});
+      [cameAt, fresh, newest] = [now, true, last];
+      draw();
     }
   }
 
