@@ -15,8 +15,8 @@ from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
-from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.first_read import FirstRead
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
@@ -126,35 +126,6 @@ def run_to_outputs(
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
     return pipeline.notice() or source.notice
-
-
-class FirstRead:
-    """A source whose first frame has been read: its size is known for sure, and it can be read. See `Source`."""
-
-    def __init__(self, source: Source):
-        self._source = source
-        self._first = source.read()
-        if self._first is None:
-            raise SourceError(f"{source.name}: it ended before its first frame; give another input")
-        self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
-        self.drops = source.drops
-        note = getattr(source, "note", "")
-        self.note = f" ({note})" if note else ""
-        self.size_wh = self._first.size_wh
-
-    @property
-    def notice(self) -> str:
-        """What the source has to say, "" for nothing."""
-        return str(getattr(self._source, "notice", ""))
-
-    def read(self) -> CameraFrame | None:
-        first, self._first = self._first, None
-        frame = first or self._source.read()
-        self.drops = self._source.drops
-        return frame
-
-    def close(self) -> None:
-        self._source.close()
 
 
 def look_of(options: Namespace) -> Look:

@@ -1,0 +1,36 @@
+"""A source that has been proven to give pictures, before an output is opened."""
+
+from __future__ import annotations
+
+from bgcam.realtime.errors import SourceError
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources import Source
+
+
+class FirstRead:
+    """A source whose first frame has been read: its size is known for sure, and it can be read. See `Source`."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._first = source.read()
+        if self._first is None:
+            raise SourceError(f"{source.name}: it ended before its first frame; give another input")
+        self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
+        self.drops = source.drops
+        note = getattr(source, "note", "")
+        self.note = f" ({note})" if note else ""
+        self.size_wh = self._first.size_wh
+
+    @property
+    def notice(self) -> str:
+        """What the source has to say, "" for nothing."""
+        return str(getattr(self._source, "notice", ""))
+
+    def read(self) -> CameraFrame | None:
+        first, self._first = self._first, None
+        frame = first or self._source.read()
+        self.drops = self._source.drops
+        return frame
+
+    def close(self) -> None:
+        self._source.close()
