@@ -152,6 +152,14 @@ def test_where_users_have_no_namespaces_the_unit_says_so(system: FakeSystem, uni
     assert "\nNoNewPrivileges=yes\n" in text
 
 
+def test_on_demand_sees_who_watches(system: FakeSystem, unit: Path) -> None:
+    """From a user namespace it could not read what other processes have open."""
+    install(system, unit, "--on-demand")
+    text = unit.read_text()
+    assert not any(f"\n{line}\n" in text for line in FILE_BOUNDS)
+    assert "--on-demand could not see who watches" in text
+
+
 @pytest.mark.parametrize(
     ("argument", "word"),
     [("a b", '"a b"'), ('say "hi"', r'"say \"hi\""'), ("100%", '"100%%"'), ("$HOME", '"$$HOME"'), ("a\\b", r'"a\\b"')],

@@ -12,7 +12,7 @@ from bgcam.realtime.doctor.machine import bgcam_command
 from bgcam.realtime.doctor.system import System
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.install.files import is_ours, remove_all, show, write_all
-from bgcam.realtime.install.unit import unit_text, why_no_namespaces
+from bgcam.realtime.install.unit import ON_DEMAND, unit_text, why_no_namespaces
 
 UNIT = "bgcam.service"
 OUTPUTS = ("virtual", "web", "null")
@@ -35,7 +35,8 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
     command, told = service_command(options.service_options)
     web = any(output.partition(":")[0] == "web" for output in told.output)
     path = (folder or unit_folder()) / UNIT
-    files = {path: unit_text(command, backend=told.backend, web=web, namespaces=why_no_namespaces(system))}
+    namespaces = ON_DEMAND if told.on_demand else why_no_namespaces(system)
+    files = {path: unit_text(command, backend=told.backend, web=web, namespaces=namespaces)}
     show(files)
     print(f"then: systemctl --user daemon-reload, systemctl --user enable {UNIT}, systemctl --user restart {UNIT}")
     if not options.yes and not system.ask("Write it and start it?"):

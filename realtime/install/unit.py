@@ -25,9 +25,11 @@ FILE_BOUNDS = (
     "PrivateTmp=yes",
 )
 NO_FILE_BOUNDS = (
-    "# This machine gives user services no file system of their own ({}),",
+    "# The service has no file system of its own ({}),",
     "# so ProtectSystem=, ProtectHome= and PrivateTmp= are left out: the service may write where its user may.",
 )
+# From a user namespace /proc/PID/fd of other processes cannot be read: nobody would seem to watch, or everybody.
+ON_DEMAND = "from there --on-demand could not see who watches"
 # {kernel setting: the value that forbids user namespaces to users}
 FORBIDDING = {
     "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
@@ -39,8 +41,8 @@ WITHOUT_OWN_CODE = ("onnxruntime",)
 
 
 def unit_text(command: Sequence[str], *, backend: str, web: bool, namespaces: str) -> str:
-    """The unit. command: absolute program and its arguments. web: whether a web page is an output. namespaces: why user
-    services get no file system of their own here, or "".
+    """The unit. command: absolute program and its arguments. web: whether a web page is an output. namespaces: why the
+    service gets none of its own, and so no file system, or "".
     """
     families = "AF_UNIX AF_INET AF_INET6" if web else "AF_UNIX"
     files = [line.format(namespaces) for line in NO_FILE_BOUNDS] if namespaces else FILE_BOUNDS
