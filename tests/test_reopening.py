@@ -160,6 +160,21 @@ def test_a_camera_that_fails_right_after_each_opening_is_not_opened_without_end(
     assert port.opened <= 2 + 2
 
 
+def test_who_comes_to_watch_does_not_wait_for_the_next_try():
+    port = Port()
+    source = ReopeningSource(port.open(), port.open, backoff=Backoff(first_s=60, longest_s=60))
+    port.plugged = False
+    with pytest.raises(SourceWaits, match="gone|unplugged"):
+        source.read()
+    port.plugged = True
+    source.wanted = lambda: False
+    with pytest.raises(SourceWaits, match="viewer"):
+        source.read()
+    source.wanted = lambda: True
+    assert source.read() is not None
+    source.close()
+
+
 @pytest.mark.parametrize("size_wh", [(64, 32), (32, 16), (40, 40), (31, 7), (200, 100)])
 def test_another_size_after_opening_again_is_cut_to_the_first(size_wh):
     class Sized(PluggedCamera):
