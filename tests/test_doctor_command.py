@@ -6,6 +6,8 @@ import getpass
 import json
 import platform
 import shlex
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -124,9 +126,26 @@ def test_json(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_json_stays_json_while_it_mends(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
-    doctor(options("--json", "--fix", "--yes"), system=system)
-    json.loads(capsys.readouterr().out)
+JSON_WHILE_IT_MENDS = """
+from bgcam.realtime.doctor import command
+from bgcam.realtime.doctor.checks import Examined
+from bgcam.realtime.doctor.finding import WARNING, Finding
+from bgcam.realtime.options import build_parser
+
+broken = [Finding("a", WARNING, "broken", "echo from the command"), Finding("b", WARNING, "broken", "echo unasked")]
+command.examine = lambda machine: Examined({"camera": broken}, True)
+raise SystemExit(command.doctor(build_parser().parse_args(["doctor", "--json", "--fix"])))
+"""
+
+
+def test_json_stays_json_while_it_mends() -> None:
+    """By the real questions and commands; the input ends at the second question."""
+    command = [sys.executable, "-c", JSON_WHILE_IT_MENDS]
+    ran = subprocess.run(command, input="y\n", capture_output=True, text=True, timeout=60)
+    assert [line["what"] for line in json.loads(ran.stdout)["checks"]] == ["a", "b"]
+    assert (ran.returncode, ran.stderr.count("Run it?")) == (0, 2)
+    assert "from the command" in ran.stderr.replace("$ echo from the command", "")
+    assert "unasked" not in ran.stderr.replace("$ echo unasked", "")
 
 
 def test_json_names_no_user_home_or_machine(monkeypatch: pytest.MonkeyPatch) -> None:

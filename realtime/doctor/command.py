@@ -17,7 +17,7 @@ MAX_WIDTH = 110
 
 def doctor(options: Namespace, *, system: System | None = None) -> int:
     """Examine and show, and mend if asked to. Gives 0 when `bgcam` would run with the same options, else 1."""
-    system = system or System()
+    system = system or System(stdout_is_data=options.json)
     examined = _examine(options, system)
     if options.fix:
         examined = _mend(options, system, examined)

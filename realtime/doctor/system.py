@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,13 @@ class Ran:
 
 
 class System:
-    """This machine. root: where its files are; paths are given as on the machine itself ("/sys/module")."""
+    """This machine. root: where its files are; paths are given as on the machine itself ("/sys/module").
 
-    def __init__(self, root: Path = Path("/"), *, platform: str = sys.platform):
-        self.root, self.platform = root, platform
+    stdout_is_data: a program reads standard output, so questions and what commands say go to standard error.
+    """
+
+    def __init__(self, root: Path = Path("/"), *, platform: str = sys.platform, stdout_is_data: bool = False):
+        self.root, self.platform, self._stdout_is_data = root, platform, stdout_is_data
 
     @property
     def is_root(self) -> bool:
@@ -54,17 +58,19 @@ class System:
     def run_in_sight(self, command: str) -> Ran:
         """Run a shell's line in the user's terminal, where it may ask for a password. out stays empty."""
         # stderr is read too, because it says why a module does not load; sudo asks on the terminal itself.
-        ran = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, errors="replace")
+        out = sys.__stderr__ if self._stdout_is_data else None
+        ran = subprocess.run(["sh", "-c", command], stdout=out, stderr=subprocess.PIPE, text=True, errors="replace")
         print(ran.stderr, end="", file=sys.stderr, flush=True)
         return Ran(ran.returncode, err=ran.stderr)
 
     def ask(self, question: str) -> bool:
         """Ask for a yes; the end of the input is a no."""
-        try:
-            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            print()
-            return False
+        with redirect_stdout(sys.stderr if self._stdout_is_data else sys.stdout):
+            try:
+                return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+            except EOFError:
+                print()
+                return False
 
     def read(self, name: str) -> str:
         """A file's text without the white space around it; "" when it cannot be read."""
