@@ -166,6 +166,40 @@ def test_json_names_no_user_home_or_machine(monkeypatch: pytest.MonkeyPatch) -> 
         assert word not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("video0 (Anna's iPhone Camera)", "video0 (USER's iPhone Camera)"),
+        ("hanna, anna2 and ANNA_x", "hanna, anna2 and USER_x"),
+        ("annas-laptop or Annas-Laptop.example.org", "MACHINE or MACHINE"),
+        ("/run/media/otto/stick, /media/otto/stick", "/run/media/USER/stick, /media/USER/stick"),
+        ("/var/home/otto/x, c:\\users\\otto\\x", "~/x, ~\\x"),
+        ("chown Bert cache", "chown USER cache"),
+        ("/srv/homes/anna is 'anna'", "~ is 'USER'"),
+        ("root's, at localhost", "root's, at localhost"),
+    ],
+)
+def test_names_are_found_in_every_form(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "anna")
+    monkeypatch.setattr(Path, "home", lambda: Path("/srv/homes/anna"))
+    monkeypatch.setattr(platform, "node", lambda: "annas-laptop.example.org")
+    monkeypatch.setenv("SUDO_USER", "bert")
+    assert screen.anonymous(text) == shown
+
+
+def nobody() -> str:
+    raise KeyError("getpwuid(): uid not found: 54321")
+
+
+def test_a_user_without_name_and_home_has_nothing_to_hide(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert screen.anonymous("/home/else/x") == "~/x"
+
+
 def test_a_narrow_screen_wraps_words_and_leaves_commands_whole() -> None:
     finding = Finding("camera", WARNING, "a b c d " * 12, command="sudo " + "x" * 80, advice="e f g h " * 12)
     lines = screen.as_text(Examined({"camera": [finding]}, True), width=60).splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -17,7 +18,9 @@ from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
 _COLOURS = {OK: "\033[32m", WARNING: "\033[33m", PROBLEM: "\033[31m"}
 _INDENT = 11
 _NAMES = 16
-_HOMES = re.compile(r"(/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s'\"]+")
+_NAME = r"[/\\][^/\\\s'\"]+"
+_HOMES = re.compile(rf"(/var/home|/home|/Users|[A-Z]:\\Users){_NAME}", re.IGNORECASE)
+_MEDIA = re.compile(rf"((?:/run)?/media){_NAME}")
 
 
 def as_text(examined: Examined, *, width: int, colour: bool = False) -> str:
@@ -61,17 +64,25 @@ def as_json(examined: Examined) -> str:
 
 
 def anonymous(text: str) -> str:
-    """The text without this user's name, home folder and machine's name, or anybody's home."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = ""
-    text = text.replace(str(Path.home()), "~") if str(Path.home()) != "/" else text
-    text = _HOMES.sub("~", text)
-    for name, stand_in in ((user, "USER"), (platform.node(), "MACHINE")):
+    """The text without this user's name, home folder and machine's name, or anybody's home or folder of sticks."""
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        text = text.replace(str(Path.home()), "~") if str(Path.home()) != "/" else text
+    text = _MEDIA.sub(r"\1/USER", _HOMES.sub("~", text))
+    stand_ins = dict.fromkeys((_user(), os.environ.get("SUDO_USER", "")), "USER")
+    stand_ins |= dict.fromkeys((platform.node(), platform.node().partition(".")[0]), "MACHINE")
+    # The longest first: a machine is often named after its user.
+    for name in sorted(stand_ins, key=len, reverse=True):
         if name and name not in ("root", "localhost"):
-            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", stand_in, text)
+            word = rf"(?<![^\W_]){re.escape(name)}(?![^\W_])"
+            text = re.sub(word, stand_ins[name], text, flags=re.IGNORECASE)
     return text
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return ""
 
 
 def wants_colour(is_terminal: bool) -> bool:
