@@ -41,6 +41,10 @@ def full_disk(system: FakeSystem) -> None:
     system.unwritable = "No space left on device"
 
 
+def homeless(*_words: Any, **_more: Any) -> Path:
+    raise RuntimeError("could not determine the home directory for '~/.cache'")
+
+
 # check, what is brought about, verdict, what must be said, what must be in the command ("" for none)
 VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (model_checks.check_cache, lambda system: None, OK, "bgcam", ""),
@@ -66,6 +70,11 @@ def test_verdict(
 ) -> None:
     bring_about(system)
     judged(one(check, system), verdict, says=says, command=command)
+
+
+def test_a_user_without_a_home_has_no_cache(system: FakeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", homeless)
+    judged(one(model_checks.check_cache, system), WARNING, says="no home folder", command="")
 
 
 def test_every_check_has_a_verdict_here() -> None:

@@ -229,6 +229,19 @@ def test_the_users_own_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert service.unit_folder() == tmp_path / ".config" / "systemd" / "user"
 
 
+def test_a_user_without_a_home_has_no_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cli.main(["uninstall-service", "--yes"]) == 1
+    said = "bgcam: this user has no home folder, where services are kept; set HOME and run this again\n"
+    assert capsys.readouterr() == ("", said)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("namespaces", ["", "kernel.unprivileged_userns_clone=0"])
 def test_systemd_takes_the_unit(tmp_path: Path, namespaces: str) -> None:

@@ -81,7 +81,11 @@ def check_compiled(machine: Machine) -> Finding:
 def check_cache(machine: Machine) -> Finding:
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("bgcam", appauthor=False)
+    try:
+        folder = user_cache_path("bgcam", appauthor=False)
+    except RuntimeError:
+        found = "this user has no home folder, so there is none: bgcam starts slowly every time"
+        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder of this user")
     reason = machine.system.why_not_writable(folder)
     if reason:
         found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"

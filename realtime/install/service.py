@@ -92,8 +92,11 @@ def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
 
 
 def unit_folder() -> Path:
-    """Where the user's own units are."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+    """Where the user's own units are. Raises SinkError for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+    except RuntimeError:
+        raise SinkError("this user has no home folder, where services are kept; set HOME and run this again") from None
 
 
 def _refuse_options_before(options: Namespace) -> None:
