@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks
+from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks, service_check
 from bgcam.realtime.doctor.finding import PROBLEM, Finding
 from bgcam.realtime.doctor.machine import Machine
 
@@ -37,6 +37,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         model_checks.check_compiled,
         model_checks.check_cache,
     ),
+    "service": (service_check.check_service,),
 }
 
 
@@ -65,4 +66,5 @@ def examine(machine: Machine) -> Examined:
         for check in checks:
             told = check(machine)
             found += told if isinstance(told, list) else [told] if told else []
-    return Examined(sections, machine.virtual_camera is not None)
+    told_of = {section: found for section, found in sections.items() if found}
+    return Examined(told_of, machine.virtual_camera is not None)
