@@ -111,6 +111,13 @@ def test_fix_tells_a_rejected_key_from_other_failures(system: FakeSystem, capsys
     ]
 
 
+def test_a_backend_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--backend", "nix"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("bgcam: no backend is called 'nix'; choose one of: auto, openvino")
+
+
 def test_json(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(options("--json"), system=system) == 0
     told = json.loads(capsys.readouterr().out)

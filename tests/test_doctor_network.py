@@ -131,6 +131,24 @@ def test_the_backend_that_is_asked_for_has_to_work(system: FakeSystem) -> None:
 
 
 @pytest.mark.parametrize(
+    ("card", "on", "says"),
+    [
+        (True, "OpenVINO CPU, int8", "not on the card yet"),
+        (True, "PyTorch CPU, fp32", "this PyTorch does not use the card"),
+        (False, "PyTorch CPU, fp32", "no NVIDIA card is found here"),
+    ],
+)
+def test_only_what_will_be_on_the_card_is_waited_for(
+    system: FakeSystem, monkeypatch: pytest.MonkeyPatch, card: bool, on: str, says: str
+) -> None:
+    monkeypatch.setattr(model_checks, "has_gpu", lambda: card)
+    matte("torch", GOOD_MATTE | {"description": on})(system)
+    (found,) = model_checks.check_backends(Machine(system, backend="torch"))
+    assert (found.verdict, says in found.found) == (WARNING, True)
+    assert ("until it says it is ready" in found.advice) == ("yet" in says)
+
+
+@pytest.mark.parametrize(
     ("told", "says"),
     [
         ({"description": "OpenVINO CPU, int8", "matte_ms": 8.0}, "not on the card yet"),
@@ -141,6 +159,7 @@ def test_a_card_that_is_not_used(
     system: FakeSystem, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], says: str
 ) -> None:
     monkeypatch.setattr(model_checks, "auto_order", lambda: ["torch", "openvino"])
+    monkeypatch.setattr(model_checks, "has_gpu", lambda: True)
     matte("torch", GOOD_MATTE | told)(system)
     by_name = {found.what: found for found in model_checks.check_backends(Machine(system))}
     assert by_name["openvino"].verdict == OK

@@ -6,6 +6,7 @@ import shutil
 import sys
 from argparse import Namespace
 
+from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.doctor.checks import Examined, examine
 from bgcam.realtime.doctor.finding import OK, Finding
 from bgcam.realtime.doctor.machine import Machine
@@ -16,7 +17,11 @@ MAX_WIDTH = 110
 
 
 def doctor(options: Namespace, *, system: System | None = None) -> int:
-    """Examine and show, and mend if asked to. Gives 0 when `bgcam` would run with the same options, else 1."""
+    """Examine and show, and mend if asked to. Gives 0 when `bgcam` would run with the same options, else 1.
+
+    Raises UsageError, as `bgcam` does, for a backend that there is not.
+    """
+    check_backend_name(options.backend)
     system = system or System(stdout_is_data=options.json)
     examined = _examine(options, system)
     if options.fix:
