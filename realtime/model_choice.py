@@ -58,9 +58,7 @@ def choose_model(
     return name, lines
 
 
-def known_times(
-    names: Sequence[str], key: str, cache: Path, timer: Timer
-) -> tuple[dict[str, float], list[str]]:
+def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tuple[dict[str, float], list[str]]:
     """The time of each model's matte in ms, from the cache or measured now; lines for what was measured or failed."""
     stored = read_cache(cache)
     times_ms: dict[str, float] = {}
@@ -103,10 +101,13 @@ def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, thread
 
 
 def cache_file() -> Path:
-    """Where the times are kept."""
+    """Where the times are kept; for a user without a home folder, where nothing can be."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("bgcam", appauthor=False)) / "model_times.json"
+    try:
+        return Path(platformdirs.user_cache_dir("bgcam", appauthor=False)) / "model_times.json"
+    except RuntimeError:
+        return Path(os.devnull, "model_times.json")
 
 
 def read_cache(path: Path) -> dict[str, float]:

@@ -6,6 +6,7 @@ import pytest
 
 from bgcam.export.checksums import write_checksums
 from bgcam.realtime import model_choice
+from bgcam.realtime.backends.openvino import _cache_config
 from bgcam.realtime.errors import BackendError, BgcamError
 from bgcam.realtime.model_choice import best_within, choose_model, known_times, read_cache, write_cache
 
@@ -89,3 +90,15 @@ def test_a_damaged_cache_is_an_empty_one_and_a_folder_that_cannot_be_written_no_
     write_cache(cache, {"a": 1.5})
     assert read_cache(cache) == {"a": 1.5}
     assert [p.name for p in tmp_path.iterdir()] == ["times.json"]
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch) -> None:
+    def homeless(*_words, **_more):
+        raise RuntimeError("could not determine the home directory for '~/.cache'")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", homeless)
+    monkeypatch.setattr("platformdirs.user_cache_path", homeless)
+    cache = model_choice.cache_file()
+    write_cache(cache, {"fast": 1.0})
+    assert read_cache(cache) == {}
+    assert _cache_config() == {}

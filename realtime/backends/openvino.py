@@ -111,9 +111,9 @@ def _cache_config() -> dict[str, Any]:
     """Compiled models are kept in the user's cache folder, for quicker starts; not where that cannot be written."""
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("bgcam") / "openvino"
     try:
+        folder = user_cache_path("bgcam") / "openvino"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter: a user without a home folder
         return {}
     return {"CACHE_DIR": str(folder)}
