@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,14 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that has the device open. maps: it has the device's buffers in its memory, so pictures stream."""
+    """A process that has the device open. maps: it has the device's buffers in its memory, so pictures stream. reads:
+    it has opened it for reading alone.
+    """
 
     pid: int
     name: str
     maps: bool = False
+    reads: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} (pid {self.pid})"
@@ -33,6 +37,12 @@ class Holders:
     def __str__(self) -> str:
         return ", ".join(map(str, self.found))
 
+    @property
+    def writers(self) -> str:
+        """Who can be the one that writes to the device; "" when nobody seen can. Most viewers open it to write too."""
+        names = [str(holder) for holder in self.found if not holder.reads]
+        return f"one of {', '.join(names)}" if len(names) > 1 else "".join(names)
+
 
 def find_holders(path: str, *, proc: Path = _PROC) -> Holders:
     """The processes, without this one, that have the device at `path` open. Takes some milliseconds.
@@ -46,8 +56,10 @@ def find_holders(path: str, *, proc: Path = _PROC) -> Holders:
             continue
         folder = proc / str(number)
         try:
-            if real in _open_files(folder / "fd"):
-                found.append(Holder(number, _name(folder), _maps(folder, real)))
+            opened = [name for name, file in _open_files(folder / "fd") if file == real]
+            if opened:
+                reads = all(_reads(folder / "fdinfo" / name) for name in opened)
+                found.append(Holder(number, _name(folder), _maps(folder, real), reads))
         except PermissionError:
             unseen = True
         except OSError:  # it has ended meanwhile
@@ -61,7 +73,7 @@ def count_open(paths: Collection[str], *, proc: Path = _PROC) -> int:
     for entry in proc.iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):  # it has ended, or may not be looked at
-                count += sum(link in real for link in _open_files(entry / "fd"))
+                count += sum(file in real for _, file in _open_files(entry / "fd"))
     return count
 
 
@@ -78,21 +90,45 @@ def busy_line(path: str, *, proc: Path = _PROC) -> str:
     return "no other program holds it: plug it out and in again"
 
 
-def _open_files(descriptors: Path) -> Iterator[str]:
+def _open_files(descriptors: Path) -> Iterator[tuple[str, str]]:
+    """Each descriptor's number and its file."""
     for descriptor in os.listdir(descriptors):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            yield os.readlink(descriptors / descriptor)
+            yield descriptor, os.readlink(descriptors / descriptor)
+
+
+def _reads(info: Path) -> bool:
+    """Whether a descriptor was opened for reading alone (proc(5), /proc/PID/fdinfo: the flags are octal)."""
+    flags = re.search(r"^flags:\s*([0-7]+)", _read(info), re.MULTILINE)
+    return flags is not None and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY
 
 
 def _name(folder: Path) -> str:
-    try:
-        return (folder / "comm").read_text(errors="replace").strip() or "a program"
-    except OSError:
-        return "a program"
+    name = _read(folder / "comm").strip() or "a program"
+    runs_bgcam = name.startswith("python") and _runs_bgcam(_read(folder / "cmdline").split("\0"))
+    return "bgcam" if runs_bgcam else name
+
+
+def _runs_bgcam(words: Sequence[str]) -> bool:
+    """Whether a command line of Python's is `python -m bgcam` or `python /a/path/bgcam`, with or without options."""
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-X", "-W"):
+            next(rest, "")
+        elif not word.startswith("-"):
+            return os.path.basename(word) == "bgcam"
+        elif word.endswith(("m", "c")):  # -m, -Im; what follows is no option of Python's
+            return word.endswith("m") and next(rest, "") == "bgcam"
+    return False
 
 
 def _maps(folder: Path, real: str) -> bool:
+    return any(line.endswith(f" {real}") for line in _read(folder / "maps").splitlines())
+
+
+def _read(path: Path) -> str:
+    """A file's text; "" when it cannot be read."""
     try:
-        return any(line.endswith(f" {real}") for line in (folder / "maps").read_text(errors="replace").splitlines())
+        return path.read_text(errors="replace")
     except OSError:
-        return False
+        return ""

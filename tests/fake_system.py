@@ -92,9 +92,10 @@ class FakeSystem(System):
         self.install()
         self.write("/sys/module/v4l2loopback/version", f"{version}\n")
 
-    def hold(self, path: str, *, pid: int, name: str, streams: bool = True) -> None:
-        """A process that has the device open."""
+    def hold(self, path: str, *, pid: int, name: str, streams: bool = True, line: str = "") -> None:
+        """A process that has the device open. line: its command line."""
         self.write(f"/proc/{pid}/comm", f"{name}\n")
+        self.write(f"/proc/{pid}/cmdline", line.replace(" ", "\0"))
         self.write(f"/proc/{pid}/maps", f"7f00-7f01 rw-s 0 00:06 123 {path}\n" if streams else "")
         self.path(f"/proc/{pid}/fd").mkdir(parents=True)
         self.path(f"/proc/{pid}/fd/5").symlink_to(path)

@@ -47,11 +47,11 @@ def slow_but_by_itself(system: FakeSystem) -> None:
     exposing({controls.EXPOSURE_AUTO: ("Auto Exposure", 3), controls.EXPOSURE_TIME: ("Exposure Time", 666)})(system)
 
 
-def used_by(name: str, *, streams: bool = True) -> Callable[[FakeSystem], Any]:
+def used_by(name: str, *, streams: bool = True, line: str = "") -> Callable[[FakeSystem], Any]:
     def bring_about(system: FakeSystem) -> None:
         path = system.webcam()
         system.busy.add(path)
-        system.hold(path, pid=812, name=name, streams=streams)
+        system.hold(path, pid=812, name=name, streams=streams, line=line)
 
     return bring_about
 
@@ -81,6 +81,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (camera_checks.check_busy, used_by("zoom"), PROBLEM, "by zoom (pid 812)", ""),
     (camera_checks.check_busy, used_by("wireplumber", streams=False), PROBLEM, "by wireplumber (pid 812)", ""),
     (camera_checks.check_busy, used_by("bgcam"), OK, "by bgcam itself", ""),
+    (camera_checks.check_busy, used_by("python", line="python -m bgcam"), OK, "by bgcam itself", ""),
     (camera_checks.check_busy, busy_unseen, PROBLEM, "another user", ""),
     (camera_checks.check_format, lambda system: system.webcam(), OK, "MJPG, up to 1280x720", ""),
     (

@@ -71,6 +71,17 @@ def written_to(*, name: str = "", other: str = "") -> Callable[[FakeSystem], Any
     return bring_about
 
 
+def written_and_watched(system: FakeSystem) -> None:
+    written_to(name="ffmpeg")(system)
+    system.hold(str(system.path("/dev/video10")), pid=41, name="zoom")
+
+
+def watched(system: FakeSystem) -> None:
+    """Who writes is not seen; zoom cannot be the one."""
+    written_to(name="zoom")(system)
+    system.write("/proc/99/fdinfo/5", "flags:\t0100000\n")
+
+
 def old_driver(shown: str) -> Callable[[FakeSystem], Any]:
     def bring_about(system: FakeSystem) -> None:
         path = system.loopback(state="")
@@ -141,6 +152,8 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (loopback_checks.check_writer, written_to(name="ffmpeg"), PROBLEM, "ffmpeg (pid 99), 640x480 YUYV", ""),
     (loopback_checks.check_writer, written_to(name="ffmpeg", other="capture"), PROBLEM, "ffmpeg", ""),
     (loopback_checks.check_writer, written_to(name="ffmpeg", other="output"), WARNING, "ffmpeg", ""),
+    (loopback_checks.check_writer, written_and_watched, PROBLEM, "by one of zoom (pid 41), ffmpeg (pid 99)", ""),
+    (loopback_checks.check_writer, watched, PROBLEM, "by a program of another user", "modprobe -r v4l2loopback"),
     (loopback_checks.check_writer, old_driver("YUYV:320x240@30"), PROBLEM, "ffmpeg (pid 99)", ""),
     (loopback_checks.check_writer, old_driver(""), OK, "by nobody", ""),
     (loopback_checks.check_writer, written_to(), PROBLEM, "keep_format", "modprobe -r v4l2loopback && sudo modprobe"),

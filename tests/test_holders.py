@@ -78,6 +78,52 @@ def test_nobody_and_no_proc(proc, tmp_path):
     assert "sudo fuser" in busy_line(device, proc=tmp_path / "none")
 
 
+def test_who_has_it_for_reading_alone_is_no_writer(proc):
+    folder, device = proc
+    found = find_holders(device, proc=folder)
+    assert found.writers == "one of my camera app (pid 4), zoom (pid 30)"
+    for number, flags in (("30", "0100000"), ("4", "0100002")):
+        (folder / number / "fdinfo").mkdir()
+        (folder / number / "fdinfo" / "3").write_text(f"pos:\t0\nflags:\t{flags}\nmnt_id:\t28\n")
+    found = find_holders(device, proc=folder)
+    assert [holder.reads for holder in found.found] == [False, True]
+    assert found.writers == "my camera app (pid 4)"
+    assert Holders().writers == Holders((Holder(7, "zoom", reads=True),)).writers == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("python -m bgcam --background beach", "bgcam"),
+        ("/usr/bin/python3 -X dev -W error -I -m bgcam", "bgcam"),
+        ("python -Im bgcam", "bgcam"),
+        ("python -u /opt/venv/bin/bgcam", "bgcam"),
+        ("python watch.py -m bgcam", "python3"),
+        ("python -m http.server bgcam", "python3"),
+        ("python -c code bgcam", "python3"),
+        ("python", "python3"),
+    ],
+)
+def test_bgcam_is_known_when_python_runs_it(proc, line, name):
+    folder, device = proc
+    (folder / "4" / "comm").write_text("python3\n")
+    (folder / "4" / "cmdline").write_bytes(line.replace(" ", "\0").encode() + b"\0")
+    assert str(find_holders(device, proc=folder).found[0]) == f"{name} (pid 4)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("mode", "reads"), [("rb", True), ("r+b", False), ("ab", False)])
+def test_a_real_process_that_reads_or_writes(tmp_path, mode, reads):
+    path = tmp_path / "video0"
+    path.write_bytes(b"")
+    command = [sys.executable, "-c", f"f = open({str(path)!r}, {mode!r}); print(1, flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        (found,) = find_holders(str(path)).found
+        other.communicate(b"\n")
+    assert (found.pid, found.reads) == (other.pid, reads)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_real_process(tmp_path):
     path = tmp_path / "video0"

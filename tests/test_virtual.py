@@ -291,6 +291,9 @@ def test_a_device_that_another_writes_to_is_not_touched(loopback, module, monkey
     loopback.bits = CAPTURE  # exclusive_caps, while somebody writes
     for holders, uses, said in (
         (Holders((Holder(7, "obs"),)), "2", r"another program writes to it \(obs \(pid 7\)\)"),
+        (Holders((Holder(7, "obs"), Holder(8, "vlc", reads=True))), "3", r"writes to it \(obs \(pid 7\)\)$"),
+        (Holders((Holder(7, "obs"), Holder(8, "zoom"))), "3", r"writes to it \(one of obs \(pid 7\), zoom \(pid 8\)\)"),
+        (Holders((Holder(8, "vlc", reads=True),)), "2", "another program writes to it .*fuser"),
         (Holders((), unseen=True), "2", "another program writes to it .*fuser"),
     ):
         monkeypatch.setattr(_loopback, "find_holders", lambda _path, holders=holders: holders)

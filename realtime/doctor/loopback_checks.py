@@ -73,8 +73,8 @@ def check_writer(machine: Machine) -> Finding | None:
         shape = ""
     taken = all(_is_written_to(machine, other.path) for other in machine.virtual_cameras if not other.locked)
     verdict = PROBLEM if taken else WARNING
-    if holders.found:
-        return Finding("written to", verdict, f"by {holders}{shape}", advice="close it")
+    if holders.writers:
+        return Finding("written to", verdict, f"by {holders.writers}{shape}", advice="close it")
     found = f"by a program of another user, or its format is kept (keep_format){shape}"
     command = machine.as_root(f"modprobe -r {MODULE}") + " && " + machine.as_root(f"modprobe {MODULE}")
     who = machine.as_root(f"fuser -v {device.path}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.devices import capability_of
-from bgcam.realtime.holders import find_holders
+from bgcam.realtime.holders import Holders, find_holders
 from bgcam.realtime.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
 from bgcam.realtime.viewers import Viewers, module_uses, watch_viewers
 
@@ -39,7 +39,7 @@ class LoopbackWriter:
             # With exclusive_caps the output bit is there while nobody writes, unless a writer before us left it off.
             if not self._takes_output():
                 if not self._alone(module):
-                    raise OSError(errno.EBUSY, f"another program writes to it{self._named()}")
+                    raise OSError(errno.EBUSY, f"another program writes to it{self._named(self._holders().writers)}")
                 self._unlock()
             set_output_format(self._descriptor, self._format, picture_bytes=self._bytes, line_bytes=width)
             self._compare()
@@ -73,7 +73,7 @@ class LoopbackWriter:
     def _compare(self) -> None:
         found = output_format(self._descriptor)
         if found != self._format:
-            reason = f"another program has it open{self._named()} or keep_format is set"
+            reason = f"another program has it open{self._named(str(self._holders()))} or keep_format is set"
             raise OSError(errno.EBUSY, f"it holds {found} instead of {self._format}, as {reason}")
 
     def _takes_output(self) -> bool:
@@ -92,12 +92,14 @@ class LoopbackWriter:
             raise OSError(errno.EBUSY, f"its last writer left it shut: {reload}")
 
     def _alone(self, module: Path) -> bool:
-        holders = find_holders(self.device)
+        holders = self._holders()
         return not holders.found and (not holders.unseen or module_uses(module) == 1)
 
-    def _named(self) -> str:
-        found = find_holders(self.device).found
-        return f" ({', '.join(map(str, found))})" if found else f" (`sudo fuser -v {self.device}` names it)"
+    def _holders(self) -> Holders:
+        return find_holders(self.device)
+
+    def _named(self, who: str) -> str:
+        return f" ({who or f'`sudo fuser -v {self.device}` names it'})"
 
 
 def _version(module: Path) -> tuple[int, ...]:
