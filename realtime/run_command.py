@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
 
 
 def _run(options: Namespace) -> int:
-    _check_paths(options)
+    check_paths(options)
     for output in options.output:
         check_output(output, allow_remote=options.allow_remote)
     check_backend_name(options.backend)
@@ -212,7 +212,7 @@ def _default_outputs() -> list[str]:
     return ["web"]
 
 
-def _check_paths(options: Namespace) -> None:
+def check_paths(options: Namespace) -> None:
     """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
     read = {"--input": options.input, "--background": options.background, "--model": options.model}
     seen: set[Path] = set()

@@ -9,12 +9,12 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from clips import write_picture
+from clips import write_clip, write_picture
 from fake_system import FakeSystem
 
 from bgcam.realtime import cli
 from bgcam.realtime.doctor.system import Ran
-from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, UsageError
+from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, SourceError, UsageError
 from bgcam.realtime.install import service
 from bgcam.realtime.install.files import MARK
 from bgcam.realtime.install.service import install_service, service_command, uninstall_service
@@ -85,6 +85,10 @@ def test_without_a_yes_nothing_is_written(system: FakeSystem, unit: Path) -> Non
         (("--output", "talk.mp4"), UsageError),
         (("devices",), UsageError),
         (("--on-demand", "--output", "null"), UsageError),
+        (("--input", "no-such.mp4"), SourceError),
+        (("--input=file://no-such.mp4",), SourceError),
+        (("--input", os.devnull), SourceError),
+        (("--output", "virtual", "--output", "virtual"), UsageError),
     ],
 )
 def test_options_are_checked_before_anything_is_written(
@@ -114,6 +118,22 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert command[1:3] == ["--background", str(tmp_path / "my beach.png")]
     command, _ = service_command(["--background=my beach.png", "--output", "web"])
     assert command[1:] == [f"--background={tmp_path / 'my beach.png'}", "--output", "web"]
+
+
+@pytest.mark.usefixtures("nothing_is_temporary")
+@pytest.mark.parametrize(
+    "words", [("--input", "my clip.mp4"), ("--input=my clip.mp4",), ("--input=file://my clip.mp4",)]
+)
+def test_an_input_becomes_absolute(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_clip(tmp_path / "my clip.mp4")
+    command, _ = service_command([*words, "--output", "web"])
+    assert "=".join(command[1:-2]) == f"--input={path}"
+
+
+def test_an_address_may_answer_later() -> None:
+    command, _ = service_command(["--input", "rtsp://cam.invalid/1", "--output", "web"])
+    assert command[1:3] == ["--input", "rtsp://cam.invalid/1"]
 
 
 def test_a_temporary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ OUTPUTS = ("virtual", "web", "null")
 SYSTEMCTL_TIMEOUT_S = 30
 # The service has folders of its own there.
 TEMPORARY = ("/tmp", "/var/tmp")
+FILE_URL = "file://"
 
 
 def install_service(options: Namespace, *, system: System | None = None, folder: Path | None = None) -> int:
@@ -117,8 +118,11 @@ def _check_values(told: Namespace) -> None:
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.models import find_model
     from bgcam.realtime.on_demand import check_on_demand
+    from bgcam.realtime.run_command import check_paths
     from bgcam.realtime.sinks import check_output
+    from bgcam.realtime.sources import open_source
 
+    check_paths(told)
     check_backend_name(told.backend)
     for output in told.output:
         check_output(output, allow_remote=told.allow_remote)
@@ -126,14 +130,20 @@ def _check_values(told: Namespace) -> None:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
     open_background(told.background)
+    # A camera may be plugged in later, and an address may answer later.
+    if told.input is not None and "://" not in told.input.removeprefix(FILE_URL):
+        open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
 
 
 def _absolute(word: str, told: Namespace) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    if value not in (told.background, told.model, told.input) or not os.path.exists(os.path.expanduser(value)):
+    if value not in (told.background, told.model, told.input):
         return word
-    path = os.path.abspath(os.path.expanduser(value))
+    local = os.path.expanduser(value.removeprefix(FILE_URL) if value == told.input else value)
+    if not os.path.exists(local):
+        return word
+    path = os.path.abspath(local)
     if any(Path(path).is_relative_to(folder) for folder in TEMPORARY):
         raise UsageError(f"{path} may be gone at the next start; move it to a folder of yours, such as Pictures")
     return f"{option}{equals}{path}"
