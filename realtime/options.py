@@ -7,6 +7,7 @@ import math
 from typing import NoReturn
 
 from bgcam import __version__
+from bgcam.realtime import MAX_PIXELS
 from bgcam.realtime.look import FRAMES, VIEWS
 from bgcam.realtime.setup_options import add_setup_commands
 
@@ -102,6 +103,8 @@ def size_wh(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, such as 1280x720")
     if not int(width) or not int(height):
         raise argparse.ArgumentTypeError(f"{text!r} has no pixel; give WxH, such as 1280x720")
+    if int(width) * int(height) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than {MAX_PIXELS} pixels; give WxH, such as 1280x720")
     return int(width), int(height)
 
 

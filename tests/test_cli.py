@@ -158,6 +158,7 @@ def test_an_error_is_one_line_and_leaves_nothing_behind(
     ("arguments", "message"),
     [
         (["--size", "0x480"], "'0x480' has no pixel"),
+        (["--size", "20000x20000"], "'20000x20000' has more than 100000000 pixels"),
         (["--size", "big"], "'big' is no size; give WxH, such as 1280x720"),
         (["--size=-5x5"], "is no size"),
         (["--fps", "0"], "'0' is no frame rate"),
