@@ -164,7 +164,7 @@ def test_who_comes_to_watch_does_not_wait_for_the_next_try():
     port = Port()
     source = ReopeningSource(port.open(), port.open, backoff=Backoff(first_s=60, longest_s=60))
     port.plugged = False
-    with pytest.raises(SourceWaits, match="gone|unplugged"):
+    with pytest.raises(SourceWaits, match=r"gone|unplugged"):
         source.read()
     port.plugged = True
     source.wanted = lambda: False
