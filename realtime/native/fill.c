@@ -17,10 +17,7 @@ FAST static void weigh(const float *restrict colours, const float *restrict weig
 /* The mean of 3x3 cells, border cells repeated; `sums` is for one row, with a cell more at either end. */
 FAST static void box_row(const float *restrict above, const float *restrict here, const float *restrict below,
                          float *restrict sums, float *restrict out, int width) {
-    for (int x = 0; x < width; x++)
-        sums[x + 1] = above[x] + here[x] + below[x];
-    sums[0] = sums[1];
-    sums[width + 1] = sums[width];
+    sum_columns(above, here, below, sums, width);
     for (int x = 0; x < width; x++)
         out[x] = (sums[x] + sums[x + 1] + sums[x + 2]) * (1.0f / 9.0f);
 }

@@ -8,13 +8,9 @@ typedef struct {
 } Rules;
 
 /* Of three rows, for each column: the sums of luma, p and their products, and p's least and most. Luma in [0, 1]. */
-typedef struct {
-    float *y, *p, *yp, *yy, *least, *most;
-} Columns;
-
-FAST static void sum_columns(const float *const p[3], const uint8_t *const luma[3], float *restrict y_of,
-                             float *restrict p_of, float *restrict yp_of, float *restrict yy_of, float *restrict least_of,
-                             float *restrict most_of, int width) {
+FAST static void gather_columns(const float *const p[3], const uint8_t *const luma[3], float *restrict y_of,
+                                float *restrict p_of, float *restrict yp_of, float *restrict yy_of,
+                                float *restrict least_of, float *restrict most_of, int width) {
     const float *restrict p0 = p[0], *restrict p1 = p[1], *restrict p2 = p[2];
     const uint8_t *restrict l0 = luma[0], *restrict l1 = luma[1], *restrict l2 = luma[2];
     for (int x = 0; x < width; x++) {
@@ -71,7 +67,7 @@ EXPORT int bgcam_lines(const float *p, const uint8_t *luma, float *gain, float *
             rows[i] = p + at;
             lumas[i] = luma + at;
         }
-        sum_columns(rows, lumas, of[0], of[1], of[2], of[3], of[4], of[5], width);
+        gather_columns(rows, lumas, of[0], of[1], of[2], of[3], of[4], of[5], width);
         for (int i = 0; i < 6; i++) {
             of[i][0] = of[i][1];
             of[i][width + 1] = of[i][width];

@@ -37,6 +37,15 @@ INLINE float clamped(float x, float low, float high) {
     return above < high ? above : high;
 }
 
+/* Of three rows, each column's sum, with the border columns once more at either end: sums has two more than they. */
+INLINE void sum_columns(const float *restrict above, const float *restrict here, const float *restrict below,
+                        float *restrict sums, int width) {
+    for (int x = 0; x < width; x++)
+        sums[x + 1] = above[x] + here[x] + below[x];
+    sums[0] = sums[1];
+    sums[width + 1] = sums[width];
+}
+
 /* Where pixel `at` lies among so many cells, `step` of them a pixel: half-pixel centres, borders repeated. */
 INLINE float place(int at, float step, int cells) { return clamped((at + 0.5f) * step - 0.5f, 0.0f, (float)(cells - 1)); }
 

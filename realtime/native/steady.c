@@ -20,10 +20,7 @@ FAST static int change_of(const uint8_t *restrict luma, const float *restrict ke
 /* The size of the mean of 3x3 cells. sums and drift have one more cell at either end; sums is for one row. */
 FAST static void drift_row(const float *restrict above, const float *restrict here, const float *restrict below,
                            float *restrict sums, float *restrict drift, int width) {
-    for (int x = 0; x < width; x++)
-        sums[x + 1] = above[x] + here[x] + below[x];
-    sums[0] = sums[1];
-    sums[width + 1] = sums[width];
+    sum_columns(above, here, below, sums, width);
     for (int x = 0; x < width; x++) {
         const float mean = (sums[x] + sums[x + 1] + sums[x + 2]) * (1.0f / 9.0f);
         drift[x + 1] = mean < 0.0f ? -mean : mean;
