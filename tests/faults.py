@@ -403,7 +403,7 @@ OTHERS = [
         "file is damaged or lies",
         "bytes changed at random; bombs of 144 megapixels",
         "one line, exit code 1",
-        "test_lying_inputs.py::test_damaged_videos",
+        "test_lying_videos.py::test_damaged_videos",
     ),
     Otherwise(
         "shipped model is damaged",
