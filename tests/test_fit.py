@@ -15,7 +15,7 @@ from bgcam.train import losses
 from bgcam.train.__main__ import main as train_main
 from bgcam.train.data import Backgrounds, PhotoSet, Sampler
 from bgcam.train.fit import Run, check_same_recipe, fit
-from bgcam.train.network import MatteNet, NetworkConfig
+from bgcam.train.network import FAST, MatteNet, NetworkConfig
 from bgcam.train.pairs import find_pairs
 from bgcam.train.recipes import BEST, FINISH, changed, paper
 from bgcam.train.validate import make_validator
@@ -114,7 +114,7 @@ SCRIPT = textwrap.dedent(
     from lightning_fabric import Fabric
     from bgcam.train.data import Backgrounds, PhotoSet, Sampler
     from bgcam.train.fit import Run, check_same_recipe, fit
-    from bgcam.train.network import MatteNet, NetworkConfig
+    from bgcam.train.network import FAST, MatteNet, NetworkConfig
     from bgcam.train.pairs import find_pairs
     from bgcam.train.recipes import BEST, changed
 
@@ -158,6 +158,21 @@ def test_an_encoder_without_a_rate_stays_as_it_is(tmp_path) -> None:
     for key, value in before.items():
         same = torch.equal(after[key], value)
         assert same == key.startswith("encoder.") or key.endswith("num_batches_tracked"), key
+
+
+@pytest.mark.parametrize("config", [TINY, FAST], ids=["resnet50", "efficientnet_lite0"])
+def test_layers_up_to_the_frozen_stride_stay_as_they_are(config, tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    network = MatteNet(config)
+    picture = torch.rand(1, 3, 64, 64)
+    before = [f.detach().clone() for f in network.eval().encoder(picture)]
+    recipe = changed(BEST, steps=2, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=1, frozen_stride=8)
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+    state = fit(network, sampler, recipe, Run(tmp_path / "run", device="cpu", workers=0, precision="fp32"))
+    trained = MatteNet(config).eval()
+    trained.load_state_dict(state.network)
+    same = [torch.equal(a, b) for a, b in zip(before, trained.encoder(picture), strict=True)]
+    assert same == [True, True, True, False, False]
 
 
 def test_a_time_budget_ends_the_run_at_its_lowest_rate(tmp_path, monkeypatch) -> None:

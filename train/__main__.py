@@ -59,11 +59,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
     p.add_argument("--encoder-lr", type=float)
+    p.add_argument("--frozen-stride", type=int, metavar="S", help="leave the encoder as it is up to stride S")
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=minutes, help="stop this piece of the run after so long; run again to go on")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--devices", type=int, default=1)
+    p.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="fp32: for CPUs without AMX (bf16)")
     p.add_argument("--threads", type=int, default=0, help="of the network on a CPU (all cores)")
     p.add_argument("--workers", type=int, default=2, help="processes that prepare pictures (2); 0: none")
 
@@ -134,7 +136,8 @@ def run_fit(args: argparse.Namespace) -> None:
     held = PhotoSet.from_folders(args.data, validation=True, share=share, without=args.without)
     chosen = {"best": recipes.BEST, "finish": recipes.FINISH, "paper": recipes.paper(len(photos))}
     recipe = recipes.changed(
-        chosen[args.recipe], steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr, seed=args.seed,
+        chosen[args.recipe], steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr,
+        frozen_stride=args.frozen_stride, seed=args.seed,
     )
     torch.manual_seed(recipe.seed)
     if args.init:
@@ -149,7 +152,7 @@ def run_fit(args: argparse.Namespace) -> None:
     sets = sorted({p.stem.split("_", 1)[0] for p in photos.pairs})
     run = Run(
         args.out, minutes=args.minutes, budget_minutes=args.budget_minutes, device=args.device, devices=args.devices,
-        threads=args.threads, workers=args.workers,
+        precision=args.precision, threads=args.threads, workers=args.workers,
     )
     sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name, twins=recipe.twins)
     teacher = ckpt.build_network(ckpt.load(args.teacher)) if args.teacher else None

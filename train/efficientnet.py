@@ -74,6 +74,13 @@ class EfficientNetLite0(nn.Module):
             self._ends.append(len(blocks))
         self._blocks = nn.ModuleList(blocks)
 
+    def layers_to(self, stride: int) -> list[nn.Module]:
+        """The layers before the features of this stride, 0 for none, and those of it."""
+        if stride < 2:
+            return []
+        taps = min(stride.bit_length() - 1, len(TAPS))
+        return [self._conv_stem, self._bn0, *list(self._blocks)[: self._ends[TAPS[taps - 1]]]]
+
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.relu(self._bn0(self._conv_stem(x)))
         features, taps = [], {self._ends[tap] for tap in TAPS}

@@ -103,6 +103,13 @@ class ResNet50(nn.Module):
             setattr(self, f"layer{stage}", nn.Sequential(*layer))
             self.channels.append(channels * 4)
 
+    def layers_to(self, stride: int) -> list[nn.Module]:
+        """The layers before the features of this stride, 0 for none, and those of it."""
+        if stride < 2:
+            return []
+        stages = min(stride.bit_length() - 1, 5) - 1
+        return [self.conv1, self.bn1, *(self.get_submodule(f"layer{n}") for n in range(1, stages + 1))]
+
     def forward(self, x: Tensor) -> list[Tensor]:
         stem = self.relu(self.bn1(self.conv1(x)))
         features = [stem]

@@ -14,8 +14,8 @@ class Recipe:
     """Everything that decides a run, apart from its data and its network.
 
     steps: optimiser steps in all; sizes_wh: (share of the run, sizes to take turns through) in order.
-    lr: peak rate of the decoder; encoder_lr: of the encoder, 0 leaves it as it is. schedule: "cosine" has a warm-up and
-    ends at `final_lr`.
+    lr: peak rate of the decoder; encoder_lr: of the encoder, 0 leaves it as it is. frozen_stride: the encoder's layers
+    up to this stride stay as they are. schedule: "cosine" has a warm-up and ends at `final_lr`.
     twins: every picture twice in a batch with other flaws, as the loss "steady" needs it.
     teacher_share: how much of the loss is against the teacher's matte instead of the label's, where there is a teacher.
     """
@@ -27,6 +27,7 @@ class Recipe:
     encoder_lr: float
     sizes_wh: tuple[tuple[float, Sizes], ...]
     losses: dict[str, float]
+    frozen_stride: int = 0
     optimizer: Literal["adam", "adamw"] = "adamw"
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_steps: int = 100
