@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backends._head import Head, cut_head
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backends.quiet import without_telemetry
@@ -43,6 +44,8 @@ class OpenVINOBackend:
             width, height = size_wh
             model.reshape([1, 3, height, width])
             quantized = join_quantizers(model) > 0
+            self._head: Head | None
+            model, self._head = cut_head(model) or (model, None)
             config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"} | _cache_config()
             if quantized and bf16_is_slow():
                 config["INFERENCE_PRECISION_HINT"] = "f32"
@@ -66,10 +69,13 @@ class OpenVINOBackend:
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
         try:
-            # The input is only read; the result is copied, because the request writes it again on its next call.
-            output = request.infer([self._planes(bgr)], share_inputs=True)[0]
+            planes = self._planes(bgr)
+            # Neither is copied: the input is only read, and the result is read before the request's next call.
+            output = request.infer([planes], share_inputs=True, share_outputs=True)[0]
         except RuntimeError as error:
             raise BackendError(f"openvino failed on a frame ({first_line(error)})") from error
+        if self._head is not None:
+            return self._head(output, planes)
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
         return alpha
 

@@ -113,6 +113,15 @@ def planes(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -
     return out
 
 
+def head(features: Float, planes: Float, weights: Float, bias: Float) -> Float:
+    """`backends._head.Head`: features (h, w, channels) and planes (3, 2 h, 2 w) to alpha (2 h, 2 w); see head.c."""
+    height, width, channels = features.shape
+    alpha = np.empty((2 * height, 2 * width), np.float32)
+    given = _whole(features, np.float32), _whole(planes, np.float32)
+    _call("bgcam_head", *given, alpha, width, height, channels, weights, bias)
+    return alpha
+
+
 def _grid(cells: Float | None, step_x: float, step_y: float) -> Grid:
     if cells is None:
         return Grid(None, 0, 0, 0, 0, 0)
