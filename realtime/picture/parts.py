@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -48,6 +49,7 @@ def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: f
     return cv2.dilate(unsure.astype(np.uint8), np.ones(sides, np.uint8)).astype(np.bool_)
 
 
+@lru_cache(maxsize=16)
 def _tiles(side_px: int, cells: int, tile_px: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], list[int]]:
     """For each tile along one side, the first cell and the one after the last that its pixels are made of; its borders.
 
