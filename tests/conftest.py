@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tiny_model import write_tiny_model
+from web_client import Page
 
 from bgcam.export.checksums import write_checksums
+from bgcam.realtime.sinks.web import WebSink
 
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,3 +35,17 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
     write_checksums(path.parent)
     return path
+
+
+@pytest.fixture
+def web_sink() -> Iterator[WebSink]:
+    """The web page as an output, for pictures of 64x48."""
+    made = WebSink("0", size_wh=(64, 48), fps=25)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(web_sink: WebSink) -> Page:
+    """The address of `web_sink`."""
+    return Page(web_sink.name)

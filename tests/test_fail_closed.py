@@ -11,21 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from faults import (
-    FAULTS,
-    OTHERS,
-    Fault,
-    Injector,
-    LookingSink,
-    is_card,
-    make_run,
-    measure,
-    others_table,
-    right_matte,
-    room,
-    shows_secret,
-    watch_of,
-)
+from fault_table import FAULTS, OTHERS, Fault, measure, others_table
+from faults import Injector, LookingSink, is_card, make_run, right_matte, room, shows_secret, watch_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -196,7 +183,7 @@ def test_the_documents_table_is_of_these_faults() -> None:
 
 
 def test_the_documents_other_table_is_made_of_tests_that_there_are() -> None:
-    assert others_table() in DOCUMENT.read_text(), "python tests/faults.py prints it"
+    assert others_table() in DOCUMENT.read_text(), "python tests/fault_table.py prints it"
     for other in OTHERS:
         file, _, function = other.test.partition("::")
         assert f"def {function}(" in (Path(__file__).parent / file).read_text(), other.test

@@ -1,0 +1,269 @@
+"""The faults that bgcam must survive, and what was measured of each.
+
+`python tests/fault_table.py` prints the tables of docs/reliability.md, measured on this machine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faults import UNPLUGGED, Injector, LookingSink, make_run
+
+
+@dataclass(frozen=True)
+class Fault:
+    """name: what the injector is set to. how: it is injected. sees: what who watches sees.
+
+    back_ms: the longest that the person may stay away after it.
+    """
+
+    name: str
+    how: str
+    sees: str = "background alone, then the person again"
+    back_ms: float = 250
+
+
+FAULTS = [
+    Fault("camera fails", "`read` raises"),
+    Fault(UNPLUGGED, "`read` raises, and so does opening it again", back_ms=2250),  # it is looked for ever later
+    Fault("camera hangs", "`read` does not return"),
+    Fault("camera changes its size", "a smaller frame in mid-stream"),
+    Fault("camera turns grey", "frames of one channel in mid-stream"),
+    Fault("inference fails", "the backend raises"),
+    Fault("inference hangs", "the backend does not return"),
+    Fault("matte is NaN", "alpha of NaN"),
+    Fault("matte is all one", "alpha of 1 everywhere, suddenly"),
+    Fault("matte is one half", "alpha of 0.5 everywhere, suddenly"),
+    Fault("matte is out of range", "alpha of 7"),
+    Fault("matte of another frame", "the frame's number is wrong"),
+    Fault("matte of another size", "a row is missing"),
+    Fault("background vanishes", "the background raises"),
+    Fault("background of another size", "a row is missing"),
+    Fault("picture fails", "the picture's stage raises"),
+    Fault("picture hangs", "the picture's stage does not return"),
+    Fault("other output hangs", "a second output's `write` does not return"),
+]
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """A fault without a card. test: FILE::FUNCTION in this folder, which injects it."""
+
+    name: str
+    how: str
+    sees: str
+    test: str
+
+
+OTHERS = [
+    Otherwise(
+        "disk is full",
+        "the recording's writer raises ENOSPC; a small file system that another program fills",
+        "the picture goes on; the recording plays up to there",
+        "test_disk_full.py::test_a_real_full_disk_from_the_command",
+    ),
+    Otherwise(
+        "disk is nearly full at the start",
+        "a file system with 17 MB",
+        "one line, exit code 1",
+        "test_disk_full.py::test_a_disk_that_is_nearly_full_at_the_start_is_said_before_anything_is_written",
+    ),
+    Otherwise(
+        "recording process is killed",
+        "its file is read while it grows",
+        "the hidden file plays but for its end",
+        "test_disk_full.py::test_what_a_killed_run_leaves_plays_but_for_its_end",
+    ),
+    Otherwise(
+        "process is killed",
+        "`kill -9` at random moments",
+        "the web page ends, after nothing but pictures and cards",
+        "test_killed.py::test_a_reader_of_a_killed_run_never_sees_the_room",
+    ),
+    Otherwise(
+        "process is stopped",
+        "Ctrl-Z",
+        "background alone until it goes on",
+        "test_killed.py::test_a_run_that_is_stopped_shows_the_background_until_it_goes_on",
+    ),
+    Otherwise(
+        "no more pictures reach the browser",
+        "no picture is written, then the server ends",
+        "an empty page within 500 ms, then the picture again",
+        "test_page.py::test_a_picture_that_is_old_is_taken_away_and_comes_back",
+    ),
+    Otherwise(
+        "mattes are refused while files are made",
+        "alpha of 1 everywhere, suddenly",
+        "background alone in those frames; the last line says in how many; exit code 1",
+        "test_whole_command.py::test_a_network_that_takes_all_for_a_person_shows_no_room_anywhere",
+    ),
+    Otherwise(
+        "every matte is refused while files are made",
+        "alpha of 1 everywhere, from the first frame on",
+        "no file; one line, exit code 1",
+        "test_whole_command.py::test_files_are_not_kept_where_every_matte_is_refused",
+    ),
+    Otherwise(
+        "model file is cut, written over or removed",
+        "the file of a model that runs is changed",
+        "the picture goes on",
+        "test_matting.py::test_a_model_file_that_changes_in_mid_run_changes_nothing",
+    ),
+    Otherwise(
+        "another backend takes over in mid-stream",
+        "it becomes ready while frames are under way",
+        "the picture goes on",
+        "test_warming.py::test_the_fallback_serves_until_the_other_is_ready",
+    ),
+    Otherwise(
+        "graphics card fails in mid-stream",
+        "its calls raise",
+        "the processor goes on; no frame is lost",
+        "test_drawing.py::test_the_processor_goes_on_where_the_card_fails",
+    ),
+    Otherwise(
+        "backend fails while another is made ready",
+        "the new one's constructor raises",
+        "the picture goes on with the old one",
+        "test_warming.py::test_where_it_is_optional_the_fallback_goes_on",
+    ),
+    Otherwise(
+        "background's video breaks",
+        "the file is cut off while it plays",
+        "its last good picture",
+        "test_backgrounds.py::test_a_video_that_breaks_leaves_its_last_good_picture",
+    ),
+    Otherwise(
+        "a picture of the slideshow is damaged",
+        "no picture in the file",
+        "the one before it",
+        "test_backgrounds.py::test_a_slideshow_passes_over_what_cannot_be_read",
+    ),
+    Otherwise(
+        "machine is too busy",
+        "a stage slower than the camera",
+        "frames dropped evenly; the status line says so",
+        "test_busy.py::test_frames_are_dropped_evenly_and_latency_stays_bounded",
+    ),
+    Otherwise(
+        "nobody there",
+        "empty rooms, noise, light switched off and on",
+        "background alone",
+        "test_nobody_there.py::test_who_leaves_leaves_the_background_alone",
+    ),
+    Otherwise(
+        "web page asked by a foreign name",
+        "DNS rebinding: another Host",
+        "403 and one line",
+        "test_web_attacks.py::test_dns_rebinding",
+    ),
+    Otherwise(
+        "web page asked by another site",
+        "Origin and Sec-Fetch-Site of another page",
+        "403 and one line",
+        "test_web_attacks.py::test_cross_site_requests",
+    ),
+    Otherwise(
+        "web page asked with two answers",
+        "Host, Origin or Sec-Fetch-Site twice",
+        "400 and one line",
+        "test_web_attacks.py::test_a_header_that_comes_twice_is_refused",
+    ),
+    Otherwise(
+        "web page asked without the key",
+        "paths with a wrong key or none",
+        "403 and one line",
+        "test_web_attacks.py::test_the_key_is_needed_and_is_another_each_time",
+    ),
+    Otherwise(
+        "a hundred watchers at once, slow ones",
+        "sockets that do not read",
+        "8 watch, the others are told; the camera is not slowed",
+        "test_web_attacks.py::test_a_hundred_at_once_do_not_slow_write_and_leave_nothing",
+    ),
+    Otherwise(
+        "file is damaged or lies",
+        "bytes changed at random; bombs of 144 megapixels",
+        "one line, exit code 1",
+        "test_lying_videos.py::test_damaged_videos",
+    ),
+    Otherwise(
+        "shipped model is damaged",
+        "a byte changed; the table of checksums gone",
+        "one line, exit code 1",
+        "test_spec.py::test_a_shipped_model_is_checked_against_the_table",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """card_ms: from the fault's beginning to the first card; back_ms: from its end to the first picture."""
+
+    card_ms: float
+    back_ms: float
+    leaks: int
+    longest_picture_ms: float
+
+
+def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60) -> Measured:
+    """Run a fault that begins, lasts and heals. Raises AssertionError when no card or no picture came."""
+    faults = Injector()
+    sink, other = LookingSink(faults), LookingSink(faults, live=False)
+    pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    _until(lambda: sum(not card for _, card in sink.got) > 5)
+    began_s = time.monotonic()
+    faults.set(fault.name)
+    time.sleep(lasts_s)
+    healed_s = time.monotonic()
+    faults.set("")
+    _until(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
+    pipeline.stop()
+    thread.join(10)
+    # Frames that were under way when it began still come through.
+    cards_s = [at_s for at_s, card in sink.got if card and began_s <= at_s]
+    pictures_s = [at_s for at_s, card in sink.got if not card and at_s >= healed_s]
+    shown = [end[0] - begin[0] for begin, end in zip(sink.got, sink.got[1:], strict=False) if not begin[1]]
+    assert min(cards_s) < healed_s, f"no card while {fault.name}"
+    return Measured(
+        card_ms=(cards_s[0] - began_s) * 1000,
+        back_ms=(pictures_s[0] - healed_s) * 1000,
+        leaks=len(sink.leaks) + len(other.leaks),
+        longest_picture_ms=max(shown) * 1000,
+    )
+
+
+def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
+    """The Markdown table of docs/reliability.md."""
+    titles = "card after, ms | back after, ms | longest picture, ms"
+    lines = [f"| fault | how it is injected | what you see | {titles} |", "|---|---|---|---|---|---|"]
+    for fault in FAULTS:
+        found = measure(fault, watchdog_ms=watchdog_ms, lasts_s=lasts_s)
+        times = f"{found.card_ms:.0f} | {found.back_ms:.0f} | {found.longest_picture_ms:.0f}"
+        lines.append(f"| {fault.name} | {fault.how} | {fault.sees} | {times} |")
+    return "\n".join(lines)
+
+
+def others_table() -> str:
+    """The second table of docs/reliability.md, which has no times."""
+    lines = ["| fault | how it is injected | what you see | test |", "|---|---|---|---|"]
+    lines += [f"| {one.name} | {one.how} | {one.sees} | `{one.test}` |" for one in OTHERS]
+    return "\n".join(lines)
+
+
+def _until(condition: Callable[[], bool], *, limit_s: float = 5.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.001)
+
+
+if __name__ == "__main__":
+    print(others_table(), end="\n\n")
+    print(table())
