@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clips import write_clip, write_picture
+from command import Run
 from tiny_model import write_tiny_model
 from web_client import Page
 
 from bgcam.export.checksums import write_checksums
+from bgcam.realtime import cli
 from bgcam.realtime.sinks.web import WebSink
 
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
@@ -35,6 +38,27 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
     write_checksums(path.parent)
     return path
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with clip.mp4 (8 frames), photo.png and blue.png, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4")
+    write_picture(tmp_path / "photo.png")
+    return tmp_path
+
+
+@pytest.fixture
+def bgcam(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command with the tiny model: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(["--model", str(tiny_model), "--threads", "1", *arguments])  # those of the test go last and win
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture
