@@ -217,15 +217,18 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
     pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
     thread = threading.Thread(target=pipeline.run)
     thread.start()
-    _until(lambda: sum(not card for _, card in sink.got) > 5)
-    began_s = time.monotonic()
-    faults.set(fault.name)
-    time.sleep(lasts_s)
-    healed_s = time.monotonic()
-    faults.set("")
-    _until(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
-    pipeline.stop()
-    thread.join(10)
+    try:
+        _until(lambda: sum(not card for _, card in sink.got) > 5)
+        began_s = time.monotonic()
+        faults.set(fault.name)
+        time.sleep(lasts_s)
+        healed_s = time.monotonic()
+        faults.set("")
+        _until(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
+    finally:
+        pipeline.stop()
+        thread.join(10)
+    assert not thread.is_alive(), f"the run does not end after {fault.name}"
     # Frames that were under way when it began still come through.
     cards_s = [at_s for at_s, card in sink.got if card and began_s <= at_s]
     pictures_s = [at_s for at_s, card in sink.got if not card and at_s >= healed_s]

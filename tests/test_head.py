@@ -100,6 +100,23 @@ def test_a_network_that_takes_the_picture_otherwise_stays_whole(tmp_path: Path, 
     assert loaded(tmp_path / "other.onnx", (64, 48))._head is None
 
 
+def test_a_network_that_takes_other_quarters_stays_whole(tmp_path: Path) -> None:
+    """The same order of the same twelve channels, but rows of a half instead of every second."""
+    model = onnx.load(str(find_model("fast")))
+    producers = {name: node for node in model.graph.node for name in node.output}
+    transpose = next(n for n in model.graph.node if n.op_type == "Transpose" and len(n.attribute[0].ints) == 6)
+    shape = onnx.numpy_helper.from_array(np.array([1, 3, 2, 24, 2, 32], np.int64), "halves")
+    model.graph.initializer.append(shape)
+    producers[transpose.input[0]].input[1] = "halves"
+    transpose.attribute[0].ints[:] = [0, 1, 3, 5, 2, 4]
+    after = next(n for n in model.graph.node if transpose.output[0] in n.input)
+    wanted = onnx.numpy_helper.from_array(np.array([1, 12, 24, 32], np.int64), "squares")
+    model.graph.initializer.append(wanted)
+    after.input[1] = "squares"
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    assert loaded(tmp_path / "other.onnx", (64, 48))._head is None
+
+
 def test_without_a_compiler_the_network_stays_whole(monkeypatch: Any) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(native, "LIBRARY", None)

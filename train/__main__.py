@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
     p.add_argument("--encoder-lr", type=float)
-    p.add_argument("--frozen-stride", type=int, metavar="S", help="leave the encoder as it is up to stride S")
+    p.add_argument("--frozen-stride", type=int, choices=(0, 2, 4, 8, 16, 32), metavar="S",
+                   help="leave the encoder as it is up to stride S")
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=minutes, help="stop this piece of the run after so long; run again to go on")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")

@@ -47,13 +47,16 @@ def cut_head(model: Any) -> tuple[Any, Head] | None:
     _, _, shuffle, add, convolution, concat = end
     features, *others = concat.input_values()
     weights, bias = _numbers(convolution.input_value(1).get_node()), _numbers(add.input_value(1).get_node())
-    if len(others) != 1 or not _is_unshuffled(others[0].get_node()) or weights is None or bias is None:
+    if len(others) != 1 or weights is None or bias is None:
         return None
-    channels = features.get_partial_shape()[1].get_length()
+    _, channels, height, width = features.get_shape()
+    if not _is_unshuffled(others[0].get_node(), height, width):
+        return None
     around = convolution.get_attributes()
     plain = all(around[name] == [1, 1] for name in ("strides", "dilations", "pads_begin", "pads_end"))
     expected = (4, channels + PICTURE_CHANNELS, 3, 3)
-    if not plain or weights.shape != expected or bias.size != 4 or shuffle.get_attributes()["block_size"] != 2:
+    one_each = list(add.input_value(1).get_shape()) in ([1, 4, 1, 1], [4, 1, 1])
+    if not plain or weights.shape != expected or not one_each or shuffle.get_attributes()["block_size"] != 2:
         return None
     # A feature's channels side by side are how OpenVINO has them: every other order costs it a millisecond.
     cut = Model([ops.transpose(features, np.array([0, 2, 3, 1]))], model.get_parameters(), model.get_friendly_name())
@@ -70,15 +73,19 @@ def _back(node: Any, types: tuple[str, ...]) -> list[Any] | None:
     return found if found[-1].get_type_name() == types[-1] else None
 
 
-def _is_unshuffled(node: Any) -> bool:
-    """Whether this is the picture with the four pixels of a square as channels (`torch.pixel_unshuffle`)."""
+def _is_unshuffled(node: Any, height: int, width: int) -> bool:
+    """Whether this is the picture with the four pixels of each square as channels (`torch.pixel_unshuffle`)."""
     orders: list[Any] = []
+    shapes = [list(node.get_output_shape(0))]
     while node.get_type_name() in ("Reshape", "Transpose"):
         if node.get_type_name() == "Transpose":
             order = _numbers(node.input_value(1).get_node())
             orders.append(None if order is None else order.tolist())
+            shapes.append(list(node.get_input_shape(0)))
         node = node.input_value(0).get_node()
-    return node.get_type_name() == "Parameter" and orders == [UNSHUFFLED]
+    shapes.append(list(node.get_output_shape(0)))
+    expected = [[1, 12, height, width], [1, 3, height, 2, width, 2], [1, 3, 2 * height, 2 * width]]
+    return node.get_type_name() == "Parameter" and orders == [UNSHUFFLED] and shapes == expected
 
 
 def _numbers(node: Any) -> NDArray[Any] | None:

@@ -50,8 +50,8 @@ FAST static void add_rows(const float *restrict rows, const float *restrict weig
     }
 }
 
-/* A row of sums (4, stride) as two rows of alpha (2, 2 * width). Gives whether all are numbers, by their bits: the
-   compiler may take for granted that they are. */
+/* A row of sums (4, stride) as two rows of alpha (2, 2 * width). Gives whether all are numbers, by their bits: a
+   compiler that is told to be quick with numbers may take for granted that they are. */
 FAST static int finish(const float *restrict sums, float *restrict alpha, int width, int stride) {
     uint32_t strange = 0;
     for (int quarter = 0; quarter < QUARTERS; quarter++)
