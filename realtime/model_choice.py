@@ -49,20 +49,22 @@ def choose_model(
         return matte_time_ms(path, frame_wh, backend=backend, threads=threads)
 
     key = f"{platform.node()} {platform.machine()} {os.cpu_count()} {backend} {threads} {frame_wh[0] / frame_wh[1]:.3f}"
-    times_ms, lines = known_times(names, key, cache_file(), timer)
+    times_ms, failed = known_times(names, key, cache_file(), timer)
+    lines = [f"model auto: passed over {name}: {reason}" for name, reason in failed.items()]
     if not times_ms:
-        raise BgcamError("; ".join(lines))
+        reasons = set(failed.values())
+        raise BgcamError(reasons.pop() if len(reasons) == 1 else "; ".join(lines))
     name = best_within(times_ms, fps=fps, share=share)
     each = ", ".join(f"{n} {times_ms[n]:.1f} ms" for n in times_ms)
     lines.append(f"model auto: {name}, of {each} a matte; the limit is {share:.0%} of a frame at {fps:g} fps")
     return name, lines
 
 
-def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tuple[dict[str, float], list[str]]:
-    """The time of each model's matte in ms, from the cache or measured now; lines for what was measured or failed."""
+def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tuple[dict[str, float], dict[str, str]]:
+    """The time of each model's matte in ms, from the cache or measured now; and why others have none."""
     stored = read_cache(cache)
     times_ms: dict[str, float] = {}
-    lines: list[str] = []
+    failed: dict[str, str] = {}
     measured = False
     for name in names:
         path = find_model(name)
@@ -74,12 +76,12 @@ def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tu
             try:
                 stored[entry] = timer(path)
             except BgcamError as error:
-                lines.append(f"model auto: passed over {name}: {error}")
+                failed[name] = str(error)
                 continue
         times_ms[name] = stored[entry]
     if measured:
         write_cache(cache, stored)
-    return times_ms, lines
+    return times_ms, failed
 
 
 def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, threads: int) -> float:

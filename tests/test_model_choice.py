@@ -73,12 +73,22 @@ def test_a_model_that_does_not_run_is_passed_over_and_said(three_models, monkeyp
 
 
 def test_no_model_that_runs_is_an_error(three_models, monkeypatch) -> None:
-    def fails(*_args, **_options) -> float:
-        raise BackendError("broken")
+    def fails(path: Path, *_args, **_options) -> float:
+        raise BackendError(f"{path.stem} is broken")
 
     monkeypatch.setattr(model_choice, "matte_time_ms", fails)
-    with pytest.raises(BgcamError, match="passed over best: broken"):
+    with pytest.raises(BgcamError, match=r"passed over best: best is broken; .*passed over quick: quick is broken"):
         choose_model((1280, 720), fps=30, backend="auto", threads=0)
+
+
+def test_one_reason_for_all_is_said_once(three_models, monkeypatch) -> None:
+    def fails(*_args, **_options) -> float:
+        raise BackendError("the package is missing")
+
+    monkeypatch.setattr(model_choice, "matte_time_ms", fails)
+    with pytest.raises(BgcamError) as caught:
+        choose_model((1280, 720), fps=30, backend="auto", threads=0)
+    assert str(caught.value) == "the package is missing"
 
 
 def test_a_damaged_cache_is_an_empty_one_and_a_folder_that_cannot_be_written_no_error(tmp_path) -> None:
