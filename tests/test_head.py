@@ -117,6 +117,21 @@ def test_a_network_that_takes_other_quarters_stays_whole(tmp_path: Path) -> None
     assert loaded(tmp_path / "other.onnx", (64, 48))._head is None
 
 
+def test_a_bias_that_is_no_channels_stays_outside(tmp_path: Path) -> None:
+    """Four numbers that an 8x8 picture's features, four wide, would each take for a column."""
+    model = onnx.load(str(find_model("fast")))
+    head = [node for node in model.graph.node if node.op_type == "Conv"][-1]
+    bias = next(one for one in model.graph.initializer if one.name == head.input[2])
+    columns = onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias).reshape(1, 1, 1, 4), "columns")
+    model.graph.initializer.append(columns)
+    del head.input[2]
+    before, head.output[0] = head.output[0], "without_bias"
+    add = onnx.helper.make_node("Add", ["without_bias", "columns"], [before])
+    model.graph.node.insert(list(model.graph.node).index(head) + 1, add)
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    assert loaded(tmp_path / "other.onnx", (8, 8))._head is None
+
+
 def test_without_a_compiler_the_network_stays_whole(monkeypatch: Any) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(native, "LIBRARY", None)
