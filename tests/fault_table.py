@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from faults import UNPLUGGED, Injector, LookingSink, make_run
+from waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -218,13 +218,13 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
     thread = threading.Thread(target=pipeline.run)
     thread.start()
     try:
-        _until(lambda: sum(not card for _, card in sink.got) > 5)
+        wait_for(lambda: sum(not card for _, card in sink.got) > 5)
         began_s = time.monotonic()
         faults.set(fault.name)
         time.sleep(lasts_s)
         healed_s = time.monotonic()
         faults.set("")
-        _until(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
+        wait_for(lambda: not sink.got[-1][1] and sink.got[-1][0] > healed_s)
     finally:
         pipeline.stop()
         thread.join(10)
@@ -258,13 +258,6 @@ def others_table() -> str:
     lines = ["| fault | how it is injected | what you see | test |", "|---|---|---|---|"]
     lines += [f"| {one.name} | {one.how} | {one.sees} | `{one.test}` |" for one in OTHERS]
     return "\n".join(lines)
-
-
-def _until(condition: Callable[[], bool], *, limit_s: float = 5.0) -> None:
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from faults import Injector, LookingSink, SecretCamera, make_run, room
+from waiting import wait_for
 
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
@@ -19,13 +20,6 @@ from bgcam.realtime.stopping import stop_on_signal
 from bgcam.realtime.watch import Watch
 
 GIVE_UP_S = 0.4
-
-
-def until(condition, limit_s=5.0):
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.002)
 
 
 class Port:
@@ -82,7 +76,7 @@ class Run:
 def run(request):
     run = Run(live=request.param)
     run.thread.start()
-    until(lambda: run.pictures() > 3)
+    wait_for(lambda: run.pictures() > 3)
     yield run
     run.pipeline.stop()
     run.thread.join(5)
@@ -91,7 +85,7 @@ def run(request):
 
 def test_an_unplugged_camera_is_waited_for_longer_than_any_other_fault(run):
     run.port.plugged = False
-    until(lambda: "plug it in again (looked for it 2 times)" in run.pipeline.notice())
+    wait_for(lambda: "plug it in again (looked for it 2 times)" in run.pipeline.notice())
     time.sleep(2 * GIVE_UP_S)
     assert run.thread.is_alive()
     assert run.pipeline.notice().startswith("background only: " if run.sink.live else "cam: ")
@@ -99,7 +93,7 @@ def test_an_unplugged_camera_is_waited_for_longer_than_any_other_fault(run):
         assert run.sink.got[-1][1]
     seen = run.pictures()
     run.port.plugged = True
-    until(lambda: run.pictures() > seen + 3)
+    wait_for(lambda: run.pictures() > seen + 3)
     assert run.pipeline.notice() == ""
     run.pipeline.stop()
     run.thread.join(5)
@@ -109,7 +103,7 @@ def test_an_unplugged_camera_is_waited_for_longer_than_any_other_fault(run):
 
 def test_a_signal_ends_the_wait_at_once(run):
     run.port.plugged = False
-    until(lambda: "it is gone" in run.pipeline.notice())
+    wait_for(lambda: "it is gone" in run.pipeline.notice())
     with stop_on_signal(run.pipeline.stop):
         begun_s = time.monotonic()
         os.kill(os.getpid(), signal.SIGHUP if hasattr(signal, "SIGHUP") else signal.SIGINT)
@@ -215,7 +209,7 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
     monkeypatch.setattr("bgcam.realtime.watch.time.monotonic", lambda: real() + ahead_s)
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
-        until(lambda: watch._thread.is_alive())
+        wait_for(lambda: watch._thread.is_alive())
         real_wait = watch._stop.wait
 
         def wait(timeout_s):
@@ -225,7 +219,7 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
             return ended
 
         watch._stop.wait = wait
-        until(lambda: ahead_s > 0)
+        wait_for(lambda: ahead_s > 0)
         time.sleep(0.1)
         assert failed == []
         time.sleep(0.6)

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
-from web_client import Page, Watcher, composed, wait_for
+from waiting import wait_for
+from web_client import Page, Watcher, composed
 
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.frames import ComposedFrame

@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from web_client import Page, Watcher, composed, one_line, wait_for
+from waiting import wait_for
+from web_client import Page, Watcher, composed, one_line
 
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import _web_server, open_sink

@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import time
 from urllib.parse import urlsplit
 
 import cv2
@@ -14,13 +13,6 @@ from bgcam.realtime.frames import ComposedFrame
 def composed(number, size_wh=(64, 48)):
     bgr = np.full((size_wh[1], size_wh[0], 3), number * 10 % 256, np.uint8)
     return ComposedFrame(number, bgr, number / 25, 0.0)
-
-
-def wait_for(condition, limit_s=5.0):
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.002)
 
 
 class Page:
