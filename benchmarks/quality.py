@@ -7,7 +7,6 @@ figure is the mean over pictures (units: bgcam.train.metrics). --peers scores ot
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -110,34 +109,24 @@ def shipped(model: str | None, *, backend: str) -> Contender:
 
 
 def load_peers(folder: Path) -> Any:
-    """A folder's peers.py, which has SPECS (by name) and Peer(name), a function of RGB with `reset()`."""
-    path = folder / "peers.py"
-    spec = importlib.util.spec_from_file_location("bgcam_peers", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise SourceError(f"{folder}: no peers.py there; give the folder with the peers' networks")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """`train.teachers.load_peers`; SourceError where there is no peers.py."""
+    from bgcam.train import teachers
+
+    try:
+        return teachers.load_peers(folder)
+    except FileNotFoundError as error:
+        raise SourceError(str(error)) from None
 
 
 def peers(folder: Path) -> list[Contender]:
     """The networks of a folder with peers.py, for stills."""
-    module = load_peers(folder)
+    from bgcam.train.teachers import peer_teacher
 
     def contender(name: str) -> Contender:
-        peer = module.Peer(name)
+        teacher = peer_teacher(folder, name)
+        return Contender(name, "peers.py", lambda bgr: teacher(np.ascontiguousarray(bgr[..., ::-1])))
 
-        def alpha_of(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-            rgb = np.ascontiguousarray(bgr[..., ::-1])
-            peer.reset()
-            alpha = peer(rgb)
-            if peer.state:
-                alpha = peer(rgb)  # a recurrent network needs a second look at a still
-            return np.clip(np.asarray(alpha, np.float32), 0, 1)
-
-        return Contender(name, "peers.py", alpha_of)
-
-    return [contender(name) for name in module.SPECS]
+    return [contender(name) for name in load_peers(folder).SPECS]
 
 
 def average_scores(contenders: Sequence[Contender], pairs: Sequence[Pair]) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""`python -m bgcam.train prepare | pack | fit | label | widen | average | figures | score | weights`."""
+"""`python -m bgcam.train prepare | pack | label | correct | fit | widen | average | figures | score | weights`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bgcam.train.teachers import Teacher
 
 
 def minutes(text: str) -> float:
@@ -37,10 +41,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--part-mb", type=float, default=60.0, help="size of a part at most (60)")
     p.add_argument("--max-side", type=int, default=384, metavar="PX", help="reduce larger pictures to this (384)")
 
-    p = sub.add_parser("label", help="a network's own mattes as labels for photos without any")
-    p.add_argument("checkpoint", type=Path)
-    p.add_argument("source", type=Path, metavar="SRC", help="a folder of pictures")
-    p.add_argument("destination", type=Path, metavar="DST")
+    teachers = argparse.ArgumentParser(add_help=False)
+    teachers.add_argument("--network", type=Path, nargs="*", default=[], metavar="FILE", help="checkpoints or weights")
+    teachers.add_argument("--peers", type=Path, metavar="DIR", help="folder with peers.py and other tools' networks")
+    teachers.add_argument("--peer", nargs="*", default=[], metavar="NAME", help="which of them; twice counts double")
+    p = sub.add_parser("label", parents=[teachers], help="what networks agree on as labels for photos without any")
+    p.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="folders of pictures")
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--limit", type=float, help="leave out photos on which they part further, 0 to 0.5 (0.25)")
+
+    p = sub.add_parser("correct", parents=[teachers], help="mend labels that all networks contradict (seen/)")
+    p.add_argument("folder", type=Path, metavar="DATA", help="a prepared folder")
+    p.add_argument("--without", nargs="*", default=[], metavar="SET", help="not the photos of these name prefixes")
 
     p = sub.add_parser("fit", help="train; goes on from OUT/last.pt where there is one")
     p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
@@ -117,9 +129,31 @@ def run_pack(args: argparse.Namespace) -> None:
 
 
 def run_label(args: argparse.Namespace) -> None:
-    from bgcam.train.label import run
+    from bgcam.train.label import DISAGREEMENT_LIMIT, label
 
-    print(run(args.checkpoint, args.source, args.destination))
+    limit = DISAGREEMENT_LIMIT if args.limit is None else args.limit
+    kept, dropped = label(teachers_of(args), args.sources, args.out, limit=limit)
+    print(f"{kept} labelled, {dropped} left out because the networks disagree: {args.out}")
+
+
+def run_correct(args: argparse.Namespace) -> None:
+    from bgcam.train.label import correct
+
+    count, moved = correct(teachers_of(args), args.folder, without=args.without)
+    print(f"{count} labels looked at, moved by {moved:.4f} on average: {args.folder / 'seen'}")
+
+
+def teachers_of(args: argparse.Namespace) -> list[Teacher]:
+    """The networks that `label` and `correct` ask; ValueError when there is none."""
+    from bgcam.train.teachers import own_teacher, peer_teacher
+
+    if args.peer and not args.peers:
+        raise ValueError(f"--peer {args.peer[0]} needs --peers DIR, the folder with peers.py")
+    teachers = [own_teacher(path) for path in args.network]
+    teachers += [peer_teacher(args.peers, name) for name in args.peer]
+    if not teachers:
+        raise ValueError("no network to ask: give --network FILE, or --peers DIR --peer NAME")
+    return teachers
 
 
 def run_fit(args: argparse.Namespace) -> None:
@@ -225,8 +259,8 @@ def run_weights(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "prepare": run_prepare, "pack": run_pack, "fit": run_fit, "label": run_label, "widen": run_widen,
-    "average": run_average, "figures": run_figures,
+    "prepare": run_prepare, "pack": run_pack, "label": run_label, "correct": run_correct, "fit": run_fit,
+    "widen": run_widen, "average": run_average, "figures": run_figures,
     "score": run_score, "weights": run_weights,
 }
 

@@ -18,11 +18,12 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture with its matte and, when prepared, the person's own colours."""
+    """A picture with its matte; when prepared the person's own colours, and the matte to learn from it uncut."""
 
     rgb: U8
     alpha: U8
     foreground: U8 | None = None
+    seen: U8 | None = None
 
 
 def _chance(rng: Rng, share: float) -> bool:
@@ -65,7 +66,7 @@ def as_it_is(rng: Rng, photo: Photo, size_wh: tuple[int, int], zoom: tuple[float
     matrix = crop_matrix(rng, photo.alpha.shape[::-1], size_wh, zoom=zoom, max_angle_deg=8, stretch=0.25)
     return (
         _warp(photo.rgb, matrix, size_wh, cv2.BORDER_REFLECT_101),
-        _warp(photo.alpha, matrix, size_wh, cv2.BORDER_REFLECT_101),
+        _warp(photo.alpha if photo.seen is None else photo.seen, matrix, size_wh, cv2.BORDER_REFLECT_101),
     )
 
 

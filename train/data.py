@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from bgcam.train import augment
 from bgcam.train.augment import Photo
-from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read_rgb
+from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read_mask, read_rgb
 from bgcam.train.sets import policy_of
 
 # The share of rooms with something large in them that is no person.
@@ -87,11 +87,12 @@ class PhotoSet:
             rgb, alpha = read_rgb(pair.image), read_alpha(pair)
             if alpha.shape != rgb.shape[:2]:
                 alpha = cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
-            photo = Photo(rgb, alpha, read_rgb(pair.foreground) if pair.foreground else None)
+            seen = read_mask(pair.seen) if pair.seen else None
+            photo = Photo(rgb, alpha, read_rgb(pair.foreground) if pair.foreground else None, seen)
         except (OSError, ValueError) as error:
             print(f"skipped: {error}")
             photo = None
-        size = 0 if photo is None else photo.rgb.nbytes * 2 + photo.alpha.nbytes
+        size = 0 if photo is None else (photo.rgb.nbytes + photo.alpha.nbytes) * 2
         with self._lock:
             if size < self._room_bytes and index not in self._cache:
                 self._cache[index] = photo

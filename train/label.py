@@ -1,74 +1,86 @@
-"""`python -m bgcam.train label`: a trained network's mattes as labels for photos that have none (self-training).
+"""`python -m bgcam.train label | correct`: what several networks agree on, as labels for photos (self-training).
 
-The mattes of a photo under flips and scales are averaged; where they disagree, the network does not know, and the photo
-is left out.
+`label` makes a set of photos that have no labels; where the networks part too far, the photo is left out. `correct`
+adds `seen/` to a prepared set: its labels, corrected where all networks contradict them. A photo is trained on as it is
+with `seen/`, and cut out and pasted with `alphas/`: there the truth is what was pasted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from bgcam.train.network import MatteNet
-from bgcam.train.pairs import IMAGE_SUFFIXES, read_rgb
+from bgcam.train.data import in_validation
+from bgcam.train.pairs import IMAGE_SUFFIXES, find_pairs, read_alpha, read_rgb
 from bgcam.train.prepare import write_atomically
-from bgcam.train.validate import infer, input_size_wh
+from bgcam.train.teachers import Teacher, consensus, corrected, doubtful
+from bgcam.train.trimap import foreground_colours, soften
 
-SCALES = (0.8, 1.0, 1.25)
-# Mean spread (standard deviation over the views) over the pixels where any view sees a person.
-DISAGREEMENT_LIMIT = 0.06
+# Mean spread between the networks (see `Consensus`) above which none of them is believed.
+DISAGREEMENT_LIMIT = 0.25
 PREFIX = "self"
+WEBP, JPEG = (cv2.IMWRITE_WEBP_QUALITY, 90), (cv2.IMWRITE_JPEG_QUALITY, 93)
 
 
-def views(network: MatteNet, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mattes of one picture under flips and scales, (views, H, W) float32 in [0, 1] at the picture's own size."""
-    h, w = rgb.shape[:2]
-    base_w, base_h = input_size_wh((w, h))
-    out = []
-    for scale in SCALES:
-        size_wh = (round(base_w * scale / 16) * 16, round(base_h * scale / 16) * 16)
-        small = np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
-        for flip in (False, True):
-            seen = np.ascontiguousarray(small[:, ::-1]) if flip else small
-            alpha = infer(network, seen, np.zeros(seen.shape[:2], np.uint8))[0][0, 0].cpu().numpy()
-            out.append(cv2.resize(alpha[:, ::-1] if flip else alpha, (w, h), interpolation=cv2.INTER_LINEAR))
-    return np.stack(out).astype(np.float32)
+def _pictures(sources: Sequence[Path]) -> Iterator[Path]:
+    for source in sources:
+        yield from sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def disagreement(mattes: NDArray[np.float32]) -> float:
-    """How far the views part, 0 to 0.5: the mean standard deviation where any of them sees a person."""
-    person = mattes.max(0) > 0.5
-    return float(mattes.std(0)[person].mean()) if person.any() else 0.0
+def _as_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(alpha * 255).astype(np.uint8)
 
 
-def label(network: MatteNet, source: Path, destination: Path, *, limit: float = DISAGREEMENT_LIMIT) -> tuple[int, int]:
-    """Write images/ and alphas/ for the pictures of a folder; returns how many were labelled and how many left out."""
-    for kind in ("images", "alphas"):
+def label(
+    teachers: Sequence[Teacher], sources: Sequence[Path], destination: Path, *, limit: float = DISAGREEMENT_LIMIT
+) -> tuple[int, int]:
+    """Write images/, alphas/ and foregrounds/ for the pictures of some folders; pictures that are there are left alone.
+
+    Returns how many were labelled and how many left out.
+    """
+    for kind in ("images", "alphas", "foregrounds"):
         (destination / kind).mkdir(parents=True, exist_ok=True)
     kept = dropped = 0
-    for path in sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
+    for path in _pictures(sources):
+        stem = f"{PREFIX}_{path.stem}"
+        if (destination / "foregrounds" / f"{stem}.jpg").exists():
+            kept += 1
+            continue
         rgb = read_rgb(path)
-        mattes = views(network, rgb)
-        if disagreement(mattes) > limit:
+        taught = consensus(teachers, rgb)
+        if taught.disagreement > limit:
             dropped += 1
             continue
-        stem = f"{PREFIX}_{path.stem}"
-        alpha = np.rint(mattes.mean(0) * 255).astype(np.uint8)
-        write_atomically(destination / "images" / f"{stem}.webp", rgb[..., ::-1], (cv2.IMWRITE_WEBP_QUALITY, 90))
-        write_atomically(destination / "alphas" / f"{stem}.png", alpha)
+        matte, _ = soften(rgb, np.where(taught.alpha > 0.5, np.uint8(255), np.uint8(0)))
+        alpha = doubtful(matte, taught.alpha)
+        write_atomically(destination / "images" / f"{stem}.webp", rgb[..., ::-1], WEBP)
+        write_atomically(destination / "alphas" / f"{stem}.png", _as_bytes(alpha))
+        colours = foreground_colours(rgb, alpha)
+        write_atomically(destination / "foregrounds" / f"{stem}.jpg", colours[..., ::-1], JPEG)
         kept += 1
     return kept, dropped
 
 
-def run(checkpoint_path: Path, source: Path, destination: Path, *, limit: float = DISAGREEMENT_LIMIT) -> str:
-    """Label a folder with a checkpoint's network; the line to print."""
-    from bgcam.train import checkpoint as ckpt
+def correct(
+    teachers: Sequence[Teacher], folder: Path, *, share: float = 0.1, without: Sequence[str] = ()
+) -> tuple[int, float]:
+    """Write seen/ for the photos of a prepared set that are not held out for validation (a `share` of them is).
 
-    network = ckpt.build_network(ckpt.load(checkpoint_path))
-    network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kept, dropped = label(network, source, destination, limit=limit)
-    return f"{kept} labelled, {dropped} left out because the views disagree: {destination}"
+    without: name prefixes of sets whose labels stay as they are. What is there is left alone. Returns how many photos,
+    and by how much their labels moved on average (mean absolute difference).
+    """
+    (folder / "seen").mkdir(exist_ok=True)
+    moved = []
+    for pair in find_pairs(folder)[0]:
+        path = folder / "seen" / f"{pair.stem}.png"
+        if in_validation(pair.stem, share) or path.exists() or pair.stem.split("_", 1)[0] in without:
+            continue
+        alpha = (read_alpha(pair) / 255).astype(np.float32)
+        seen = corrected(alpha, consensus(teachers, read_rgb(pair.image)).alpha)
+        write_atomically(path, _as_bytes(seen))
+        moved.append(float(np.abs(seen - alpha).mean()))
+    return len(moved), float(np.mean(moved)) if moved else 0.0

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.train.pairs import IMAGE_SUFFIXES, find_pairs, read_alpha, read_rgb
+from bgcam.train.pairs import IMAGE_SUFFIXES, find_pairs, read_alpha, read_mask, read_rgb
 
 # WebP qualities; a matte's edge is what is learnt, so it is kept best.
-QUALITY = {"images": 78, "alphas": 90, "foregrounds": 70}
+QUALITY = {"images": 78, "alphas": 90, "foregrounds": 70, "seen": 90}
 MATTE_REACH_PX = 2
 # A file takes a header and whole blocks; a tar file ends with zeros up to a record.
 TAR_BLOCK_BYTES, TAR_END_BYTES = 512, 10240
@@ -55,6 +55,8 @@ def packed(folder: Path, max_side_px: int) -> Iterator[list[File]]:
     for pair in pairs:
         alpha = _fit(read_alpha(pair), max_side_px)
         pictures = {"images": _fit(read_rgb(pair.image), max_side_px)[..., ::-1], "alphas": alpha}
+        if pair.seen:
+            pictures["seen"] = _fit(read_mask(pair.seen), max_side_px)
         if pair.foreground:
             # Only where the person is or nearly is: the rest is never seen, and flat grey costs nothing.
             near = cv2.dilate(alpha, np.ones((2 * MATTE_REACH_PX + 1,) * 2, np.uint8))[..., None] > 0

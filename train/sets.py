@@ -39,8 +39,8 @@ SETS = {
     "celebamask": SetPolicy(weight=0.35, paste=0.3, zoom=(0.7, 1.0)),
     "street": SetPolicy(weight=0.3, paste=0.0, fill_holes=True),
     "facesynth": SetPolicy(weight=0.5),
-    # Not labelled by hand: mattes that a trained network gave (`python -m bgcam.train label`).
-    "self": SetPolicy(weight=1.2, paste=0.2, validates=False),
+    # Not labelled by hand: what several networks agree on (`python -m bgcam.train label`).
+    "self": SetPolicy(weight=1.8, paste=0.2, join=0.15, validates=False, zoom=(0.5, 1.0)),
     "grid": SetPolicy(weight=0.8, paste=1.0, clips=True),
     "franck": SetPolicy(weight=0.8, paste=1.0, clips=True),
 }
