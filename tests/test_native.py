@@ -19,6 +19,7 @@ from bgcam.realtime import native
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.look import Look
+from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import draw_person
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.foreground import fill, grid_of, near_colours
@@ -45,6 +46,25 @@ def both(make: Callable[[], Made]) -> tuple[Made, Made]:
 def matte(random: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     blobs = cv2.resize(random.uniform(-2, 3, (4, 4)), size_wh, interpolation=cv2.INTER_CUBIC)
     return np.clip(blobs, 0, 1).astype(np.float32).reshape(size_wh[::-1])
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 20), st.integers(1, 20)), st.integers(1, 9), st.integers(0, 90), seeds)
+def test_shrink(size_wh: tuple[int, int], columns: int, more_rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    bgr = random.integers(0, 256, (size_wh[1] + more_rows, size_wh[0] * columns, 3), dtype=np.uint8)
+    apart = np.abs(native.shrink(bgr, size_wh).astype(int) - resize(bgr, size_wh))
+    # The shares of a row are in 256ths: of a hundred rows one level and a half may come.
+    assert apart.max() <= (1 if more_rows <= 4 * size_wh[1] else 2)
+
+
+@compiled
+@pytest.mark.parametrize(("level", "size_wh"), [(255, (1, 1)), (255, (320, 191)), (0, (5, 7)), (254, (32, 192))])
+def test_shrink_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> None:
+    columns = 256 if size_wh[0] < 9 else 4
+    bgr = np.full((720, size_wh[0] * columns, 3), level, np.uint8)
+    assert np.array_equal(native.shrink(bgr, size_wh), np.full((*size_wh[::-1], 3), level, np.uint8))
 
 
 @compiled

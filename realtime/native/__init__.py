@@ -105,6 +105,14 @@ def lay(
     _call("bgcam_lay", out, *pictures, out.shape[1], corners, len(corners), table, along)
 
 
+def shrink(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
+    """`matting.resize` to a size (w, h), no higher; the picture is a whole number of times as wide, at most 256."""
+    (rows, columns), (width, height) = bgr.shape[:2], size_wh
+    out = np.empty((height, width, 3), np.uint8)
+    _call("bgcam_shrink", _whole(bgr, np.uint8), out, rows, columns // width, width, height)
+    return out
+
+
 def planes(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -> Float:
     """`backends.planes.Planes`: (h, w, 3) uint8 to (1, 3, h, w)."""
     height, width = bgr.shape[:2]
