@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime import matting as module
+from bgcam.realtime import native
 from bgcam.realtime.errors import BackendError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.matting import Matting, quick_resize, resize
@@ -94,6 +95,16 @@ FRAMES_WH = [(1280, 720), (1920, 1080), (640, 480), (720, 1280), (1279, 719), (1
 FRAMES_WH += [(320, 192), (321, 193), (100, 60), (1, 1), (2560, 100), (3840, 2160)]
 
 
+@pytest.fixture(params=["compiled", "opencv"])
+def resized_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two ways that a frame becomes as small as the network's input."""
+    if request.param == "opencv":
+        monkeypatch.setattr(native, "LIBRARY", None)
+    elif native.LIBRARY is None:
+        pytest.skip("bgcam was installed here without a C compiler")
+
+
+@pytest.mark.usefixtures("resized_by")
 @pytest.mark.parametrize("frame_wh", FRAMES_WH)
 def test_the_quick_resize_is_near_the_reference(frame_wh: tuple[int, int]) -> None:
     # A room's soft shades with an edge of full contrast, and a camera's noise.
@@ -111,6 +122,7 @@ def test_the_quick_resize_is_near_the_reference(frame_wh: tuple[int, int]) -> No
     assert np.percentile(apart, 99) <= 6
 
 
+@pytest.mark.usefixtures("resized_by")
 def test_the_quick_resize_keeps_a_flat_picture_and_its_place() -> None:
     flat = np.full((720, 1280, 3), (7, 130, 255), np.uint8)
     assert np.array_equal(quick_resize(flat, (320, 192)), flat[:192, :320])
@@ -119,6 +131,7 @@ def test_the_quick_resize_keeps_a_flat_picture_and_its_place() -> None:
     assert np.abs(small - (np.arange(320) * 4 + 1.5) // 5).max() <= 1  # pixel x covers 4 x ... 4 x + 3
 
 
+@pytest.mark.usefixtures("resized_by")
 def test_the_quick_resize_leaves_no_moire() -> None:
     # Stripes of one pixel become their mean, as in the reference.
     stripes = np.zeros((720, 1280, 3), np.uint8)
