@@ -80,7 +80,7 @@ def quick_resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     """
     width, height = size_wh
     columns, rest = divmod(bgr.shape[1], width)
-    if native.LIBRARY is not None and rest == 0 and 1 <= columns <= 256 and bgr.shape[0] >= height:
+    if native.LIBRARY is not None and rest == 0 and 1 <= columns <= 256 and height <= bgr.shape[0] <= 16 * height:
         return native.shrink(bgr, size_wh)
     small = bgr
     while min(small.shape[1] / width, small.shape[0] / height) >= 2 and not (small.shape[0] % 2 or small.shape[1] % 2):

@@ -131,6 +131,40 @@ def test_labelling_writes_a_set_that_training_reads(tmp_path) -> None:
     assert label.label([], [source], tmp_path / "own") == (1, 0), "what is there is left alone"
 
 
+def test_labelling_leaves_out_held_out_photos_and_corrupt_ones_and_refuses_two_of_one_name(tmp_path, capsys) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    held = next(stem for k in range(100) if in_validation(stem := f"street_{k}", 0.1))
+    for name in (held, "b"):
+        cv2.imwrite(str(source / f"{name}.png"), np.full((60, 80, 3), 120, np.uint8))
+    (source / "c.png").write_bytes(b"no picture")
+    everybody = [lambda rgb: np.ones(rgb.shape[:2], np.float32)]
+    assert label.label(everybody, [source], tmp_path / "own") == (1, 1)
+    assert [p.stem for p in find_pairs(tmp_path / "own")[0]] == ["self_b"]
+    assert "c.png: not a readable picture" in capsys.readouterr().out
+    cv2.imwrite(str(source / "b.jpg"), np.zeros((60, 80, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"b\.jpg and .*b\.png would get one name"):
+        label.label(everybody, [source], tmp_path / "own")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no pictures in"):
+        label.label(everybody, [tmp_path / "empty"], tmp_path / "own")
+
+
+def test_a_teacher_without_a_finite_matte_of_the_pictures_size_is_refused() -> None:
+    for matte in (np.zeros((10, 10), np.float32), np.full((40, 50), np.nan, np.float32)):
+        with pytest.raises(ValueError, match="no matte of the picture's size"):
+            consensus([lambda rgb, matte=matte: matte], photo(40, 50))
+
+
+def test_a_corrected_label_of_another_size_is_skipped(tmp_path, capsys) -> None:
+    write_training_set(tmp_path / "set", 1)
+    (pair,) = find_pairs(tmp_path / "set")[0]
+    (tmp_path / "set" / "seen").mkdir()
+    cv2.imwrite(str(tmp_path / "set" / "seen" / f"{pair.stem}.png"), np.zeros((5, 5), np.uint8))
+    assert PhotoSet(find_pairs(tmp_path / "set")[0]).photo(0) is None
+    assert "another size than its picture" in capsys.readouterr().out
+
+
 def test_a_photo_is_seen_with_the_corrected_label_and_cut_out_with_its_own(tmp_path) -> None:
     write_training_set(tmp_path / "set", 12)
     nobody = [lambda rgb: np.zeros(rgb.shape[:2], np.float32)]

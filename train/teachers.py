@@ -43,7 +43,7 @@ def peer_teacher(folder: Path, name: str, **options: Any) -> Teacher:
     def alpha_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         peer.reset()
         alpha = peer(rgb)
-        if peer.state:
+        if getattr(peer, "state", None):
             alpha = peer(rgb)  # a recurrent network needs a second look at a still
         return np.clip(np.asarray(alpha, np.float32), 0, 1)
 
@@ -87,9 +87,15 @@ class Consensus:
 
 
 def consensus(teachers: Sequence[Teacher], rgb: NDArray[np.uint8]) -> Consensus:
-    """The teachers' mattes of a picture (H, W, 3) uint8 RGB and of its mirror image, averaged."""
+    """The teachers' mattes of a picture (H, W, 3) uint8 RGB and of its mirror image, averaged.
+
+    Raises ValueError where one gave no finite matte of the picture's size.
+    """
     mirrored = np.ascontiguousarray(rgb[:, ::-1])
-    mattes = np.stack([matte for teach in teachers for matte in (teach(rgb), teach(mirrored)[:, ::-1])])
+    each = [matte for teach in teachers for matte in (teach(rgb), teach(mirrored)[:, ::-1])]
+    if any(matte.shape != rgb.shape[:2] or not np.isfinite(matte).all() for matte in each):
+        raise ValueError("a network gave no matte of the picture's size")
+    mattes = np.stack(each)
     person = mattes.max(0) > 0.5
     spread = float(mattes.std(0)[person].mean()) if person.any() else 0.0
     return Consensus(mattes.mean(0), spread)

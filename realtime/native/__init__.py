@@ -107,6 +107,8 @@ def lay(
 
 def shrink(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
     """`matting.resize` to a size (w, h), no higher; the picture is a whole number of times as wide, at most 256."""
+    if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8:
+        raise ValueError(f"expected (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
     (rows, columns), (width, height) = bgr.shape[:2], size_wh
     out = np.empty((height, width, 3), np.uint8)
     _call("bgcam_shrink", _whole(bgr, np.uint8), out, rows, columns // width, width, height)
