@@ -109,12 +109,12 @@ def shipped(model: str | None, *, backend: str) -> Contender:
 
 
 def load_peers(folder: Path) -> Any:
-    """`train.teachers.load_peers`; SourceError where there is no peers.py."""
+    """`train.teachers.load_peers`; SourceError where that raises."""
     from bgcam.train import teachers
 
     try:
         return teachers.load_peers(folder)
-    except FileNotFoundError as error:
+    except ValueError as error:
         raise SourceError(str(error)) from None
 
 
@@ -122,11 +122,13 @@ def peers(folder: Path) -> list[Contender]:
     """The networks of a folder with peers.py, for stills."""
     from bgcam.train.teachers import peer_teacher
 
+    module = load_peers(folder)
+
     def contender(name: str) -> Contender:
-        teacher = peer_teacher(folder, name)
+        teacher = peer_teacher(module, name)
         return Contender(name, "peers.py", lambda bgr: teacher(np.ascontiguousarray(bgr[..., ::-1])))
 
-    return [contender(name) for name in load_peers(folder).SPECS]
+    return [contender(name) for name in module.SPECS]
 
 
 def average_scores(contenders: Sequence[Contender], pairs: Sequence[Pair]) -> list[dict[str, float]]:

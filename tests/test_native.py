@@ -61,6 +61,13 @@ def test_shrink(size_wh: tuple[int, int], columns: int, more_rows: int, seed: in
 
 
 @compiled
+def test_shrink_rounds_to_the_nearest() -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    apart = native.shrink(bgr, (320, 192)).astype(float) - resize(bgr, (320, 192))
+    assert abs(apart.mean()) < 0.02
+
+
+@compiled
 @pytest.mark.parametrize(("level", "size_wh"), [(255, (1, 1)), (255, (320, 191)), (0, (5, 7)), (254, (32, 192))])
 def test_shrink_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> None:
     columns = 256 if size_wh[0] < 9 else 4

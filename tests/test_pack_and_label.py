@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from teachers_setup import matte_of
 from training_set import write_training_set
 
 from bgcam.train import augment, label
 from bgcam.train import checkpoint as ckpt
-from bgcam.train.__main__ import main
 from bgcam.train.checkpoint import Checkpoint
 from bgcam.train.data import PhotoSet, in_validation
 from bgcam.train.network import MatteNet, NetworkConfig
 from bgcam.train.pack import pack
 from bgcam.train.pairs import find_pairs, read_alpha, read_mask, read_rgb
 from bgcam.train.prepare import prepare
-from bgcam.train.teachers import consensus, corrected, doubtful, own_teacher
+from bgcam.train.teachers import own_teacher
 
 
 def unpack(parts, folder) -> None:
@@ -55,6 +55,18 @@ def test_a_part_too_small_for_a_photo_and_two_folders_of_one_name_are_refused(tm
         pack([tmp_path / "a" / "set", tmp_path / "b" / "set"], tmp_path / "packed")
 
 
+def test_what_was_packed_before_stays_until_the_new_parts_are_whole(tmp_path) -> None:
+    write_training_set(tmp_path / "set", 2)
+    before = [part.read_bytes() for part in pack([tmp_path / "set"], tmp_path / "packed", part_mb=0.045)]
+    next((tmp_path / "set" / "images").iterdir()).write_bytes(b"no picture")
+    (tmp_path / "empty").mkdir()
+    for folder, message in ((tmp_path / "set", "not a readable picture"), (tmp_path / "empty", "no pictures in")):
+        with pytest.raises(ValueError, match=message):
+            pack([folder], tmp_path / "packed", part_mb=0.045)
+        there = sorted((tmp_path / "packed").iterdir())
+        assert [part.read_bytes() for part in there] == before
+
+
 def test_corrected_labels_travel_with_their_photos(tmp_path) -> None:
     write_training_set(tmp_path / "set", 2)
     (tmp_path / "set" / "seen").mkdir()
@@ -64,54 +76,6 @@ def test_corrected_labels_travel_with_their_photos(tmp_path) -> None:
     there = find_pairs(tmp_path / "there" / "set")[0]
     assert [pair.seen is not None for pair in there] == [True, False]
     assert np.abs(read_mask(there[0].seen).astype(int) - (255 - read_alpha(first))).mean() < 6
-
-
-def matte_of(alpha: np.ndarray):
-    return lambda rgb: np.asarray(alpha, np.float32) if rgb[0, 0, 0] == 0 else np.asarray(alpha[:, ::-1], np.float32)
-
-
-def photo(height: int, width: int) -> np.ndarray:
-    """Its left upper corner is dark, its mirror image's is not."""
-    rgb = np.full((height, width, 3), 120, np.uint8)
-    rgb[0, 0] = 0
-    return rgb
-
-
-def test_teachers_are_averaged_and_their_disagreement_measured() -> None:
-    alpha = np.zeros((40, 50), np.float32)
-    alpha[:, 10:30] = 1
-    other = alpha.copy()
-    other[:, 10:20] = 0
-    same = consensus([matte_of(alpha), matte_of(alpha)], photo(40, 50))
-    assert same.disagreement == 0
-    assert np.array_equal(same.alpha, alpha)
-    mixed = consensus([matte_of(alpha), matte_of(other)], photo(40, 50))
-    assert mixed.disagreement == pytest.approx(0.25)
-    assert mixed.alpha[0, 12] == 0.5
-    assert consensus([matte_of(alpha * 0)], photo(40, 50)).disagreement == 0
-
-
-def test_a_label_gives_way_where_teachers_are_sure_and_keeps_its_edges() -> None:
-    label_alpha = np.zeros((240, 320), np.float32)
-    label_alpha[60:, 100:200] = 1
-    taught = cv2.GaussianBlur(label_alpha, (0, 0), 2)
-    assert np.array_equal(corrected(label_alpha, taught), label_alpha)
-    taught[100:180, 220:300] = 1.0  # a second person whom the label leaves out
-    taught[100:180, 10:90] = 0.6  # something in doubt
-    moved = corrected(label_alpha, taught)
-    assert moved[140, 260] == pytest.approx(0.8)
-    assert np.array_equal(moved[:, :205], label_alpha[:, :205])
-
-
-def test_a_matte_of_the_teachers_mask_is_soft_where_they_are_in_doubt() -> None:
-    taught = np.zeros((240, 320), np.float32)
-    taught[60:, 100:200] = 1
-    taught[100:180, 210:290] = 0.6
-    matte = (taught > 0.5).astype(np.float32)
-    out = doubtful(matte, taught)
-    assert out[140, 250] == pytest.approx(0.6)
-    assert out[140, 150] == 1
-    assert out[20, 20] == 0
 
 
 def test_labelling_writes_a_set_that_training_reads(tmp_path) -> None:
@@ -150,10 +114,24 @@ def test_labelling_leaves_out_held_out_photos_and_corrupt_ones_and_refuses_two_o
         label.label(everybody, [tmp_path / "empty"], tmp_path / "own")
 
 
-def test_a_teacher_without_a_finite_matte_of_the_pictures_size_is_refused() -> None:
-    for matte in (np.zeros((10, 10), np.float32), np.full((40, 50), np.nan, np.float32)):
-        with pytest.raises(ValueError, match="no matte of the picture's size"):
-            consensus([lambda rgb, matte=matte: matte], photo(40, 50))
+def test_labels_keep_the_pictures_colours_and_the_teachers_doubt(tmp_path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    rgb = np.zeros((240, 320, 3), np.uint8)
+    rgb[...] = (200, 120, 40)
+    rgb[0, 0] = 0
+    cv2.imwrite(str(source / "a.png"), rgb[..., ::-1])
+    taught = np.zeros((240, 320), np.float32)
+    taught[60:, 100:200] = 1
+    taught[100:180, 210:290] = 0.6
+    assert label.label([matte_of(taught)], [source], tmp_path / "own", limit=0.5) == (1, 0)
+    (pair,) = find_pairs(tmp_path / "own")[0]
+    assert pair.foreground is not None
+    for path in (pair.image, pair.foreground):
+        assert np.abs(read_rgb(path)[100:220, 110:190].astype(int) - (200, 120, 40)).max() < 12
+    alpha = read_alpha(pair) / 255
+    assert alpha[140, 250] == pytest.approx(0.6, abs=0.01)
+    assert alpha[140, 150] == 1
 
 
 def test_a_corrected_label_of_another_size_is_skipped(tmp_path, capsys) -> None:
@@ -184,17 +162,5 @@ def test_a_photo_is_seen_with_the_corrected_label_and_cut_out_with_its_own(tmp_p
     _, pasted = augment.paste(rng, [seen], np.zeros((48, 64, 3), np.uint8))
     assert pasted.max() == 255
     assert label.correct(nobody, tmp_path / "set", share=0.5) == (0, 0.0), "what is there is left alone"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "no network to ask: give --network FILE"),
-        (["--peer", "rvm"], "--peer rvm needs --peers DIR"),
-        (["--peers", "nowhere", "--peer", "rvm"], "nowhere: no peers.py there"),
-        (["--network", "no.safetensors"], "no.safetensors"),
-    ],
-)
-def test_no_teacher_is_one_line(arguments, message, tmp_path, capsys) -> None:
-    assert main(["correct", str(tmp_path), *arguments]) == 1
-    assert message in capsys.readouterr().err
+    write_training_set(tmp_path / "other", 12)
+    assert label.correct(nobody, tmp_path / "other", share=0.5, without=["pic"])[0] == 0

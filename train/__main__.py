@@ -23,6 +23,17 @@ def minutes(text: str) -> float:
     return value
 
 
+def spread(text: str) -> float:
+    """A disagreement, 0 to 0.5; argparse.ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is no disagreement; give a number from 0 to 0.5")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     ap = argparse.ArgumentParser(prog="python -m bgcam.train", description="Prepare data and train the matte network.")
@@ -48,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     p = sub.add_parser("label", parents=[teachers], help="what networks agree on as labels for photos without any")
     p.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="folders of pictures")
     p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--limit", type=float, help="leave out photos on which they part further, 0 to 0.5 (0.25)")
+    p.add_argument("--limit", type=spread, help="leave out photos on which they part further, 0 to 0.5 (0.25)")
 
     p = sub.add_parser("correct", parents=[teachers], help="mend labels that all networks contradict (seen/)")
     p.add_argument("folder", type=Path, metavar="DATA", help="a prepared folder")
@@ -145,12 +156,14 @@ def run_correct(args: argparse.Namespace) -> None:
 
 def teachers_of(args: argparse.Namespace) -> list[Teacher]:
     """The networks that `label` and `correct` ask; ValueError when there is none."""
-    from bgcam.train.teachers import own_teacher, peer_teacher
+    from bgcam.train.teachers import load_peers, own_teacher, peer_teacher
 
-    if args.peer and not args.peers:
-        raise ValueError(f"--peer {args.peer[0]} needs --peers DIR, the folder with peers.py")
+    if bool(args.peer) != bool(args.peers):
+        raise ValueError("--peers DIR, the folder with peers.py, and --peer NAME go together")
     teachers = [own_teacher(path) for path in args.network]
-    teachers += [peer_teacher(args.peers, name) for name in args.peer]
+    if args.peers:
+        peers = load_peers(args.peers)
+        teachers += [peer_teacher(peers, name) for name in args.peer]
     if not teachers:
         raise ValueError("no network to ask: give --network FILE, or --peers DIR --peer NAME")
     return teachers

@@ -10,6 +10,7 @@ import math
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -90,19 +91,23 @@ def parts_of(folders: Sequence[Path], part_mb: float, max_side_px: int) -> Itera
 def pack(folders: Sequence[Path], destination: Path, *, part_mb: float = 60.0, max_side_px: int = 384) -> list[Path]:
     """Write `part-00.tar` and so on, none above `part_mb` (10^6 bytes); a photo's files stay together.
 
-    Raises ValueError when two folders have the same name or a part is too small for a photo.
+    An earlier packing there is replaced when the new one is whole. Raises ValueError when two folders have the same
+    name, a picture cannot be read, there is none, or a part is too small for a photo.
     """
     if len({folder.name for folder in folders}) < len(folders):
         raise ValueError("two folders have the same name; they would become one")
     destination.mkdir(parents=True, exist_ok=True)
-    for old in destination.glob("part-*.tar"):
-        old.unlink()
-    paths = []
-    for number, files in enumerate(parts_of(folders, part_mb, max_side_px)):
-        paths.append(destination / f"part-{number:02}.tar")
-        with tarfile.open(paths[-1], "w") as tar:
-            for name, data in files:
-                entry = tarfile.TarInfo(name)
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
-    return paths
+    # Beside the parts, so that they are moved and not copied.
+    with TemporaryDirectory(dir=destination, prefix=".packing-") as new:
+        for number, files in enumerate(parts_of(folders, part_mb, max_side_px)):
+            with tarfile.open(Path(new) / f"part-{number:02}.tar", "w") as tar:
+                for name, data in files:
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(data)
+                    tar.addfile(entry, io.BytesIO(data))
+        parts = sorted(Path(new).iterdir())
+        if not parts:
+            raise ValueError(f"no pictures in {', '.join(map(str, folders))}")
+        for old in destination.glob("part-*.tar"):
+            old.unlink()
+        return [part.rename(destination / part.name) for part in parts]

@@ -22,23 +22,29 @@ Teacher = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 def load_peers(folder: Path) -> Any:
     """A folder's peers.py, which has SPECS (by name) and Peer(name), a function of RGB with `reset()`.
 
-    Raises FileNotFoundError where there is none.
+    Raises ValueError where there is none, or it does not load, or lacks one of them.
     """
     path = folder / "peers.py"
     spec = importlib.util.spec_from_file_location("bgcam_peers", path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"{folder}: no peers.py there; give the folder with the peers' networks")
+        raise ValueError(f"{folder}: no peers.py there; give the folder with the peers' networks")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{path} needs {error.name}; run: pip install {error.name}") from error
+    except Exception as error:  # whatever is written there
+        raise ValueError(f"{path} does not load: {type(error).__name__}: {error}") from error
+    if missing := [name for name in ("SPECS", "Peer") if not hasattr(module, name)]:
+        raise ValueError(f"{path} has no {' and no '.join(missing)}; see docs/training.md")
     return module
 
 
-def peer_teacher(folder: Path, name: str, **options: Any) -> Teacher:
-    """A network of another tool, for stills. options: for its `Peer`, such as threads. ValueError: no such name."""
-    module = load_peers(folder)
-    if name not in module.SPECS:
-        raise ValueError(f"{folder}: no network {name!r}; there are {', '.join(module.SPECS)}")
-    peer = module.Peer(name, **options)
+def peer_teacher(peers: Any, name: str) -> Teacher:
+    """A network of another tool, of what `load_peers` gave, for stills. ValueError: no such name."""
+    if name not in peers.SPECS:
+        raise ValueError(f"{peers.__file__}: no network {name!r}; there are {', '.join(peers.SPECS)}")
+    peer = peers.Peer(name)
 
     def alpha_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         peer.reset()
