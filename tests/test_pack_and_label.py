@@ -72,10 +72,12 @@ def test_corrected_labels_travel_with_their_photos(tmp_path) -> None:
     (tmp_path / "set" / "seen").mkdir()
     first = find_pairs(tmp_path / "set")[0][0]
     cv2.imwrite(str(tmp_path / "set" / "seen" / f"{first.stem}.png"), 255 - read_alpha(first))
-    unpack(pack([tmp_path / "set"], tmp_path / "packed", part_mb=5), tmp_path / "there")
+    unpack(pack([tmp_path / "set"], tmp_path / "packed", part_mb=5, max_side_px=64), tmp_path / "there")
     there = find_pairs(tmp_path / "there" / "set")[0]
     assert [pair.seen is not None for pair in there] == [True, False]
-    assert np.abs(read_mask(there[0].seen).astype(int) - (255 - read_alpha(first))).mean() < 6
+    reduced = read_mask(there[0].seen)
+    assert reduced.shape == read_alpha(there[0]).shape == (64, 48)
+    assert np.abs(reduced.astype(int) - (255 - read_alpha(there[0]))).mean() < 6
 
 
 def test_labelling_writes_a_set_that_training_reads(tmp_path) -> None:
@@ -119,10 +121,12 @@ def test_labels_keep_the_pictures_colours_and_the_teachers_doubt(tmp_path) -> No
     source.mkdir()
     rgb = np.zeros((240, 320, 3), np.uint8)
     rgb[...] = (200, 120, 40)
+    rgb[:, :100] = rgb[:, 200:] = rgb[:60] = (20, 60, 90)
     rgb[0, 0] = 0
     cv2.imwrite(str(source / "a.png"), rgb[..., ::-1])
     taught = np.zeros((240, 320), np.float32)
     taught[60:, 100:200] = 1
+    taught = cv2.GaussianBlur(taught, (0, 0), 2)
     taught[100:180, 210:290] = 0.6
     assert label.label([matte_of(taught)], [source], tmp_path / "own", limit=0.5) == (1, 0)
     (pair,) = find_pairs(tmp_path / "own")[0]
@@ -132,6 +136,7 @@ def test_labels_keep_the_pictures_colours_and_the_teachers_doubt(tmp_path) -> No
     alpha = read_alpha(pair) / 255
     assert alpha[140, 250] == pytest.approx(0.6, abs=0.01)
     assert alpha[140, 150] == 1
+    assert alpha[220, 98] < 0.02 < taught[220, 98], "the edge is the picture's, not the teachers' soft one"
 
 
 def test_a_corrected_label_of_another_size_is_skipped(tmp_path, capsys) -> None:

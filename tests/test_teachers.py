@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from teachers_setup import matte_of, photo
 
+from bgcam.train import label
 from bgcam.train.__main__ import main, parser, teachers_of
 from bgcam.train.teachers import consensus, corrected, doubtful, load_peers, peer_teacher
 
@@ -53,6 +54,17 @@ def test_a_peer_named_twice_counts_double(tmp_path) -> None:
     (tmp_path / "peers.py").write_text(PEERS, encoding="utf-8")
     asked = parser().parse_args(["correct", "x", "--peers", str(tmp_path), "--peer", "recurrent", "recurrent", "still"])
     assert consensus(teachers_of(asked), photo(4, 6)).alpha.mean() == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+
+
+def test_the_commands_pass_on_what_they_are_told(tmp_path, monkeypatch) -> None:
+    (tmp_path / "peers.py").write_text(PEERS, encoding="utf-8")
+    told = {}
+    monkeypatch.setattr(label, "label", lambda teachers, sources, out, **more: told.update(more) or (0, 0))
+    monkeypatch.setattr(label, "correct", lambda teachers, folder, **more: told.update(more) or (0, 0.0))
+    teachers = ["--peers", str(tmp_path), "--peer", "still"]
+    assert main(["label", "photos", "--out", "own", "--limit", "0.1", *teachers]) == 0
+    assert main(["correct", "set", "--without", "ccp", "street", *teachers]) == 0
+    assert told == {"limit": 0.1, "without": ["ccp", "street"]}
 
 
 def test_a_limit_is_a_disagreement(capsys) -> None:
