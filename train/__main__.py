@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("data", type=Path, nargs="+")
     p.add_argument("--validation-share", type=float, default=0.1)
+    p.add_argument("--without", nargs="*", default=[], metavar="SET", help="leave out photos of these name prefixes")
     p.add_argument("--backgrounds", type=Path, help="rooms without people: false alarms on the held-out ones")
     p.add_argument("--limit", type=int, default=600, metavar="N", help="photos of each part, evenly spread (600)")
 
@@ -258,7 +259,8 @@ def run_score(args: argparse.Namespace) -> None:
     from bgcam.train.score import score
 
     lines = score(
-        args.checkpoint, args.data, share=args.validation_share, limit=args.limit, backgrounds=args.backgrounds
+        args.checkpoint, args.data, share=args.validation_share, limit=args.limit, backgrounds=args.backgrounds,
+        without=args.without,
     )
     for line in lines:
         print(line)

@@ -13,13 +13,17 @@ from bgcam.train.validate import false_alarms, figures_of, means
 
 
 def score(
-    checkpoint: Path, folders: Sequence[Path], *, share: float, limit: int, backgrounds: Path | None = None
+    checkpoint: Path, folders: Sequence[Path], *, share: float, limit: int, backgrounds: Path | None = None,
+    without: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Lines of a table: both parts of the photos (at most `limit` of each), the validation part by set, empty rooms."""
+    """Lines of a table: both parts of the photos (at most `limit` of each), the validation part by set, empty rooms.
+
+    without: name prefixes of sets to leave out.
+    """
     network = ckpt.build_network(ckpt.load(checkpoint))
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     for part, validation in (("training", False), ("validation", True)):
-        photos = PhotoSet.from_folders(folders, validation=validation, share=share, cache_gb=0)
+        photos = PhotoSet.from_folders(folders, validation=validation, share=share, without=without, cache_gb=0)
         found = list(figures_of(network, photos, limit))
         groups = {part: found}
         if validation:
