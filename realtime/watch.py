@@ -80,7 +80,7 @@ class Watch:
         self._keep = False
         self._error: Exception | None = None
         self._number = self._written = 0
-        self._good_s = 0.0
+        self._good_s = self._trouble_s = 0.0
         self._ended = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -136,10 +136,10 @@ class Watch:
         self._thread.start()
 
     def trouble(self, error: Exception) -> None:
-        """The source failed: cards at once, until the next good picture."""
-        self._error = error
+        """The source failed: cards at once, until a picture that was captured later."""
+        self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
-            self._good_s = time.monotonic()
+            self._good_s = self._trouble_s
 
     def instead_of(self, frame: CameraFrame | ComposedFrame) -> ComposedFrame:
         """The card in a frame's place."""
@@ -150,7 +150,9 @@ class Watch:
 
         A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
         """
-        self._number, self._error = frame.number, failed
+        # One that was still on its way when its camera went would come after the card.
+        stale = failed is None and frame.captured_s < self._trouble_s
+        self._number, self._error = frame.number, self._error if stale else failed
         self._written += 1
         if failed is not None and not all(output.live for output in self._outputs):
             self.replaced += 1
@@ -161,7 +163,7 @@ class Watch:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
-                hidden = failed is None and (self.panic or (self._resting and output.live))
+                hidden = failed is None and (self.panic or (output.live and (stale or self._resting)))
                 carded = carded or hidden
                 try:
                     output.write(self.instead_of(frame) if hidden else frame, is_card=hidden or failed is not None)
@@ -170,7 +172,7 @@ class Watch:
                         raise
                     self._give_up(output, error)
         self.cards_shown += carded
-        if failed is None:
+        if failed is None and not stale:
             self._good_s = time.monotonic()
 
     def _give_up(self, output: _Output, error: Exception) -> None:

@@ -298,6 +298,20 @@ def test_stop_ends_the_wait_at_once(run):
     assert time.monotonic() - begun_s < 1
 
 
+def test_the_card_is_called_for_as_soon_as_the_camera_is_off(monkeypatch):
+    """Not after a pause: who comes meanwhile would see the last picture of before."""
+    source = ReopeningSource(FakeCamera(), FakeCamera)
+    paused = []
+    monkeypatch.setattr(source._closed, "wait", paused.append)
+    source.wanted = lambda: False
+    for pauses in (0, 1, 2):
+        with pytest.raises(SourceWaits, match="waiting for a viewer"):
+            source.read()
+        assert len(paused) == pauses
+        assert FakeCamera.lit == 0
+    source.close()
+
+
 def test_read_after_close_is_the_end():
     source = ReopeningSource(FakeCamera(), FakeCamera)
     source.wanted = lambda: False

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -226,6 +227,31 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
         assert failed  # and from then on it counts again
     finally:
         watch.end()
+
+
+def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_card():
+    """A viewer would see it flash up; a file keeps every frame."""
+    shown, kept = [], []
+    live = SimpleNamespace(live=True, write=lambda frame: shown.append(int(frame.bgr.max())))
+    file = SimpleNamespace(write=lambda frame: kept.append(int(frame.bgr.max())))
+    watch = Watch(Cards())
+    watch.begin([live, file], on_failure=lambda error: None)
+    try:
+        before, later = (ComposedFrame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
+        watch.write(before, None)
+        assert shown[-1] == 9
+        watch.trouble(SourceWaits("gone"))
+        wait_for(lambda: shown[-1] == 0)
+        seen = len(shown)
+        watch.write(before, None)
+        wait_for(lambda: len(shown) > seen + 1)
+        assert set(shown[seen:]) == {0}
+        assert watch.notice == "background only: gone"
+        watch.write(later, None)
+        assert (shown[-1], watch.notice) == (9, "")
+    finally:
+        watch.end()
+    assert kept == [9, 9, 9]
 
 
 class Cards:

@@ -12,6 +12,7 @@ from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import Source
 
+UNWANTED = "waiting for a viewer"
 _PAUSE_S = 0.1
 
 
@@ -46,9 +47,11 @@ class ReopeningSource:
         if self._closed.is_set():
             return None
         if not self.wanted():
-            self._let_go()
             self._backoff.succeeded()  # who comes to watch is not to wait
-            self._pause("waiting for a viewer")
+            if self._camera is None:
+                self._pause(UNWANTED)
+            self._let_go()
+            raise SourceWaits(UNWANTED)  # without a pause: who comes meanwhile is to see a card
         camera = self._camera or self._open()
         try:
             frame = camera.read()
