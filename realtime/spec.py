@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ METADATA_KEY = "bgcam"
 # Above these a file is none of ours: the largest network shipped takes 7 MB, and a side of 4096 gigabytes of memory.
 MAX_BYTES = 1 << 30
 MAX_SIDE = 4096
+# Aspects this close to the nearest count as near as that.
+AS_NEAR = 1.08
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,24 @@ class ModelSpec:
         return cls(**values)
 
     def best_size_wh(self, source_wh: tuple[int, int]) -> tuple[int, int]:
-        """The input size whose aspect is nearest to the source's (by ratio)."""
-        aspect = source_wh[0] / source_wh[1]
+        """`best_size_wh` of the model's own sizes."""
+        return best_size_wh(self.sizes_wh, source_wh)
 
-        def distance(size_wh: tuple[int, int]) -> float:
-            ratio = size_wh[0] / size_wh[1] / aspect
-            return max(ratio, 1 / ratio)
 
-        return min(self.sizes_wh, key=distance)
+def best_size_wh(sizes_wh: Sequence[tuple[int, int]], source_wh: tuple[int, int]) -> tuple[int, int]:
+    """The input size whose aspect is nearest to the source's, by ratio; of two that are as near, the one of more pixels.
+
+    A photo of 3:2 lies between 4:3 and 5:3, a hair nearer to the latter, whose fifth fewer pixels cost two points of IoU.
+    """
+    aspect = source_wh[0] / source_wh[1]
+
+    def stretch(size_wh: tuple[int, int]) -> float:
+        ratio = size_wh[0] / size_wh[1] / aspect
+        return max(ratio, 1 / ratio)
+
+    least = min(map(stretch, sizes_wh))
+    near = [size_wh for size_wh in sizes_wh if stretch(size_wh) <= least * AS_NEAR]
+    return min(near, key=lambda size_wh: (-size_wh[0] * size_wh[1], stretch(size_wh)))
 
 
 _NUMBERS = ("sizes_wh", "mean", "std")

@@ -14,6 +14,7 @@ from bgcam.export.checksums import write_checksums
 from bgcam.realtime import models
 from bgcam.realtime.errors import ModelError
 from bgcam.realtime.spec import ModelSpec, read_spec
+from bgcam.train.validate import input_size_wh
 
 
 def test_a_spec_survives_json_and_the_onnx_file(tmp_path: Path) -> None:
@@ -24,10 +25,23 @@ def test_a_spec_survives_json_and_the_onnx_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source_wh", "expected"),
-    [((1280, 720), (320, 192)), ((640, 480), (320, 240)), ((480, 640), (240, 320)), ((10, 1000), (240, 320))],
+    [
+        ((1280, 720), (320, 192)),
+        ((640, 400), (320, 192)),
+        ((640, 480), (320, 240)),
+        ((480, 640), (240, 320)),
+        ((10, 1000), (240, 320)),
+        ((1000, 10), (320, 192)),
+        # As near to 5:3 as to 4:3, which has more pixels; and to both of the largest, the first.
+        ((640, 427), (320, 240)),
+        ((2160, 1440), (320, 240)),
+        ((500, 500), (320, 240)),
+        ((490, 500), (240, 320)),
+    ],
 )
 def test_the_input_size_of_the_nearest_aspect_is_taken(source_wh: tuple[int, int], expected: tuple[int, int]) -> None:
     assert SPEC.best_size_wh(source_wh) == expected
+    assert input_size_wh(source_wh) == expected  # training looks at pictures as they are run
 
 
 def test_a_model_without_a_spec_is_refused(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bgcam.realtime.spec import best_size_wh
 from bgcam.train.augment import Photo
 from bgcam.train.data import Backgrounds, PhotoSet
 from bgcam.train.losses import l1, soft_dice
 from bgcam.train.network import MatteNet
+from bgcam.train.recipes import FULL
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,8 @@ class Figures:
 
 
 def input_size_wh(source_wh: tuple[int, int]) -> tuple[int, int]:
-    """The network size that fits a picture: upright, 4:3 or 16:9."""
-    w, h = source_wh
-    if h > w:
-        return 240, 320
-    return (320, 192) if w / h > 1.55 else (320, 240)
+    """The network size that fits a picture, as for a file that is run: upright, 4:3 or 16:9."""
+    return best_size_wh(FULL, source_wh)
 
 
 def at_network_size(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
