@@ -18,7 +18,7 @@ from bgcam.realtime.picture.blend import blend_reference
 from bgcam.realtime.picture.blur import blur_background
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import SEEN, Colours, colours_at, fill_weighted, near_colours
-from bgcam.realtime.picture.guided import find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.guided import LOW, find_lines, lay_lines, luma_of
 from bgcam.realtime.picture.spill import Spill, find_spill, remove_spill
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.
@@ -112,7 +112,7 @@ def test_colours_and_spill_are_the_cpu_paths(machine: Machine, frame_wh: Any, sm
     # The CPU path brings bytes to the grid, in steps of 1/32 of a pixel; hardly any weight makes much of that.
     for side, wanted in zip(colours, (expected.person, expected.room), strict=True):
         assert np.abs(side[..., :3] - wanted).mean() < 1.0
-    mask = alpha < 0.04
+    mask = alpha < LOW
     assert sums[3] == mask.sum()
     np.testing.assert_allclose(sums[:3], seen[mask].sum(axis=0), rtol=1e-5)
     spill = find_spill(seen, alpha, frame_wh=frame_wh)

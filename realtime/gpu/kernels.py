@@ -59,7 +59,7 @@ class Guide:
 
     radius_px: int = 1
     epsilon: float = 1e-2
-    low: float = 0.04
+    low: float = 0.125
     high: float = 0.96
     span: float = 0.4
 

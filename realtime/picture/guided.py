@@ -42,7 +42,7 @@ RADIUS = 1
 EPS = 1e-2
 SPAN = 0.4
 # What the network calls less than LOW is background, and more than HIGH is the person.
-LOW, HIGH = 0.04, 0.96
+LOW, HIGH = 0.125, 0.96
 
 Float = NDArray[np.float32]
 
