@@ -36,11 +36,29 @@ FAST static void between_rows(const float *restrict upper, const float *restrict
         out[x] = upper[x] + below * (lower[x] - upper[x]);
 }
 
-/* (near + seen * wide) / (weight + seen), wide being the coarser row between its cells. */
-FAST static void join_row(float *restrict near, const float *restrict weight, const float *restrict left,
-                          const float *restrict right, const float *restrict beside, float seen, int width) {
+/* A coarser row between its cells, twice as many: each lies a quarter of a cell beside the middle of one. */
+FAST static void double_row(const float *restrict row, float *restrict wide, int half_width) {
+    const int last = half_width - 1;
+    wide[0] = row[0];
+    for (int x = 0; x < last; x++) {
+        wide[2 * x + 1] = 0.75f * row[x] + 0.25f * row[x + 1];
+        wide[2 * x + 2] = 0.25f * row[x] + 0.75f * row[x + 1];
+    }
+    wide[2 * last + 1] = row[last];
+}
+
+/* The same for any width: cell x lies beside[x] of the way from cell at[x] to the next. */
+static void widen_row(const float *restrict row, float *restrict wide, const int32_t *restrict at,
+                      const float *restrict beside, int width, int last) {
     for (int x = 0; x < width; x++)
-        near[x] = (near[x] + seen * (left[x] + beside[x] * (right[x] - left[x]))) / (weight[x] + seen);
+        wide[x] = row[at[x]] + beside[x] * (row[least(at[x] + 1, last)] - row[at[x]]);
+}
+
+/* (near + seen * wide) / (weight + seen), wide being the coarser row between its cells. */
+FAST static void join_row(float *restrict near, const float *restrict weight, const float *restrict wide, float seen,
+                          int width) {
+    for (int x = 0; x < width; x++)
+        near[x] = (near[x] + seen * wide[x]) / (weight[x] + seen);
 }
 
 FAST static void divide(float *restrict near, const float *restrict weight, float tiny, int count) {
@@ -48,12 +66,12 @@ FAST static void divide(float *restrict near, const float *restrict weight, floa
         near[i] /= weight[i] + tiny;
 }
 
-/* Coarser planes (half_height, half_width) into near, at its size. `row` is for one of the coarser and four of the others. */
+/* Coarser planes (half_height, half_width) into near, at its size. `row` is for one of the coarser and three of the others. */
 static void join(float *near, const float *coarse, int width, int height, int half_width, int half_height, float seen,
                  float *row) {
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
     const float step_x = (float)half_width / width, step_y = (float)half_height / height;
-    float *left = row + half_width, *right = left + width, *beside = right + width;
+    float *wide = row + half_width, *beside = wide + width;
     int32_t *at = (int32_t *)(beside + width);
     for (int x = 0; x < width; x++) {
         const float to = place(x, step_x, half_width);
@@ -66,12 +84,11 @@ static void join(float *near, const float *coarse, int width, int height, int ha
         for (int plane = 0; plane < 3; plane++) {
             const float *from = coarse + plane * half_cells;
             between_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row, half_width);
-            for (int x = 0; x < width; x++) {
-                left[x] = row[at[x]];
-                right[x] = row[least(at[x] + 1, half_width - 1)];
-            }
-            join_row(near + plane * cells + (size_t)y * width, near + 3 * cells + (size_t)y * width, left, right, beside,
-                     seen, width);
+            if (width == 2 * half_width)
+                double_row(row, wide, half_width);
+            else
+                widen_row(row, wide, at, beside, width, half_width - 1);
+            join_row(near + plane * cells + (size_t)y * width, near + 3 * cells + (size_t)y * width, wide, seen, width);
         }
     }
 }
@@ -80,7 +97,7 @@ static void join(float *near, const float *coarse, int width, int height, int ha
 static int fill_planes(float *known, int width, int height, int levels, float seen, float tiny) {
     const int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
-    const size_t rows = 4 * (size_t)(width + 2) + half_width; /* of join, the longer; the last of them for its places */
+    const size_t rows = 3 * (size_t)(width + 2) + half_width; /* of join, the longer; the last of them for its places */
     const int last = levels == 0 || least(width, height) < 2;
     float *memory = malloc((PLANES * (cells + half_cells) + rows) * sizeof(float));
     if (!memory)

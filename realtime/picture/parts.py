@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.picture.buffers import Place
 
+BACKGROUND, PERSON, EDGE = range(3)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
@@ -30,16 +32,13 @@ def find_parts(
 
     A tile in which no pixel's four cells are unsure is all person or all background, as any of its cells says.
     """
-    (rows, tops), (columns, lefts) = (
-        _tiles(side, cells, tile_px) for side, cells in zip(frame_wh[::-1], small.shape, strict=True)
-    )
+    height, width = small.shape
+    tiles = _tiles(frame_wh, (width, height), tile_px)
     # sums[i, j]: how many unsure cells lie above i and left of j.
-    sums = cv2.integral(unsure.astype(np.uint8))
-    counts = sums[rows[1]][:, columns[1]] - sums[rows[0]][:, columns[1]]
-    counts += sums[rows[0]][:, columns[0]] - sums[rows[1]][:, columns[0]]
-    edge = counts > 0
-    person = ~edge & (small[rows[0]][:, columns[0]] > 0.5)
-    return Parts(_runs(edge, tops, lefts), _runs(person, tops, lefts))
+    sums = cv2.integral(np.asarray(unsure).view(np.uint8)).ravel()
+    counts = sums[tiles.corners[0]] - sums[tiles.corners[1]] - sums[tiles.corners[2]] + sums[tiles.corners[3]]
+    kinds = np.where(counts > 0, EDGE, np.where(small.ravel()[tiles.first] > 0.5, PERSON, BACKGROUND))
+    return _runs(kinds, tiles)
 
 
 def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: float) -> NDArray[np.bool_]:
@@ -49,9 +48,32 @@ def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: f
     return cv2.dilate(unsure.astype(np.uint8), np.ones(sides, np.uint8)).astype(np.bool_)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tiles:
+    """Of a frame. first: each tile's first cell; corners: its four sums of cells; both (rows, columns) of flat indices.
+
+    tops, lefts: the borders in pixels.
+    """
+
+    first: NDArray[np.int64]
+    corners: tuple[NDArray[np.int64], ...]
+    tops: list[int]
+    lefts: list[int]
+
+
 @lru_cache(maxsize=16)
-def _tiles(side_px: int, cells: int, tile_px: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], list[int]]:
-    """For each tile along one side, the first cell and the one after the last that its pixels are made of; its borders.
+def _tiles(frame_wh: tuple[int, int], network_wh: tuple[int, int], tile_px: int) -> _Tiles:
+    (lefts, left, right), (tops, upper, lower) = (
+        _cells(side_px, cells, tile_px) for side_px, cells in zip(frame_wh, network_wh, strict=True)
+    )
+    width, row = network_wh[0], network_wh[0] + 1
+    ends = ((lower, right), (lower, left), (upper, right), (upper, left))
+    corners = tuple(rows[:, None] * row + columns for rows, columns in ends)
+    return _Tiles(upper[:, None] * width + left, corners, tops, lefts)
+
+
+def _cells(side_px: int, cells: int, tile_px: int) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:
+    """The tiles' borders along one side; for each tile the first cell and the one after the last of its pixels.
 
     Pixel x lies between the centres of cells floor(c) and floor(c) + 1, with c = (x + 0.5) * cells / side_px - 0.5.
     """
@@ -60,16 +82,21 @@ def _tiles(side_px: int, cells: int, tile_px: int) -> tuple[tuple[NDArray[np.int
     step = cells / side_px
     first = np.clip(np.floor(at[:-1]).astype(np.int64), 0, cells - 1)
     end = np.clip(np.floor(at[1:] - step).astype(np.int64) + 2, 1, cells)
-    return (first, end), borders
+    return borders, first, end
 
 
-def _runs(tiles: NDArray[np.bool_], tops: list[int], lefts: list[int]) -> list[Place]:
-    """Neighbours in a row of tiles, as one rectangle."""
-    padded = np.pad(tiles, ((0, 0), (1, 1))).astype(np.int8)
-    changes = np.diff(padded, axis=1)
-    rows, begins = np.nonzero(changes == 1)
-    _, ends = np.nonzero(changes == -1)
-    return [
-        (slice(tops[row], tops[row + 1]), slice(lefts[begin], lefts[end]))
-        for row, begin, end in zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True)
-    ]
+def _runs(kinds: NDArray[np.int64], tiles: _Tiles) -> Parts:
+    """Neighbours of one kind in a row of tiles, as one rectangle."""
+    # A column of background after each row, so that none goes on in the next; and one before all.
+    rows, columns = kinds.shape
+    line = np.zeros(rows * (columns + 1) + 1, kinds.dtype)
+    line[1:].reshape(rows, columns + 1)[:, :columns] = kinds
+    changes = np.flatnonzero(line[1:] != line[:-1])
+    parts = Parts([], [])
+    for kind, begin, end in zip(line[1:][changes].tolist(), changes.tolist(), changes[1:].tolist(), strict=False):
+        if kind != BACKGROUND:
+            row, column = divmod(begin, columns + 1)
+            left, right = tiles.lefts[column], tiles.lefts[column + end - begin]
+            place = slice(tiles.tops[row], tiles.tops[row + 1]), slice(left, right)
+            (parts.edge if kind == EDGE else parts.person).append(place)
+    return parts
