@@ -72,9 +72,9 @@ class ModelSpec:
 
 
 def best_size_wh(sizes_wh: Sequence[tuple[int, int]], source_wh: tuple[int, int]) -> tuple[int, int]:
-    """The input size whose aspect is nearest to the source's, by ratio; of two that are as near, the one of more pixels.
+    """The input size whose aspect is nearest to the source's, by ratio; of those about as near, that of most pixels.
 
-    A photo of 3:2 lies between 4:3 and 5:3, a hair nearer to the latter, whose fifth fewer pixels cost two points of IoU.
+    A photo of 3:2 is a hair nearer to 5:3 than to 4:3, and the fifth fewer pixels cost it two points of IoU.
     """
     aspect = source_wh[0] / source_wh[1]
 
