@@ -17,8 +17,8 @@ from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Filling, OwnColours
 from bgcam.realtime.picture.blend import blend_reference
 from bgcam.realtime.picture.blur import blur_background
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
-from bgcam.realtime.picture.foreground import SEEN, Colours, colours_at, fill_weighted, near_colours
-from bgcam.realtime.picture.guided import LOW, find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
+from bgcam.realtime.picture.guided import find_lines, lay_lines, luma_of
 from bgcam.realtime.picture.spill import Spill, find_spill, remove_spill
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.picture import blur, edges, foreground, guided, spill
+from bgcam.realtime.picture import blur, edges, foreground, spill
 
 Zeros = Callable[[tuple[int, ...], Any], Any]
 Size = tuple[int, int]
@@ -90,7 +90,7 @@ class OwnColours:
 
     def enqueue(self, seen: Any, alpha: Any, sums: Any) -> list[Any]:
         """seen (h, w, 4) uint8 BGR0 and alpha (h, w), to the further arguments of `compose_own`. sums: (4,) zeros."""
-        flat, small_wh, low, high = self._kernels.flat, self._small_wh, guided.LOW, guided.HIGH
+        flat, small_wh, low, high = self._kernels.flat, self._small_wh, foreground.LOW, foreground.HIGH
         grid_wh, limit_wh = (self._grid.columns, self._grid.rows), self._limit_wh
         known, count = self._colours.known, grid_wh[0] * grid_wh[1]
         flat("grid_known", seen, alpha, known, *small_wh, *grid_wh, *self._steps, low, high, count=count)

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime import native
-from bgcam.realtime.picture.guided import HIGH, LOW
 
 Float = NDArray[np.float32]
 
 # A grid cell is about this many of the network's wide: finer ones took as long as all else, and were no better.
 NETWORK_CELLS = 2
+# A cell of which the network is less sure holds both sides' colours, whatever `guided` then makes of it.
+LOW, HIGH = 0.04, 0.96
 # Levels above the grid, each of half the size; and how much of a cell has to be seen, or else the coarser level rules.
 LEVELS = 4
 SEEN = np.float32(0.03)
@@ -79,7 +80,7 @@ def near_colours(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[i
 
 
 def share_on_grid(alpha: Float, grid: Grid, *, frame_wh: tuple[int, int]) -> Float:
-    """Alpha (h, w) at the centres of the grid's cells, after the contrast step of `guided`."""
+    """Alpha (h, w) at the centres of the grid's cells, from 0 at LOW to 1 at HIGH."""
     share = (to_grid(alpha, grid, frame_wh=frame_wh) - np.float32(LOW)) / np.float32(HIGH - LOW)
     return np.asarray(np.clip(share, 0, 1), np.float32)
 

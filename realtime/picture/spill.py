@@ -14,8 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture.buffers import Place
-from bgcam.realtime.picture.foreground import Grid, coarser, colours_at, fill, grid_of, pure, share_on_grid, to_grid
-from bgcam.realtime.picture.guided import LOW
+from bgcam.realtime.picture.foreground import (
+    LOW,
+    Grid,
+    coarser,
+    colours_at,
+    fill,
+    grid_of,
+    pure,
+    share_on_grid,
+    to_grid,
+)
 
 Float = NDArray[np.float32]
 
