@@ -32,3 +32,6 @@ def test_both_parts_and_empty_rooms_are_scored_without_what_is_left_out(tmp_path
         assert any(line.startswith("  own ") for line in lines) == (not more)
         counts.append(sum(int(line.split()[-2]) for line in lines if line.startswith(("training", "validation"))))
     assert counts == [12, 6]
+    assert main([*asked, "--without", "own", "other"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.endswith("--without other: no photo's name begins with other_; there are own, pic")

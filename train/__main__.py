@@ -178,6 +178,7 @@ def run_fit(args: argparse.Namespace) -> None:
     from bgcam.train.data import Backgrounds, PhotoSet, Sampler
     from bgcam.train.fit import Run, fit
     from bgcam.train.network import FAST, MatteNet, NetworkConfig
+    from bgcam.train.sets import set_of
     from bgcam.train.validate import make_validator
 
     share = 0.2 if args.recipe == "paper" else 0.1
@@ -198,7 +199,7 @@ def run_fit(args: argparse.Namespace) -> None:
         network = MatteNet(FAST if args.encoder == "efficientnet_lite0" else resnet50)
         if args.encoder_weights:
             ckpt.load_encoder(network, args.encoder_weights)
-    sets = sorted({p.stem.split("_", 1)[0] for p in photos.pairs})
+    sets = sorted({set_of(p.stem) for p in photos.pairs})
     run = Run(
         args.out, minutes=args.minutes, budget_minutes=args.budget_minutes, device=args.device, devices=args.devices,
         precision=args.precision, threads=args.threads, workers=args.workers,

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from bgcam.train import augment
 from bgcam.train.augment import Photo
 from bgcam.train.pairs import IMAGE_SUFFIXES, Pair, find_pairs, read_alpha, read_mask, read_rgb
-from bgcam.train.sets import policy_of
+from bgcam.train.sets import check_without, policy_of, set_of
 
 # The share of rooms with something large in them that is no person.
 CLUTTERED = 0.25
@@ -63,13 +63,14 @@ class PhotoSet:
         cache_gb: float = 10.0,
     ) -> PhotoSet:
         """The training or the validation part of some folders; `without` names set prefixes to leave out."""
-        chosen = []
+        found: list[Pair] = []
         for folder in folders:
             pairs, problems = find_pairs(folder)
             for problem in problems:
                 print(f"skipped: {problem}")
-            chosen += [p for p in pairs if in_validation(p.stem, share) == validation]
-        chosen = [p for p in chosen if p.stem.split("_", 1)[0] not in without]
+            found += pairs
+        check_without(without, (p.stem for p in found))
+        chosen = [p for p in found if in_validation(p.stem, share) == validation and set_of(p.stem) not in without]
         if not chosen:
             raise FileNotFoundError(f"no pictures with mattes in {', '.join(map(str, folders))}")
         return cls(chosen, cache_gb=cache_gb)

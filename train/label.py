@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bgcam.train.data import in_validation
 from bgcam.train.pairs import IMAGE_SUFFIXES, find_pairs, read_alpha, read_rgb
 from bgcam.train.prepare import write_atomically
-from bgcam.train.sets import SETS
+from bgcam.train.sets import SETS, check_without, set_of
 from bgcam.train.teachers import Teacher, consensus, corrected, doubtful
 from bgcam.train.trimap import foreground_colours, soften
 
@@ -60,7 +60,7 @@ def label(
     kept = dropped = 0
     for path in pictures:
         stem = f"{PREFIX}_{path.stem}"
-        if path.stem.split("_", 1)[0] in SETS and in_validation(path.stem, share):
+        if set_of(path.stem) in SETS and in_validation(path.stem, share):
             continue
         if (destination / "foregrounds" / f"{stem}.jpg").exists():
             kept += 1
@@ -98,11 +98,12 @@ def correct(
         print(f"skipped: {problem}")
     if not (folder / "images").is_dir():
         raise ValueError(f"{folder}: correct works on a folder that prepare made, with images/ and alphas/")
+    check_without(without, (pair.stem for pair in pairs))
     (folder / "seen").mkdir(exist_ok=True)
     moved = []
     for pair in pairs:
         path = folder / "seen" / f"{pair.stem}.png"
-        if in_validation(pair.stem, share) or path.exists() or pair.stem.split("_", 1)[0] in without:
+        if in_validation(pair.stem, share) or path.exists() or set_of(pair.stem) in without:
             continue
         try:
             rgb, alpha = read_rgb(pair.image), (read_alpha(pair) / 255).astype(np.float32)

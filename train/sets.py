@@ -5,6 +5,7 @@ A folder of one's own gets `DEFAULT`. Prefixes are those of the project's traini
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -46,6 +47,19 @@ SETS = {
 }
 
 
+def set_of(stem: str) -> str:
+    """The name of a photo's set, by its file stem."""
+    return stem.split("_", 1)[0]
+
+
 def policy_of(stem: str) -> SetPolicy:
     """The policy of a photo by its file stem."""
-    return SETS.get(stem.split("_", 1)[0], DEFAULT)
+    return SETS.get(set_of(stem), DEFAULT)
+
+
+def check_without(without: Sequence[str], stems: Iterable[str]) -> None:
+    """Raise ValueError for a set to leave out of which there is no photo: it would be left in under its right name."""
+    there = sorted(set(map(set_of, stems)))
+    for name in without:
+        if name not in there:
+            raise ValueError(f"--without {name}: no photo's name begins with {name}_; there are {', '.join(there)}")

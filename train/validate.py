@@ -17,6 +17,7 @@ from bgcam.train.data import Backgrounds, PhotoSet
 from bgcam.train.losses import l1, soft_dice
 from bgcam.train.network import MatteNet
 from bgcam.train.recipes import FULL
+from bgcam.train.sets import set_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def figures_of(network: MatteNet, photos: PhotoSet, limit: int | None = None) ->
         out, truth = infer(network, *at_network_size(photo))
         a, b = out > 0.5, truth > 0.5
         yield Figures(
-            photos.pairs[index].stem.split("_", 1)[0],
+            set_of(photos.pairs[index].stem),
             1 - float(soft_dice(out, truth).mean()),
             float(l1(out, truth).mean()),
             100 * float((a & b).sum()) / max(1.0, float((a | b).sum())),
