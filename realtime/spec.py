@@ -74,7 +74,8 @@ class ModelSpec:
 def best_size_wh(sizes_wh: Sequence[tuple[int, int]], source_wh: tuple[int, int]) -> tuple[int, int]:
     """The input size whose aspect is nearest to the source's, by ratio; of those about as near, that of most pixels.
 
-    A photo of 3:2 is a hair nearer to 5:3 than to 4:3, and the fifth fewer pixels cost it two points of IoU.
+    A photo of 3:2 is a hair nearer to 5:3 than to 4:3, and the fifth fewer pixels cost it two points of IoU
+    (train/RESULTS.md). Of sizes of one aspect the largest is taken.
     """
     aspect = source_wh[0] / source_wh[1]
 

@@ -79,6 +79,7 @@ class Watch:
         self._outputs: list[_Output] = []
         self._keep = False
         self._error: Exception | None = None
+        self._error_lock = threading.Lock()
         self._number = self._written = 0
         self._good_s = self._trouble_s = 0.0
         self._ended = False
@@ -137,7 +138,8 @@ class Watch:
 
     def trouble(self, error: Exception) -> None:
         """The source failed: cards at once, until a picture that was captured later."""
-        self._error, self._trouble_s = error, time.monotonic()
+        with self._error_lock:
+            self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
             self._good_s = self._trouble_s
 
@@ -150,9 +152,10 @@ class Watch:
 
         A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
         """
-        # One that was still on its way when its camera went would come after the card.
-        stale = failed is None and frame.captured_s < self._trouble_s
-        self._number, self._error = frame.number, self._error if stale else failed
+        self._number = frame.number
+        with self._error_lock:
+            if failed is not None or not self._is_stale(frame):
+                self._error = failed
         self._written += 1
         if failed is not None and not all(output.live for output in self._outputs):
             self.replaced += 1
@@ -163,7 +166,9 @@ class Watch:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
-                hidden = failed is None and (self.panic or (output.live and (stale or self._resting)))
+                hidden = failed is None and (
+                    self.panic or (output.live and (self._resting or self._is_stale(frame)))
+                )
                 carded = carded or hidden
                 try:
                     output.write(self.instead_of(frame) if hidden else frame, is_card=hidden or failed is not None)
@@ -172,8 +177,12 @@ class Watch:
                         raise
                     self._give_up(output, error)
         self.cards_shown += carded
-        if failed is None and not stale:
+        if failed is None and not self._is_stale(frame):
             self._good_s = time.monotonic()
+
+    def _is_stale(self, frame: ComposedFrame) -> bool:
+        """Whether it was on its way when its camera went: it would come after the card."""
+        return frame.captured_s < self._trouble_s
 
     def _give_up(self, output: _Output, error: Exception) -> None:
         """Close a file that failed, with what came before. Raises the error when no output is left."""

@@ -19,6 +19,7 @@ from bgcam.realtime.picture.foreground import (
     fill,
     grid_of,
     near_colours,
+    share_on_grid,
 )
 from bgcam.realtime.picture.guided import find_lines, luma_of, upsample
 from bgcam.realtime.picture.parts import find_parts
@@ -152,3 +153,11 @@ def test_a_glow_lights_the_person_alone() -> None:
     screened = frame + 100 * (1 - frame / 255)
     assert np.abs(lit - screened)[alpha == 1].max() <= 1
     assert (lit.astype(int) >= dark).all()
+
+
+def test_a_cell_that_the_matte_shows_as_background_may_still_hold_both_colours() -> None:
+    """`guided` calls 0.1 background; its colour is no pure one all the same."""
+    frame_wh = 32, 24
+    alpha = np.full((24, 32), 0.1, np.float32)
+    share = share_on_grid(alpha, grid_of(frame_wh, frame_wh), frame_wh=frame_wh)
+    np.testing.assert_allclose(share, (0.1 - 0.04) / 0.92, atol=1e-4)

@@ -258,7 +258,7 @@ def shows_picture(run):
 
 def test_camera_and_network_run_only_while_somebody_watches(run):
     until(lambda: run.pipeline.notice() == "background only: waiting for a viewer")
-    assert FakeCamera.lit == 0
+    assert until(lambda: FakeCamera.lit == 0) < 1
     begun_s, mattes = time.monotonic(), len(run.mattes)
     time.sleep(1.0)  # longer than a run goes on without a picture otherwise
     assert len(run.mattes) == mattes
@@ -298,17 +298,22 @@ def test_stop_ends_the_wait_at_once(run):
     assert time.monotonic() - begun_s < 1
 
 
-def test_the_card_is_called_for_as_soon_as_the_camera_is_off(monkeypatch):
-    """Not after a pause: who comes meanwhile would see the last picture of before."""
+def test_the_card_is_called_for_before_the_camera_is_off_and_without_a_pause(monkeypatch):
+    """Who comes meanwhile would see the last picture of before."""
+    FakeCamera.lit = 0
     source = ReopeningSource(FakeCamera(), FakeCamera)
     paused = []
     monkeypatch.setattr(source._closed, "wait", paused.append)
-    source.wanted = lambda: False
-    for pauses in (0, 1, 2):
-        with pytest.raises(SourceWaits, match="waiting for a viewer"):
-            source.read()
-        assert len(paused) == pauses
-        assert FakeCamera.lit == 0
+    for _ in range(2):
+        source.wanted = lambda: False
+        for lit, pauses in ((1, 0), (0, 0), (0, 1)):
+            with pytest.raises(SourceWaits, match="waiting for a viewer"):
+                source.read()
+            assert (FakeCamera.lit, len(paused)) == (lit, pauses)
+        source.wanted = lambda: True
+        assert source.read() is not None
+        assert FakeCamera.lit == 1
+        paused.clear()
     source.close()
 
 

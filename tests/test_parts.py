@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgcam.realtime.picture.guided import find_lines, lay_lines
-from bgcam.realtime.picture.parts import find_parts
+from bgcam.realtime.picture.parts import find_parts, widened
 
 
 @settings(max_examples=100, deadline=None)
@@ -43,3 +43,24 @@ def test_most_of_a_frame_needs_no_work() -> None:
     area = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in parts.edge)
     assert area < 0.3 * 640 * 480
     assert parts.person
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.tuples(st.integers(1, 30), st.integers(1, 30)), st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.floats(0, 40), st.integers(0, 2**32 - 1),
+)
+def test_what_is_widened_reaches_as_far_as_asked_for_and_hardly_farther(
+    network_wh: tuple[int, int], scale: tuple[int, int], reach_px: float, seed: int
+) -> None:
+    (width, height), (across, down) = network_wh, scale
+    unsure = np.random.default_rng(seed).uniform(size=(height, width)) < 0.05
+    wide = widened(unsure, frame_wh=(width * across, height * down), reach_px=reach_px)
+    rows, columns = np.indices(unsure.shape)
+    near, possible = np.zeros_like(unsure), np.zeros_like(unsure)
+    for y, x in np.argwhere(unsure):
+        off_x, off_y = abs(columns - x) * across, abs(rows - y) * down
+        near |= (off_x <= reach_px) & (off_y <= reach_px)
+        possible |= (off_x < reach_px + across + 1e-6) & (off_y < reach_px + down + 1e-6)
+    assert (wide >= near).all()
+    assert (wide <= possible).all()

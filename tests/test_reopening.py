@@ -229,7 +229,8 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
         watch.end()
 
 
-def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_card():
+@pytest.mark.parametrize("error", [SourceWaits("gone"), SourceError("gone")])
+def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_card(error):
     """A viewer would see it flash up; a file keeps every frame."""
     shown, kept = [], []
     live = SimpleNamespace(live=True, write=lambda frame: shown.append(int(frame.bgr.max())))
@@ -240,7 +241,7 @@ def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_
         before, later = (ComposedFrame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
         watch.write(before, None)
         assert shown[-1] == 9
-        watch.trouble(SourceWaits("gone"))
+        watch.trouble(error)
         wait_for(lambda: shown[-1] == 0)
         seen = len(shown)
         watch.write(before, None)
@@ -252,6 +253,44 @@ def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_
     finally:
         watch.end()
     assert kept == [9, 9, 9]
+
+
+def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to():
+    shown, slow = [], threading.Event()
+
+    def write_slowly(frame):
+        if frame.bgr.max() and not slow.is_set():
+            watch.trouble(SourceWaits("gone"))
+            slow.set()
+
+    first = SimpleNamespace(live=True, write=write_slowly)
+    second = SimpleNamespace(live=True, write=lambda frame: shown.append(int(frame.bgr.max())))
+    watch = Watch(Cards())
+    watch.begin([first, second], on_failure=lambda error: None)
+    try:
+        watch.write(ComposedFrame(0, np.full_like(room(0), 9), 0.0, time.monotonic()), None)
+        assert slow.is_set()
+        assert set(shown) == {0}
+        assert watch.notice == "background only: gone"
+    finally:
+        watch.end()
+
+
+def test_pictures_of_before_do_not_keep_a_run_alive():
+    failed = []
+    watch = Watch(Cards(), give_up_s=0.2)
+    watch.begin([LookingSink()], on_failure=failed.append)
+    try:
+        before = ComposedFrame(0, room(0), 0.0, time.monotonic())
+        watch.trouble(SourceError("broken"))
+        end_s = time.monotonic() + 5
+        while not failed:
+            assert time.monotonic() < end_s
+            watch.write(before, None)
+            time.sleep(0.01)
+        assert str(failed[0]) == "broken"
+    finally:
+        watch.end()
 
 
 class Cards:

@@ -24,7 +24,7 @@ from bgcam.train.pairs import read_alpha, read_rgb
 ROOT = Path(__file__).resolve().parents[1]
 TEST_SET = ROOT.parent / "shared" / "data" / "test_eg1800"
 # Person IoU on the EG1800 test when the file was made; a gate, not a goal. See models/README.md.
-EG1800_IOU = {"resnet50_half": 95.6, "fast": 95.6}
+EG1800_IOU = {"resnet50_half": 95.75, "fast": 95.7}
 DROP = 0.3
 MODELS = sorted(shipped_models())
 

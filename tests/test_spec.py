@@ -35,6 +35,8 @@ def test_a_spec_survives_json_and_the_onnx_file(tmp_path: Path) -> None:
         # As near to 5:3 as to 4:3, which has more pixels; and to both of the largest, the first.
         ((640, 427), (320, 240)),
         ((2160, 1440), (320, 240)),
+        ((1530, 1000), (320, 240)),
+        ((1570, 1000), (320, 192)),
         ((500, 500), (320, 240)),
         ((490, 500), (240, 320)),
     ],

@@ -47,7 +47,7 @@ FAST static void double_row(const float *restrict row, float *restrict wide, int
     wide[2 * last + 1] = row[last];
 }
 
-/* The same for any width: cell x lies beside[x] of the way from cell at[x] to the next. */
+/* The same for an odd width: cell x lies beside[x] of the way from cell at[x] to the next. */
 static void widen_row(const float *restrict row, float *restrict wide, const int32_t *restrict at,
                       const float *restrict beside, int width, int last) {
     for (int x = 0; x < width; x++)
@@ -73,7 +73,8 @@ static void join(float *near, const float *coarse, int width, int height, int ha
     const float step_x = (float)half_width / width, step_y = (float)half_height / height;
     float *wide = row + half_width, *beside = wide + width;
     int32_t *at = (int32_t *)(beside + width);
-    for (int x = 0; x < width; x++) {
+    const int doubles = width == 2 * half_width;
+    for (int x = 0; x < width && !doubles; x++) {
         const float to = place(x, step_x, half_width);
         at[x] = least((int)to, half_width - 1);
         beside[x] = to - at[x];
@@ -84,7 +85,7 @@ static void join(float *near, const float *coarse, int width, int height, int ha
         for (int plane = 0; plane < 3; plane++) {
             const float *from = coarse + plane * half_cells;
             between_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row, half_width);
-            if (width == 2 * half_width)
+            if (doubles)
                 double_row(row, wide, half_width);
             else
                 widen_row(row, wide, at, beside, width, half_width - 1);

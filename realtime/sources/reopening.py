@@ -36,6 +36,7 @@ class ReopeningSource:
         self._camera: Source | None = camera
         self._again, self._backoff = again, backoff or Backoff()
         self._why = ""
+        self._leaving = False
         self._drops_before = 0
         self._number = 0
         self._start_s: float | None = None
@@ -48,10 +49,8 @@ class ReopeningSource:
             return None
         if not self.wanted():
             self._backoff.succeeded()  # who comes to watch is not to wait
-            if self._camera is None:
-                self._pause(UNWANTED)
-            self._let_go()
-            raise SourceWaits(UNWANTED)  # without a pause: who comes meanwhile is to see a card
+            self._leave()
+        self._leaving = False
         camera = self._camera or self._open()
         try:
             frame = camera.read()
@@ -82,6 +81,15 @@ class ReopeningSource:
         if self._closed.is_set():  # meanwhile
             self._let_go()
         return camera
+
+    def _leave(self) -> NoReturn:
+        """The card first, then the camera: who comes meanwhile is not to see the last picture of before."""
+        if self._camera is None:
+            self._pause(UNWANTED)
+        if self._leaving:
+            self._let_go()
+        self._leaving = True
+        raise SourceWaits(UNWANTED)
 
     def _lost(self, error: SourceError) -> NoReturn:
         self._backoff.failed()
