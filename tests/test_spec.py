@@ -43,7 +43,7 @@ def test_a_spec_survives_json_and_the_onnx_file(tmp_path: Path) -> None:
 )
 def test_the_input_size_of_the_nearest_aspect_is_taken(source_wh: tuple[int, int], expected: tuple[int, int]) -> None:
     assert SPEC.best_size_wh(source_wh) == expected
-    assert input_size_wh(source_wh) == expected  # training looks at pictures as they are run
+    assert input_size_wh(source_wh) == expected  # training's figures are of pictures as they are run
 
 
 def test_a_model_without_a_spec_is_refused(tmp_path: Path) -> None:

@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bgcam.realtime.spec import best_size_wh
 from bgcam.train.augment import Photo
 from bgcam.train.data import Backgrounds, PhotoSet
 from bgcam.train.losses import l1, soft_dice
 from bgcam.train.network import MatteNet
-from bgcam.train.recipes import FULL
 from bgcam.train.sets import set_of
 
 
@@ -31,8 +29,11 @@ class Figures:
 
 
 def input_size_wh(source_wh: tuple[int, int]) -> tuple[int, int]:
-    """The network size that fits a picture, as for a file that is run: upright, 4:3 or 16:9."""
-    return best_size_wh(FULL, source_wh)
+    """The network size that fits a picture: upright, 4:3 or 16:9. A test holds it to `realtime.spec.best_size_wh`."""
+    w, h = source_wh
+    if h > w:
+        return 240, 320
+    return (320, 192) if w / h > 1.55 else (320, 240)
 
 
 def at_network_size(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
