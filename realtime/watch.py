@@ -137,11 +137,12 @@ class Watch:
         self._thread.start()
 
     def trouble(self, error: Exception) -> None:
-        """The source failed: cards at once, until a picture that was captured later."""
+        """The source failed: cards, before this returns, until a picture that was captured later."""
         with self._error_lock:
             self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
             self._good_s = self._trouble_s
+        self._show_cards(wait_s=LOCK_PATIENCE_S)
 
     def instead_of(self, frame: CameraFrame | ComposedFrame) -> ComposedFrame:
         """The card in a frame's place."""
@@ -216,14 +217,7 @@ class Watch:
     def _run(self, on_failure: Callable[[BaseException], None]) -> None:
         try:
             while not self._tick():
-                for output in self._outputs:
-                    # A sink that is being written to is asked again at the next tick.
-                    if output.live and output.lock.acquire(blocking=False):
-                        try:
-                            if self._due(output) and not self._ended:
-                                output.write(self._cards.card(self._number), is_card=True)
-                        finally:
-                            output.lock.release()
+                self._show_cards()
                 if time.monotonic() - self._good_s > self._give_up_s:
                     raise self._error or BgcamError(
                         f"no new picture for {self._give_up_s:g} s, and no part says why: the camera, the model or an "
@@ -231,6 +225,16 @@ class Watch:
                     )
         except BaseException as error:
             on_failure(error)
+
+    def _show_cards(self, *, wait_s: float = 0.0) -> None:
+        """To the live outputs that are due one. What is being written to is waited for so long, and then passed over."""
+        for output in self._outputs:
+            if output.live and output.lock.acquire(timeout=wait_s):
+                try:
+                    if self._due(output) and not self._ended:
+                        output.write(self._cards.card(self._number), is_card=True)
+                finally:
+                    output.lock.release()
 
     def _tick(self) -> bool:
         """Wait for the next look; True at the end. The time in which nothing could run counts for nobody's fault."""

@@ -169,3 +169,5 @@ def test_a_photo_is_seen_with_the_corrected_label_and_cut_out_with_its_own(tmp_p
     assert label.correct(nobody, tmp_path / "set", share=0.5) == (0, 0.0), "what is there is left alone"
     write_training_set(tmp_path / "other", 12)
     assert label.correct(nobody, tmp_path / "other", share=0.5, without=["pic"])[0] == 0
+    with pytest.raises(ValueError, match="--without pics: no photo's name begins with pics_; there are pic"):
+        label.correct(nobody, tmp_path / "other", share=0.5, without=["pics"])

@@ -242,7 +242,7 @@ def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_
         watch.write(before, None)
         assert shown[-1] == 9
         watch.trouble(error)
-        wait_for(lambda: shown[-1] == 0)
+        assert shown[-1] == 0
         seen = len(shown)
         watch.write(before, None)
         wait_for(lambda: len(shown) > seen + 1)

@@ -5,16 +5,12 @@ or with 1 where BGCAM_REQUIRE_E2E=1. Arguments are pytest's, and the exit code i
 
 The guest's root is this machine's, read-only over 9p. Python would need minutes to import OpenCV from there, each file
 being several round trips, so what the tests import goes into one image that is mounted over the same paths.
-
-A test that fails is run once more, and both times are printed: beside other work the emulated processors stand still
-for seconds, in which deadlines pass and what should come together comes apart.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import shutil
 import signal
@@ -131,10 +127,6 @@ def _guest_script(arguments: list[str], *, newer: Path | None) -> str:
     folders = (ROOT, Path(sys.prefix), STDLIB, *([BROWSER_FOLDER] if BROWSER_FOLDER.is_dir() else []))
     over = [shlex.quote(str(path)) for path in dict.fromkeys(folders)]
     required = os.environ.get("BGCAM_REQUIRE_E2E", "")
-    pytest = "-m pytest -o cache_dir=/tmp/pytest-cache -vv -rs --tb=short tests/e2e"
-    tests = f"{shlex.quote(sys.executable)} {pytest} {shlex.join(arguments)}"
-    # Where pytest was to stop early, others have not run at all.
-    again = "false" if any(re.match(r"-x|--exitfirst|--maxfail|--stepwise|--sw", one) for one in arguments) else "true"
     binds = "\n".join(f"mount --bind /run/image{path} {path}" for path in over)
     return f"""#!/bin/sh -e
 modprobe -a virtio_blk squashfs
@@ -147,13 +139,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLO
 cd {shlex.quote(str(ROOT))}
 read up _ </proc/uptime
 echo "a kernel is up after $up s: $(uname -sr)"
-run() {{ {tests} "$@"; }}
-run && exit
-code=$?
-[ $code = 1 ] && {again} || exit $code
-echo "=== once more, what failed: time passes here while nothing runs, and only what fails twice is a fault"
-run --last-failed --last-failed-no-failures=none
-echo "=== passed, but what stands above took two runs"
+exec {shlex.quote(sys.executable)} -m pytest -p no:cacheprovider -vv -rs --tb=short tests/e2e {shlex.join(arguments)}
 """
 
 
