@@ -227,7 +227,7 @@ class Watch:
             on_failure(error)
 
     def _show_cards(self, *, wait_s: float = 0.0) -> None:
-        """To the live outputs that are due one. What is being written to is waited for so long, and then passed over."""
+        """To the live outputs that are due one; those being written to are waited for so long, and then passed over."""
         for output in self._outputs:
             if output.live and output.lock.acquire(timeout=wait_s):
                 try:
