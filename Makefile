@@ -17,7 +17,7 @@ help:
 	@echo "make test    install what the tests need and run them all"
 	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
-	@echo "make lint    ruff"
+	@echo "make lint    ruff and clang-format: mistakes and layout"
 	@echo "make types   mypy"
 	@echo "make clean   remove $(VENV) and all that was built"
 
@@ -45,6 +45,8 @@ soak: $(VENV)/.stamp-test
 
 lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/native/*.[ch] realtime/kernels/*.cu* tests/*.h)
 
 # mypy runs no import hooks, so it is shown the root under its package's name.
 types: $(VENV)/.stamp-lint

@@ -61,9 +61,7 @@ def run(args: argparse.Namespace) -> None:
         print(table(results))
 
 
-def choose_pairs(
-    folder: Path, *, limit: int | None = None, prefix: str = "", held_out: bool = False
-) -> list[Pair]:
+def choose_pairs(folder: Path, *, limit: int | None = None, prefix: str = "", held_out: bool = False) -> list[Pair]:
     """The folder's pairs, at most `limit` of them, evenly spread. Files without a partner are named on stderr.
 
     prefix: of the names. held_out: only those of training's validation split.

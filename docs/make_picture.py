@@ -1,6 +1,6 @@
 """Draw the pictures of docs/picture.md from the demo's clip, which is all our own: writes docs/picture/*.jpg.
 
-    python docs/make_picture.py [NAME ...]
+python docs/make_picture.py [NAME ...]
 """
 
 from __future__ import annotations

@@ -32,17 +32,30 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m bgcam.export",
         description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays.",
     )
-    ap.add_argument("checkpoint", type=Path,
-                    help=".pt of `bgcam.train fit` or a .safetensors weights file; for an engine also an .onnx file")
+    ap.add_argument(
+        "checkpoint",
+        type=Path,
+        help=".pt of `bgcam.train fit` or a .safetensors weights file; for an engine also an .onnx file",
+    )
     ap.add_argument("-o", "--output", type=Path, required=True, help="models/NAME.onnx, or NAME.engine")
     ap.add_argument("--to", choices=("onnx", "tensorrt", "tensorrt-rtx"), default="onnx")
     ap.add_argument("--precision", choices=("int8", "fp16", "fp32"), help="default: int8; fp16 for an engine")
     ap.add_argument("--size", type=size_wh, metavar="WxH", help="an engine's input size; default: the model's first")
-    ap.add_argument("--compute-capability", action="append", default=[], metavar="SM89",
-                    help="a kind of card to build a tensorrt-rtx engine for, which then needs none here; several times "
-                    "for several; default: the card of this machine")
-    ap.add_argument("--data", type=Path, nargs="+", metavar="DIR",
-                    help="training folders: the training part calibrates INT8, the validation part checks the export")
+    ap.add_argument(
+        "--compute-capability",
+        action="append",
+        default=[],
+        metavar="SM89",
+        help="a kind of card to build a tensorrt-rtx engine for, which then needs none here; several times "
+        "for several; default: the card of this machine",
+    )
+    ap.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="training folders: the training part calibrates INT8, the validation part checks the export",
+    )
     ap.add_argument("--backgrounds", type=Path, help="photos without people, for calibration as in training")
     ap.add_argument("--calibrate", type=int, default=300, metavar="N", help="pictures for calibration (300)")
     ap.add_argument("--check", type=int, default=120, metavar="N", help="pictures for the comparison (120)")

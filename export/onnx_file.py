@@ -53,8 +53,14 @@ def to_onnx(checkpoint: Checkpoint) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network, (example,), dynamo=True, dynamic_shapes={"x": {2: 16 * h, 3: 16 * w}}, opset_version=18,
-            input_names=["image"], output_names=["alpha"], verbose=False,
+            network,
+            (example,),
+            dynamo=True,
+            dynamic_shapes={"x": {2: 16 * h, 3: 16 * w}},
+            opset_version=18,
+            input_names=["image"],
+            output_names=["alpha"],
+            verbose=False,
         )
     assert program is not None
     return _tidy(program.model_proto)

@@ -56,7 +56,10 @@ class CpuMeter:
     """The share of the machine, all its cores, that this process has used since the last call; 0 at once after it."""
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, cpu: Callable[[], float] = time.process_time,
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.process_time,
         machine_cores: int | None = None,
     ):
         self._clock, self._cpu, self._cores = clock, cpu, machine_cores or cores()
@@ -77,8 +80,13 @@ class BudgetedSource:
     """
 
     def __init__(
-        self, source: Source, *, share: float, clock: Callable[[], float] = time.monotonic,
-        cpu: Callable[[], float] = time.process_time, machine_cores: int | None = None,
+        self,
+        source: Source,
+        *,
+        share: float,
+        clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.process_time,
+        machine_cores: int | None = None,
     ):
         self._source, self._share = source, share
         self._clock, self._cores = clock, machine_cores or cores()

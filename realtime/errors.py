@@ -1,14 +1,14 @@
 """Errors that people meet: one line each that says what happened, the value, and what to do.
 
-    BgcamError                  caught by the command: printed as `bgcam: ...`, exit 1
-    ├── UsageError (ValueError)     an option's value makes no sense: exit 2
-    ├── SourceError (OSError)       a camera, file, picture or folder cannot be read
-    │   └── SourceWaits                 a camera gives no frames now, and is waited for, however long that takes
-    ├── SinkError (OSError)         an output cannot be opened or written
-    ├── BackgroundError (OSError)   a background cannot be read
-    ├── ModelError (ValueError)     a model file is not one of ours, or damaged
-    └── BackendError (RuntimeError) an inference backend is missing or fails
-        └── MatteRefused                a frame's matte cannot be a person's: that frame is not shown, others may be
+BgcamError                  caught by the command: printed as `bgcam: ...`, exit 1
+├── UsageError (ValueError)     an option's value makes no sense: exit 2
+├── SourceError (OSError)       a camera, file, picture or folder cannot be read
+│   └── SourceWaits                 a camera gives no frames now, and is waited for, however long that takes
+├── SinkError (OSError)         an output cannot be opened or written
+├── BackgroundError (OSError)   a background cannot be read
+├── ModelError (ValueError)     a model file is not one of ours, or damaged
+└── BackendError (RuntimeError) an inference backend is missing or fails
+    └── MatteRefused                a frame's matte cannot be a person's: that frame is not shown, others may be
 """
 
 from __future__ import annotations

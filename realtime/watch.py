@@ -167,9 +167,7 @@ class Watch:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
-                hidden = failed is None and (
-                    self.panic or (output.live and (self._resting or self._is_stale(frame)))
-                )
+                hidden = failed is None and (self.panic or (output.live and (self._resting or self._is_stale(frame))))
                 carded = carded or hidden
                 try:
                     output.write(self.instead_of(frame) if hidden else frame, is_card=hidden or failed is not None)

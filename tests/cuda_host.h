@@ -35,11 +35,21 @@ struct alignas(8) float2 {
 struct alignas(16) float4 {
     float x, y, z, w;
 };
-inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
-inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
-inline float2 make_float2(float x, float y) { return {x, y}; }
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-inline float __saturatef(float x) { return x > 0 ? std::min(x, 1.0f) : 0.0f; }
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
+    return {x, y, z, w};
+}
+inline uint2 make_uint2(unsigned x, unsigned y) {
+    return {x, y};
+}
+inline float2 make_float2(float x, float y) {
+    return {x, y};
+}
+inline float4 make_float4(float x, float y, float z, float w) {
+    return {x, y, z, w};
+}
+inline float __saturatef(float x) {
+    return x > 0 ? std::min(x, 1.0f) : 0.0f;
+}
 template <class Value> inline Value atomicAdd(Value *at, Value x) {
     const Value before = *at;
     *at += x;
@@ -53,14 +63,16 @@ inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
         made |= unsigned(both >> 8 * (selector >> 4 * i & 7) & 0xFF) << 8 * i;
     return made;
 }
-inline int __float2int_rn(float x) { return int(std::nearbyint(x)); }
+inline int __float2int_rn(float x) {
+    return int(std::nearbyint(x));
+}
 
 struct Index {
     unsigned x, y, z;
 };
 inline Index threadIdx, blockIdx, blockDim, gridDim;
 
-const int SHARED_FLOATS = 57 * 1024;  // 228 KiB, what an H100's multiprocessor has
+const int SHARED_FLOATS = 57 * 1024; // 228 KiB, what an H100's multiprocessor has
 alignas(16) inline float shared_memory[SHARED_FLOATS];
 #define DYNAMIC_SHARED(name) float *name = shared_memory
 
@@ -70,10 +82,10 @@ inline ucontext_t scheduler;
 inline std::vector<ucontext_t> threads;
 inline std::vector<std::vector<char>> stacks;
 inline std::vector<int> barriers;
-inline std::vector<int> votes;  // a barrier
+inline std::vector<int> votes; // a barrier
 inline std::vector<char> ended;
 inline unsigned running;
-inline int misuse;  // 1: not every thread reached a barrier; 2: shared memory was written beyond what was asked for
+inline int misuse; // 1: not every thread reached a barrier; 2: shared memory was written beyond what was asked for
 inline void (*body)(void *);
 inline void *body_arguments;
 
@@ -147,7 +159,7 @@ int launch(void (*kernel)(Arguments...), unsigned across, unsigned down, unsigne
         misuse |= std::isnan(shared_memory[i]) ? 0 : 2;
     return misuse;
 }
-}  // namespace host
+} // namespace host
 
 inline void __syncthreads() {
     const unsigned self = host::running;
@@ -172,7 +184,7 @@ void store(Half *at, float x);
 inline float half_to_float(uint16_t bits) {
     const int exponent = bits >> 10 & 31, fraction = bits & 1023;
     float x = exponent == 31 ? (fraction ? NAN : INFINITY)
-              : exponent     ? std::ldexp(float(1024 + fraction), exponent - 25)
+        : exponent           ? std::ldexp(float(1024 + fraction), exponent - 25)
                              : std::ldexp(float(fraction), -24);
     return bits >> 15 ? -x : x;
 }
@@ -185,11 +197,15 @@ inline uint16_t float_to_half(float x) {
     if (size >= 65520.0f)
         return sign | 0x7C00;
     int exponent;
-    std::frexp(size, &exponent);                 // size = m 2^exponent, m in [0.5, 1)
-    const int unit = std::max(exponent, -13) - 11;  // the weight of the last place
+    std::frexp(size, &exponent);                   // size = m 2^exponent, m in [0.5, 1)
+    const int unit = std::max(exponent, -13) - 11; // the weight of the last place
     const int digits = int(std::nearbyint(std::ldexp(size, -unit)));
     return sign | (size == 0 ? 0 : digits + ((std::max(exponent, -13) + 13) << 10));
 }
-#define HALF_FOR_HOST                                                         \
-    inline float value(Half x) { return half_to_float(x.bits); }              \
-    inline void store(Half *at, float x) { at->bits = float_to_half(x); }
+#define HALF_FOR_HOST                                                                                                  \
+    inline float value(Half x) {                                                                                       \
+        return half_to_float(x.bits);                                                                                  \
+    }                                                                                                                  \
+    inline void store(Half *at, float x) {                                                                             \
+        at->bits = float_to_half(x);                                                                                   \
+    }

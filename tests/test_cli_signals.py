@@ -61,9 +61,7 @@ class LongFile(EndlessCamera):
     live, frames = False, 1000
 
 
-def test_a_file_that_is_stopped_early_is_no_success(
-    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_stopped_early_is_no_success(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_command, "open_source", lambda **options: LongFile())
     real = run_command.open_sinks
 

@@ -43,8 +43,17 @@ def exported(tmp_path_factory):
 def arguments(root: Path, name: str) -> list[str]:
     """The command line that writes NAME.onnx."""
     precision = name if name in ("fp32", "int8") else "fp32"
-    return [str(root / "net.pt"), "-o", str(root / f"{name}.onnx"), "--precision", precision,
-            "--data", str(root / "data"), "--check", "3"]
+    return [
+        str(root / "net.pt"),
+        "-o",
+        str(root / f"{name}.onnx"),
+        "--precision",
+        precision,
+        "--data",
+        str(root / "data"),
+        "--check",
+        "3",
+    ]
 
 
 def test_fp32_equals_pytorch_at_every_size(exported) -> None:
@@ -86,8 +95,10 @@ def test_a_large_first_convolution_is_quantised(side: int, kept: list[str]) -> N
 
 def test_unsigned_steps_become_signed_ones_of_the_same_range() -> None:
     def quantised(zero: np.ndarray) -> onnx.ModelProto:
-        nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
-                 helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"])]
+        nodes = [
+            helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+        ]
         values = [numpy_helper.from_array(np.float32(0.01), "s"), numpy_helper.from_array(zero, "z")]
         ends = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, [3])] for n in "xy"]
         graph = helper.make_graph(nodes, "g", *ends, values)
@@ -106,8 +117,10 @@ def test_what_strays_is_refused() -> None:
     cmp.check_onnx(fine)
     cmp.check_int8(fine)
     for check, change in (
-        (cmp.check_onnx, {"largest": 2e-3}), (cmp.check_onnx, {"largest": float("nan")}),
-        (cmp.check_int8, {"mean": 0.006}), (cmp.check_int8, {"iou": 94.8}),
+        (cmp.check_onnx, {"largest": 2e-3}),
+        (cmp.check_onnx, {"largest": float("nan")}),
+        (cmp.check_int8, {"mean": 0.006}),
+        (cmp.check_int8, {"iou": 94.8}),
     ):
         with pytest.raises(cmp.ExportRefused):
             check(cmp.Difference(**{**vars(fine), **change}))

@@ -120,7 +120,11 @@ def test_the_fast_network_keeps_its_budget_and_takes_its_encoders_weights(tmp_pa
     assert counter.get_total_flops() < 1.5e9
     assert sum(p.numel() for p in network.parameters()) < 5e6
     assert [f.shape[2:] for f in network.encoder(torch.zeros(1, 3, 240, 320))] == [
-        (120, 160), (60, 80), (30, 40), (15, 20), (8, 10)
+        (120, 160),
+        (60, 80),
+        (30, 40),
+        (15, 20),
+        (8, 10),
     ]
     file = tmp_path / "lite0.safetensors"
     save_file({**network.encoder.state_dict(), "_conv_head.weight": torch.zeros(1)}, str(file))

@@ -47,8 +47,10 @@ def test_most_of_a_frame_needs_no_work() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.tuples(st.integers(1, 30), st.integers(1, 30)), st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    st.floats(0, 40), st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.floats(0, 40),
+    st.integers(0, 2**32 - 1),
 )
 def test_what_is_widened_reaches_as_far_as_asked_for_and_hardly_farther(
     network_wh: tuple[int, int], scale: tuple[int, int], reach_px: float, seed: int

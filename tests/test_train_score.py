@@ -22,8 +22,15 @@ def test_both_parts_and_empty_rooms_are_scored_without_what_is_left_out(tmp_path
         cv2.imwrite(str(rooms / f"room_{number}.png"), np.full((60, 80, 3), 90, np.uint8))
     network = MatteNet(NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8)))
     ckpt.save_weights(tmp_path / "n.safetensors", Checkpoint(network.config, network.state_dict()))
-    asked = ["score", str(tmp_path / "n.safetensors"), str(tmp_path / "set"), "--validation-share", "0.5",
-             "--backgrounds", str(rooms)]
+    asked = [
+        "score",
+        str(tmp_path / "n.safetensors"),
+        str(tmp_path / "set"),
+        "--validation-share",
+        "0.5",
+        "--backgrounds",
+        str(rooms),
+    ]
     counts = []
     for more in ([], ["--without", "own"]):
         assert main([*asked, *more]) == 0

@@ -82,8 +82,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
     p.add_argument("--encoder-lr", type=float)
-    p.add_argument("--frozen-stride", type=int, choices=(0, 2, 4, 8, 16, 32), metavar="S",
-                   help="leave the encoder as it is up to stride S")
+    p.add_argument(
+        "--frozen-stride",
+        type=int,
+        choices=(0, 2, 4, 8, 16, 32),
+        metavar="S",
+        help="leave the encoder as it is up to stride S",
+    )
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=minutes, help="stop this piece of the run after so long; run again to go on")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
@@ -186,8 +191,13 @@ def run_fit(args: argparse.Namespace) -> None:
     held = PhotoSet.from_folders(args.data, validation=True, share=share, without=args.without)
     chosen = {"best": recipes.BEST, "finish": recipes.FINISH, "paper": recipes.paper(len(photos))}
     recipe = recipes.changed(
-        chosen[args.recipe], steps=args.steps, batch=args.batch, lr=args.lr, encoder_lr=args.encoder_lr,
-        frozen_stride=args.frozen_stride, seed=args.seed,
+        chosen[args.recipe],
+        steps=args.steps,
+        batch=args.batch,
+        lr=args.lr,
+        encoder_lr=args.encoder_lr,
+        frozen_stride=args.frozen_stride,
+        seed=args.seed,
     )
     torch.manual_seed(recipe.seed)
     if args.init:
@@ -201,14 +211,25 @@ def run_fit(args: argparse.Namespace) -> None:
             ckpt.load_encoder(network, args.encoder_weights)
     sets = sorted({set_of(p.stem) for p in photos.pairs})
     run = Run(
-        args.out, minutes=args.minutes, budget_minutes=args.budget_minutes, device=args.device, devices=args.devices,
-        precision=args.precision, threads=args.threads, workers=args.workers,
+        args.out,
+        minutes=args.minutes,
+        budget_minutes=args.budget_minutes,
+        device=args.device,
+        devices=args.devices,
+        precision=args.precision,
+        threads=args.threads,
+        workers=args.workers,
     )
     sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name, twins=recipe.twins)
     teacher = ckpt.build_network(ckpt.load(args.teacher)) if args.teacher else None
     print(f"{len(photos)} photos to train on, {len(held)} to validate, {len(sampler.backgrounds)} backgrounds")
     state = fit(
-        network, sampler, recipe, run, validate=make_validator(held), teacher=teacher,
+        network,
+        sampler,
+        recipe,
+        run,
+        validate=make_validator(held),
+        teacher=teacher,
         notes={"data": f"{len(photos)} photos: {', '.join(sets)}"},
     )
     if state.history:
@@ -260,7 +281,11 @@ def run_score(args: argparse.Namespace) -> None:
     from bgcam.train.score import score
 
     lines = score(
-        args.checkpoint, args.data, share=args.validation_share, limit=args.limit, backgrounds=args.backgrounds,
+        args.checkpoint,
+        args.data,
+        share=args.validation_share,
+        limit=args.limit,
+        backgrounds=args.backgrounds,
         without=args.without,
     )
     for line in lines:
@@ -275,9 +300,16 @@ def run_weights(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "prepare": run_prepare, "pack": run_pack, "label": run_label, "correct": run_correct, "fit": run_fit,
-    "widen": run_widen, "average": run_average, "figures": run_figures,
-    "score": run_score, "weights": run_weights,
+    "prepare": run_prepare,
+    "pack": run_pack,
+    "label": run_label,
+    "correct": run_correct,
+    "fit": run_fit,
+    "widen": run_widen,
+    "average": run_average,
+    "figures": run_figures,
+    "score": run_score,
+    "weights": run_weights,
 }
 
 

@@ -41,7 +41,12 @@ def _warp(image: U8, matrix: NDArray[np.float64], size_wh: tuple[int, int], bord
 
 
 def crop_matrix(
-    rng: Rng, source_wh: tuple[int, int], size_wh: tuple[int, int], *, zoom: tuple[float, float], max_angle_deg: float,
+    rng: Rng,
+    source_wh: tuple[int, int],
+    size_wh: tuple[int, int],
+    *,
+    zoom: tuple[float, float],
+    max_angle_deg: float,
     stretch: float,
 ) -> NDArray[np.float64]:
     """2x3 matrix of a random crop with rotation, stretch and flip, mapping source pixels to output pixels."""

@@ -59,7 +59,12 @@ class PhotoSet:
 
     @classmethod
     def from_folders(
-        cls, folders: Sequence[Path], *, validation: bool, share: float, without: Sequence[str] = (),
+        cls,
+        folders: Sequence[Path],
+        *,
+        validation: bool,
+        share: float,
+        without: Sequence[str] = (),
         cache_gb: float = 10.0,
     ) -> PhotoSet:
         """The training or the validation part of some folders; `without` names set prefixes to leave out."""

@@ -45,9 +45,14 @@ def make_optimizer(network: MatteNet, recipe: Recipe) -> torch.optim.Optimizer:
     encoder = [p for p in network.encoder.parameters() if p.requires_grad]
     decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
     groups = [
-        {"params": [p for p in params if (p.ndim > 1) == decays], "peak_lr": lr, "lr": lr,
-         "weight_decay": recipe.weight_decay if decays else 0.0}
-        for params, lr in ((encoder, recipe.encoder_lr), (decoder, recipe.lr)) for decays in (True, False)
+        {
+            "params": [p for p in params if (p.ndim > 1) == decays],
+            "peak_lr": lr,
+            "lr": lr,
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
+        for params, lr in ((encoder, recipe.encoder_lr), (decoder, recipe.lr))
+        for decays in (True, False)
     ]
     return torch.optim.Adam(groups) if recipe.optimizer == "adam" else torch.optim.AdamW(groups)
 
@@ -116,8 +121,14 @@ class Run:
 
 
 def fit(
-    network: MatteNet, sampler: Sampler, recipe: Recipe, run: Run, *, notes: dict[str, str] | None = None,
-    validate: Callable[[MatteNet], dict[str, float]] | None = None, teacher: MatteNet | None = None,
+    network: MatteNet,
+    sampler: Sampler,
+    recipe: Recipe,
+    run: Run,
+    *,
+    notes: dict[str, str] | None = None,
+    validate: Callable[[MatteNet], dict[str, float]] | None = None,
+    teacher: MatteNet | None = None,
     fabric: Any = None,
 ) -> Checkpoint:
     """Train, from the folder's checkpoint if it has one, until the steps or the minutes are used up.

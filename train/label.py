@@ -45,7 +45,11 @@ def _as_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def label(
-    teachers: Sequence[Teacher], sources: Sequence[Path], destination: Path, *, limit: float = DISAGREEMENT_LIMIT,
+    teachers: Sequence[Teacher],
+    sources: Sequence[Path],
+    destination: Path,
+    *,
+    limit: float = DISAGREEMENT_LIMIT,
     share: float = 0.1,
 ) -> tuple[int, int]:
     """Write images/, alphas/ and foregrounds/ for the pictures of some folders; pictures that are there are left alone.

@@ -156,8 +156,7 @@ class MatteNet(nn.Module):
         d = config.decoder
         self.context = nn.Sequential(conv_bn_relu(c[4], d[0], 1), conv_bn_relu(d[0], d[0], 3))
         self.up = nn.ModuleList(
-            UpBlock(below, skip, out)
-            for below, skip, out in zip(d[:4], (c[3], c[2], c[1], stem), d[1:], strict=True)
+            UpBlock(below, skip, out) for below, skip, out in zip(d[:4], (c[3], c[2], c[1], stem), d[1:], strict=True)
         )
         self.head = nn.Conv2d(d[4] + 12, 4, 3, padding=1)
         for module in (self.context, self.up, self.head):

@@ -31,8 +31,10 @@ def prepare_one(pair: Pair, destination: Path, *, keep_alpha: bool, max_side_px:
     from bgcam.train.trimap import despill, fill_enclosed_holes, foreground_colours, soften
 
     cv2.setNumThreads(1)
-    out = {kind: destination / kind / f"{pair.stem}.{ext}" for kind, ext in
-           (("images", "webp"), ("alphas", "png"), ("foregrounds", "jpg"))}
+    out = {
+        kind: destination / kind / f"{pair.stem}.{ext}"
+        for kind, ext in (("images", "webp"), ("alphas", "png"), ("foregrounds", "jpg"))
+    }
     if all(p.exists() for p in out.values()):
         return "there"
     rgb = read_rgb(pair.image)

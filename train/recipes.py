@@ -74,7 +74,15 @@ BEST = Recipe(
 
 # For `--init`: lower rates, the full size, and steadiness from frame to frame.
 FINISH = replace(
-    BEST, name="finish", steps=3000, lr=8e-4, encoder_lr=3e-4, warmup_steps=100, final_lr=0.005, seed=1, twins=True,
+    BEST,
+    name="finish",
+    steps=3000,
+    lr=8e-4,
+    encoder_lr=3e-4,
+    warmup_steps=100,
+    final_lr=0.005,
+    seed=1,
+    twins=True,
     sizes_wh=((1.0, FULL),),
     losses={**BEST.losses, "steady": 1.0},
 )

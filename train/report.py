@@ -38,7 +38,10 @@ class Report:
                 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
                 self._bar = Progress(
-                    TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                    TextColumn("training"),
+                    BarColumn(),
+                    MofNCompleteColumn(),
+                    TimeRemainingColumn(),
                     TextColumn("{task.fields[figures]}"),
                 )
                 self._task = self._bar.add_task("training", total=self.steps, completed=self._done, figures="")

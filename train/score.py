@@ -13,7 +13,12 @@ from bgcam.train.validate import false_alarms, figures_of, means
 
 
 def score(
-    checkpoint: Path, folders: Sequence[Path], *, share: float, limit: int, backgrounds: Path | None = None,
+    checkpoint: Path,
+    folders: Sequence[Path],
+    *,
+    share: float,
+    limit: int,
+    backgrounds: Path | None = None,
     without: Sequence[str] = (),
 ) -> Iterator[str]:
     """Lines of a table: both parts of the photos (at most `limit` of each), the validation part by set, empty rooms.

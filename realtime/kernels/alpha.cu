@@ -1,6 +1,6 @@
 // The network's alpha, made ready for full resolution: smoothed over time, then either as it is or as the coefficients
-// of a guided filter. What leaves is one pair (a, b) a pixel; full resolution shows a * gray + b with gray from 0 to 255, so the plain matte is
-// (0, alpha).
+// of a guided filter. What leaves is one pair (a, b) a pixel; full resolution shows a * gray + b with gray from 0 to
+// 255, so the plain matte is (0, alpha).
 
 // The two kernels of steady mattes are the CPU path's picture/steady.py, whose constants they are given. All but the
 // totals are (h, w).
@@ -17,7 +17,8 @@ extern "C" __global__ void movement(const float *luma, const float *kept_luma, f
     const int left = int(blockIdx.x) * TILE_W, top = int(blockIdx.y) * TILE_H, threads = TILE_W * TILE_H;
     float *means = changes + CHANGES;
     for (int i = threadIdx.x; i < CHANGES; i += threads) {
-        const int x = clamped(left - 2 + i % CHANGES_W, 0, width - 1), y = clamped(top - 2 + i / CHANGES_W, 0, height - 1);
+        const int x = clamped(left - 2 + i % CHANGES_W, 0, width - 1),
+                  y = clamped(top - 2 + i / CHANGES_W, 0, height - 1);
         changes[i] = luma[y * width + x] - kept_luma[y * width + x];
     }
     __syncthreads();
@@ -50,7 +51,9 @@ extern "C" __global__ void movement(const float *luma, const float *kept_luma, f
     moved[y * width + x] = most;
 }
 
-__device__ inline float ramp(float x, float from, float to) { return __saturatef((x - from) / (to - from)); }
+__device__ inline float ramp(float x, float from, float to) {
+    return __saturatef((x - from) / (to - from));
+}
 
 struct Steady {
     float rest, apart0, apart1, moved0, moved1, sure, leave, held;
@@ -65,8 +68,9 @@ struct Steady {
     }
 };
 
-// kept_alpha: the steady alpha of the frame before, NaN where there is none. told[0] becomes 1 when an alpha is no number;
-// that pixel is then background, which shows nothing of the room. To told[1] goes the number of alphas above shows.
+// kept_alpha: the steady alpha of the frame before, NaN where there is none. told[0] becomes 1 when an alpha is no
+// number; that pixel is then background, which shows nothing of the room. To told[1] goes the number of alphas above
+// shows.
 template <class Value>
 __device__ void take_alpha(const Value *output, const float *luma, const float *moved, const float *total,
                            float *kept_alpha, float *kept_luma, float2 *pairs, int *told, int count, float shows,

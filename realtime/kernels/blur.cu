@@ -10,7 +10,8 @@ extern "C" __global__ void room_known(const unsigned *seen, const float *alpha, 
     float most = 0.0f;
     for (int j = -1; j <= 1; j++)
         for (int i = -1; i <= 1; i++)
-            most = fmaxf(most, alpha[clamped(at / width + j, 0, height - 1) * width + clamped(at % width + i, 0, width - 1)]);
+            most = fmaxf(most,
+                         alpha[clamped(at / width + j, 0, height - 1) * width + clamped(at % width + i, 0, width - 1)]);
     known[at] = times(colour_of(seen[at]), __saturatef(1.0f - edge * most));
 }
 
@@ -20,7 +21,8 @@ extern "C" __global__ void area_cells(const float4 *cells, float4 *out, int colu
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= new_columns * new_rows)
         return;
-    const int left = at % new_columns * columns, right = left + columns, top = at / new_columns * rows, bottom = top + rows;
+    const int left = at % new_columns * columns, right = left + columns, top = at / new_columns * rows,
+              bottom = top + rows;
     float4 sum = make_float4(0, 0, 0, 0);
     for (int y = top / new_rows; y <= (bottom - 1) / new_rows; y++)
         for (int x = left / new_columns; x <= (right - 1) / new_columns; x++) {
@@ -53,7 +55,8 @@ extern "C" __global__ void blur_line(const float4 *cells, float4 *out, int colum
     float weights = 0.0f;
     for (int i = -radius; i <= radius; i++) {
         const float weight = expf(fall * float(i * i));
-        const int from = down ? clamped(y + i, 0, rows - 1) * columns + x : y * columns + clamped(x + i, 0, columns - 1);
+        const int from =
+            down ? clamped(y + i, 0, rows - 1) * columns + x : y * columns + clamped(x + i, 0, columns - 1);
         sum = plus(sum, times(cells[from], weight));
         weights += weight;
     }
@@ -66,7 +69,8 @@ __device__ inline float4 whole_levels(float4 colour) {
 }
 
 // Cells to (H, W, 3) bytes, bilinear. A thread makes four pixels of a row: three words where rows allow it.
-extern "C" __global__ void enlarge(const float4 *cells, unsigned char *out, int columns, int rows, int width, int height) {
+extern "C" __global__ void enlarge(const float4 *cells, unsigned char *out, int columns, int rows, int width,
+                                   int height) {
     const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 4, y = blockIdx.y;
     if (x >= width)
         return;

@@ -1,12 +1,16 @@
 // The person's own colours and what the room's tint leaves of them, on grids of square cells: the CPU path's
 // picture/foreground.py and picture/spill.py, whose constants these kernels are given. `compose_own` lays them.
 //
-// A cell is a float4: b, g, r from 0 to 255 times a weight, and the weight. Planes of cells lie one after another. seen:
-// what the network saw, (h, w), a word of b, g, r a pixel. Sizes: width, height of the network; columns, rows of a
-// grid.
+// A cell is a float4: b, g, r from 0 to 255 times a weight, and the weight. Planes of cells lie one after another.
+// seen: what the network saw, (h, w), a word of b, g, r a pixel. Sizes: width, height of the network; columns, rows of
+// a grid.
 
-__device__ inline float4 plus(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
-__device__ inline float4 times(float4 a, float k) { return make_float4(a.x * k, a.y * k, a.z * k, a.w * k); }
+__device__ inline float4 plus(float4 a, float4 b) {
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+__device__ inline float4 times(float4 a, float k) {
+    return make_float4(a.x * k, a.y * k, a.z * k, a.w * k);
+}
 __device__ inline float4 colour_of(unsigned seen) {
     return make_float4(byte_of(seen, 0), byte_of(seen, 1), byte_of(seen, 2), 1.0f);
 }
@@ -57,7 +61,9 @@ __device__ inline Spot spot_of(int at, int columns, float step_x, float step_y, 
     return Spot((at % columns + 0.5f) * step_x - 0.5f, (at / columns + 0.5f) * step_y - 0.5f, width, height);
 }
 
-__device__ inline float fourth(float x) { return x * x * (x * x); }
+__device__ inline float fourth(float x) {
+    return x * x * (x * x);
+}
 
 // Plane 0: colours by share^4, the person's; plane 1: by (1 - share)^4, the room's.
 extern "C" __global__ void grid_known(const unsigned *seen, const float *alpha, float4 *known, int width, int height,
@@ -78,7 +84,8 @@ extern "C" __global__ void grid_halve(const float4 *known, float4 *half, int col
     if (at >= planes * across * down)
         return;
     const float4 *plane = known + size_t(at / (across * down)) * columns * rows;
-    const int x0 = at % across * 2, y0 = at / across % down * 2, x1 = min(x0 + 1, columns - 1), y1 = min(y0 + 1, rows - 1);
+    const int x0 = at % across * 2, y0 = at / across % down * 2, x1 = min(x0 + 1, columns - 1),
+              y1 = min(y0 + 1, rows - 1);
     const float4 upper = plus(plane[y0 * columns + x0], plane[y0 * columns + x1]);
     half[at] = times(plus(upper, plus(plane[y1 * columns + x0], plane[y1 * columns + x1])), 0.25f);
 }
@@ -105,8 +112,8 @@ extern "C" __global__ void grid_fill(const float4 *known, const float4 *coarser,
     filled[at] = times(near, whole);
 }
 
-// sums (4,): b, g, r and the number of the network's cells with alpha below low, added to what is there. Some blocks, of
-// a power of two of threads, go over all cells.
+// sums (4,): b, g, r and the number of the network's cells with alpha below low, added to what is there. Some blocks,
+// of a power of two of threads, go over all cells.
 extern "C" __global__ void room_sums(const unsigned *seen, const float *alpha, float *sums, int count, float low) {
     DYNAMIC_SHARED(of_threads);
     float4 *sum = reinterpret_cast<float4 *>(of_threads);
@@ -148,7 +155,9 @@ struct Tint {
         strength = ramp(length, from, to);
     }
 
-    __device__ float of(float4 colour) const { return colour.x * b + colour.y * g + colour.z * r; }
+    __device__ float of(float4 colour) const {
+        return colour.x * b + colour.y * g + colour.z * r;
+    }
 };
 
 extern "C" __global__ void grid_share(const float *alpha, float *share, int width, int height, int columns, int rows,
@@ -191,7 +200,8 @@ extern "C" __global__ void spill_limits(const float4 *filled, const float *share
             around += weight * (1.0f - share[y * columns + x]);
             weights += weight;
         }
-    limits[at] = make_float2(fmaxf(tint.of(filled[at]), 0.0f), __saturatef(near_times * around / weights) * tint.strength);
+    limits[at] =
+        make_float2(fmaxf(tint.of(filled[at]), 0.0f), __saturatef(near_times * around / weights) * tint.strength);
 }
 
 // One step of --edge: alpha (h, w) mixed with the most (grows) or the least of itself and its four neighbours, then

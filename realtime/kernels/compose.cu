@@ -1,22 +1,27 @@
-// The full-resolution chain in one pass: upsample the pairs of alpha.cu bilinearly, alpha = a * gray + b, blend with the
-// background, and pack: BGR, or I420 so that BGR is never written.
+// The full-resolution chain in one pass: upsample the pairs of alpha.cu bilinearly, alpha = a * gray + b, blend with
+// the background, and pack: BGR, or I420 so that BGR is never written.
 //
 // A block makes one row, or a part of it, a thread 16 of its pixels: with 16-byte reads and writes where rows allow it
 // (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's part of the row, in
-// shared memory, while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is within a grey
-// level of float. I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of each four.
+// shared memory, while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is
+// within a grey level of float. I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of
+// each four.
 
 // Cells of the small row lie in shared memory with a gap after every 16: threads read them 4 apart where the frame has
 // four times the network's width, and would wait for each other otherwise.
-__device__ inline int cell(int i) { return i + (i >> 4); }
+__device__ inline int cell(int i) {
+    return i + (i >> 4);
+}
 
 // Pixel x lies at (x + 0.5) * step + 0.5 of the small row with its first and last cell once more beyond the ends.
-__device__ inline float place(int x, float step) { return (x + 0.5f) * step + 0.5f; }
+__device__ inline float place(int x, float step) {
+    return (x + 0.5f) * step + 0.5f;
+}
 
 // The cells first .. last of that row, at the height of row y.
-__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y, int first,
-                                    int last, float2 *row) {
-    const int MANY = 4;  // reads under way at once
+__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y,
+                                    int first, int last, float2 *row) {
+    const int MANY = 4; // reads under way at once
     const float at = fminf(fmaxf((y + 0.5f) * step_y - 0.5f, 0.0f), small_height - 1.0f);
     const int upper = int(at), lower = min(upper + 1, small_height - 1);
     const float below = at - upper;
@@ -124,19 +129,27 @@ struct Own {
     }
 };
 
-__device__ inline Pixel whole(Pixel p) { return {p.b >> 16, p.g >> 16, p.r >> 16}; }
+__device__ inline Pixel whole(Pixel p) {
+    return {p.b >> 16, p.g >> 16, p.r >> 16};
+}
 
 // OpenCV's limited-range Y, U and V, 24 bits after the point instead of its 20: the level is then byte 3. Products
 // overflow an int, so this is unsigned; every sum is below 2^32.
 __device__ inline unsigned yuv24(Pixel p, int b, int g, int r, unsigned zero) {
     return unsigned(16 * b) * p.b + unsigned(16 * g) * p.g + unsigned(16 * r) * p.r + (zero << 24) + (1u << 23);
 }
-__device__ inline unsigned luma24(Pixel p) { return yuv24(p, 102760, 528482, 269484, 16); }
-__device__ inline unsigned u24(Pixel p) { return yuv24(p, 460324, -305135, -155188, 128); }
-__device__ inline unsigned v24(Pixel p) { return yuv24(p, -74448, -385875, 460324, 128); }
+__device__ inline unsigned luma24(Pixel p) {
+    return yuv24(p, 102760, 528482, 269484, 16);
+}
+__device__ inline unsigned u24(Pixel p) {
+    return yuv24(p, 460324, -305135, -155188, 128);
+}
+__device__ inline unsigned v24(Pixel p) {
+    return yuv24(p, -74448, -385875, 460324, 128);
+}
 
-// An output tells: `put`, for one pixel of whole levels; and `Row`, which takes 16 pixels from a multiple of 16 on, four
-// at a time and with 16 bits after the point, and `store`s them.
+// An output tells: `put`, for one pixel of whole levels; and `Row`, which takes 16 pixels from a multiple of 16 on,
+// four at a time and with 16 bits after the point, and `store`s them.
 struct ToBgr {
     struct Row {
         unsigned words[12];
@@ -215,7 +228,8 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
         Layout::load_row(frame, width, height, x, y, person);
         Bgr::load_row(background, width, height, x, y, behind);
     }
-    const int first = int(place(begin, step)), last = int(place(min(begin + int(blockDim.x) * 16, width) - 1, step)) + 1;
+    const int first = int(place(begin, step)),
+              last = int(place(min(begin + int(blockDim.x) * 16, width) - 1, step)) + 1;
     pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, first, last, row);
     __syncthreads();
     Walk walk(row, first, step);
@@ -235,7 +249,8 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
         return;
     }
     for (int at = x; at < min(x + 16, width); at++) {
-        const Pixel mine = Layout::pixel(frame, width, height, at, y), other = Bgr::pixel(background, width, height, at, y);
+        const Pixel mine = Layout::pixel(frame, width, height, at, y),
+                    other = Bgr::pixel(background, width, height, at, y);
         Out::put(out, width, height, at, y, whole(laid.lay(mine, other, walk.pair_at(at), at, y)));
     }
 }
@@ -257,12 +272,13 @@ COMPOSE(Yuyv, yuyv, ToI420, i420)
 // What sources give is BGR: the others would only lengthen the compiling.
 #define COMPOSE_OWN(LAYOUT, NAME, OUT, TO)                                                                             \
     extern "C" __global__ void compose_own_##NAME##_##TO(                                                              \
-        const unsigned char *frame, const unsigned char *background, const float2 *pairs, unsigned char *out, int width,\
-        int height, int small_width, int small_height, const float4 *colours, const float2 *limits, const float *sums, \
-        int cell_px, int columns, int rows, int limit_columns, int limit_rows, float from, float to) {                 \
-        compose<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height,                  \
-                             Own{colours, limits, cell_px, columns, rows, limit_columns, limit_rows,                   \
-                                 Tint(sums, from, to)});                                                               \
+        const unsigned char *frame, const unsigned char *background, const float2 *pairs, unsigned char *out,          \
+        int width, int height, int small_width, int small_height, const float4 *colours, const float2 *limits,         \
+        const float *sums, int cell_px, int columns, int rows, int limit_columns, int limit_rows, float from,          \
+        float to) {                                                                                                    \
+        compose<LAYOUT, OUT>(                                                                                          \
+            frame, background, pairs, out, width, height, small_width, small_height,                                   \
+            Own{colours, limits, cell_px, columns, rows, limit_columns, limit_rows, Tint(sums, from, to)});            \
     }
 
 COMPOSE_OWN(Bgr, bgr, ToBgr, bgr)

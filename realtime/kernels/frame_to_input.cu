@@ -1,14 +1,17 @@
 // A camera's frame to the network's input in one pass: area-averaged resize, rounding, normalising, planes.
 //
-// Output pixel (X, Y) is the mean of the source rectangle that it covers, as OpenCV's INTER_AREA: with w x h the size of
-// the input, source pixel x spans [x w, (x + 1) w) and output pixel X spans [X W, (X + 1) W) on one axis of integers, so
-// that each weight, the overlap, is exact. The mean is rounded to a whole grey level because the CPU path's resize gives
-// bytes. A block makes `tile` pixels of one output row: first sums down the columns, then along the row.
+// Output pixel (X, Y) is the mean of the source rectangle that it covers, as OpenCV's INTER_AREA: with w x h the size
+// of the input, source pixel x spans [x w, (x + 1) w) and output pixel X spans [X W, (X + 1) W) on one axis of
+// integers, so that each weight, the overlap, is exact. The mean is rounded to a whole grey level because the CPU
+// path's resize gives bytes. A block makes `tile` pixels of one output row: first sums down the columns, then along the
+// row.
 //
 // scale0..2, shift0..2: the normalising of plane 0..2. flip: plane 0 is red. luma, seen: (h, w), the rounded
 // pixel's grey level, and its b, g, r in a word.
 
-__device__ inline int overlap(int at, int from, int to, int unit) { return min((at + 1) * unit, to) - max(at * unit, from); }
+__device__ inline int overlap(int at, int from, int to, int unit) {
+    return min((at + 1) * unit, to) - max(at * unit, from);
+}
 
 template <class Value> struct Planes {
     Value *input;
@@ -31,7 +34,9 @@ template <class Value> struct Planes {
 
 // Where value i of the columns' sums lies in shared memory. Four floats at a time are written, a step a thread: with
 // these gaps after every 16 the threads of a warp do not wait for each other, and with steps of 12 they do not anyway.
-template <class Layout> __device__ inline int slot(int i) { return Layout::VALUES == 16 ? i + (i >> 4) * 4 : i; }
+template <class Layout> __device__ inline int slot(int i) {
+    return Layout::VALUES == 16 ? i + (i >> 4) * 4 : i;
+}
 
 // Sums of VALUES columns over the rows of one output row, to shared memory. Eight reads are under way at once.
 template <class Layout>
@@ -126,17 +131,18 @@ __device__ void linear_pixel(const unsigned char *frame, int width, int height, 
 }
 
 #define TO_INPUT(LAYOUT, NAME, TYPE, VALUE)                                                                            \
-    extern "C" __global__ void area_##NAME##_##TYPE(                                                                   \
-        const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
-        int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip,  \
-        int tile) {                                                                                                    \
+    extern "C" __global__ void area_##NAME##_##TYPE(const unsigned char *frame, int width, int height, VALUE *input,   \
+                                                    float *luma, unsigned *seen, int out_width, int out_height,        \
+                                                    float scale0, float scale1, float scale2, float shift0,            \
+                                                    float shift1, float shift2, int flip, int tile) {                  \
         area_row<LAYOUT>(frame, width, height, tile,                                                                   \
                          Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,       \
                                        shift1, shift2, flip});                                                         \
     }                                                                                                                  \
-    extern "C" __global__ void linear_##NAME##_##TYPE(                                                                 \
-        const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
-        int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip) {\
+    extern "C" __global__ void linear_##NAME##_##TYPE(const unsigned char *frame, int width, int height, VALUE *input, \
+                                                      float *luma, unsigned *seen, int out_width, int out_height,      \
+                                                      float scale0, float scale1, float scale2, float shift0,          \
+                                                      float shift1, float shift2, int flip) {                          \
         linear_pixel<LAYOUT>(frame, width, height,                                                                     \
                              Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,   \
                                            shift1, shift2, flip});                                                     \

@@ -9,7 +9,9 @@ struct Half {
     unsigned short bits;
 };
 
-__device__ inline float value(float x) { return x; }
+__device__ inline float value(float x) {
+    return x;
+}
 
 #ifdef BGCAM_HOST
 HALF_FOR_HOST
@@ -20,14 +22,22 @@ __device__ inline float value(Half x) {
     asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
     return y;
 }
-__device__ inline void store(Half *at, float x) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(at->bits) : "f"(x)); }
+__device__ inline void store(Half *at, float x) {
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(at->bits) : "f"(x));
+}
 #endif
-__device__ inline void store(float *at, float x) { *at = x; }
+__device__ inline void store(float *at, float x) {
+    *at = x;
+}
 
-__device__ inline int clamped(int x, int low, int high) { return min(max(x, low), high); }
+__device__ inline int clamped(int x, int low, int high) {
+    return min(max(x, low), high);
+}
 
 // Byte `at` (0 is the lowest) of a little-endian word.
-__device__ inline int byte_of(unsigned word, int at) { return (word >> (8 * at)) & 0xFF; }
+__device__ inline int byte_of(unsigned word, int at) {
+    return (word >> (8 * at)) & 0xFF;
+}
 
 struct Pixel {
     int b, g, r;
@@ -44,7 +54,9 @@ __device__ inline Pixel from_yuv(int y, int u, int v) {
 }
 
 // The luma of OpenCV's BGR2GRAY, a whole grey level: full range, not the limited Y of I420.
-__device__ inline int gray(Pixel p) { return (3735 * p.b + 19235 * p.g + 9798 * p.r + (1 << 14)) >> 15; }
+__device__ inline int gray(Pixel p) {
+    return (3735 * p.b + 19235 * p.g + 9798 * p.r + (1 << 14)) >> 15;
+}
 
 // Byte `at` of each of four words as one word, the first lowest.
 __device__ inline unsigned pack(int at, unsigned a, unsigned b, unsigned c, unsigned d) {
@@ -71,7 +83,9 @@ __device__ inline void store16(unsigned char *to, unsigned a, unsigned b, unsign
 struct Bgr {
     static const int WORDS = 12, VALUES = 16, STEP_WORDS = 4;
 
-    __device__ static bool fast(int width) { return width % 16 == 0; }
+    __device__ static bool fast(int width) {
+        return width % 16 == 0;
+    }
 
     __device__ static Pixel pixel(const unsigned char *frame, int width, int height, int x, int y) {
         const unsigned char *at = frame + (size_t(y) * width + x) * 3;
@@ -91,7 +105,8 @@ struct Bgr {
                 byte_of(words[(3 * i + 2) >> 2], (3 * i + 2) & 3)};
     }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y,
+                                     unsigned *words) {
         load16(frame + size_t(y) * width * 3 + step * 16, words);
     }
 
@@ -116,7 +131,9 @@ template <class Layout> __device__ inline void expand_four(Layout, const unsigne
 struct Nv12 {
     static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
 
-    __device__ static bool fast(int width) { return width % 16 == 0; }
+    __device__ static bool fast(int width) {
+        return width % 16 == 0;
+    }
 
     __device__ static const unsigned char *chroma(const unsigned char *frame, int width, int height, int y) {
         return frame + size_t(width) * height + size_t(y >> 1) * width;
@@ -138,21 +155,30 @@ struct Nv12 {
         return from_yuv(byte_of(words[i >> 2], i & 3), byte_of(uv, i & 2), byte_of(uv, (i & 2) + 1));
     }
 
-    __device__ static Pixel pixel_in(const unsigned *words, int i) { return pixel_of(words, 4, i); }
-    __device__ static Pixel step_pixel(const unsigned *words, int i) { return pixel_of(words, 1, i); }
+    __device__ static Pixel pixel_in(const unsigned *words, int i) {
+        return pixel_of(words, 4, i);
+    }
+    __device__ static Pixel step_pixel(const unsigned *words, int i) {
+        return pixel_of(words, 1, i);
+    }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y,
+                                     unsigned *words) {
         words[0] = reinterpret_cast<const unsigned *>(frame + size_t(y) * width)[step];
         words[1] = reinterpret_cast<const unsigned *>(chroma(frame, width, height, y))[step];
     }
 
-    __device__ static void expand(const unsigned *words, int *values) { expand_four(Nv12(), words, values); }
+    __device__ static void expand(const unsigned *words, int *values) {
+        expand_four(Nv12(), words, values);
+    }
 };
 
 struct Yuyv {
     static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
 
-    __device__ static bool fast(int width) { return width % 16 == 0; }
+    __device__ static bool fast(int width) {
+        return width % 16 == 0;
+    }
 
     __device__ static Pixel pixel(const unsigned char *frame, int width, int height, int x, int y) {
         const unsigned char *row = frame + size_t(y) * width * 2, *pair = row + (x & ~1) * 2;
@@ -169,13 +195,18 @@ struct Yuyv {
         const unsigned pair = words[i >> 1];
         return from_yuv(byte_of(pair, (i & 1) * 2), byte_of(pair, 1), byte_of(pair, 3));
     }
-    __device__ static Pixel step_pixel(const unsigned *words, int i) { return pixel_in(words, i); }
+    __device__ static Pixel step_pixel(const unsigned *words, int i) {
+        return pixel_in(words, i);
+    }
 
-    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y, unsigned *words) {
+    __device__ static void load_step(const unsigned char *frame, int width, int height, int step, int y,
+                                     unsigned *words) {
         const uint2 got = reinterpret_cast<const uint2 *>(frame + size_t(y) * width * 2)[step];
         words[0] = got.x;
         words[1] = got.y;
     }
 
-    __device__ static void expand(const unsigned *words, int *values) { expand_four(Yuyv(), words, values); }
+    __device__ static void expand(const unsigned *words, int *values) {
+        expand_four(Yuyv(), words, values);
+    }
 };

@@ -1,12 +1,12 @@
-/* `fill` of picture/foreground.py: colours smoothed by their weight, and carried to where there is none. In planes: three
-   of weight * colour, and the weight. */
+/* `fill` of picture/foreground.py: colours smoothed by their weight, and carried to where there is none. In planes:
+   three of weight * colour, and the weight. */
 
 #include "rows.h"
 
 enum { PLANES = 4 };
 
-FAST static void weigh(const float *restrict colours, const float *restrict weight, float *restrict b, float *restrict g,
-                       float *restrict r, int count) {
+FAST static void weigh(const float *restrict colours, const float *restrict weight, float *restrict b,
+                       float *restrict g, float *restrict r, int count) {
     for (int i = 0; i < count; i++) {
         b[i] = weight[i] * colours[3 * i];
         g[i] = weight[i] * colours[3 * i + 1];
@@ -30,8 +30,8 @@ FAST static void halve_row(const float *restrict upper, const float *restrict lo
         out[width / 2] = 0.5f * (upper[width - 1] + lower[width - 1]);
 }
 
-FAST static void between_rows(const float *restrict upper, const float *restrict lower, float below, float *restrict out,
-                              int width) {
+FAST static void between_rows(const float *restrict upper, const float *restrict lower, float below,
+                              float *restrict out, int width) {
     for (int x = 0; x < width; x++)
         out[x] = upper[x] + below * (lower[x] - upper[x]);
 }
@@ -66,7 +66,8 @@ FAST static void divide(float *restrict near, const float *restrict weight, floa
         near[i] /= weight[i] + tiny;
 }
 
-/* Coarser planes (half_height, half_width) into near, at its size. `row` is for one of the coarser and three of the others. */
+/* Coarser planes (half_height, half_width) into near, at its size. `row` is for one of the coarser and three of the
+ * others. */
 static void join(float *near, const float *coarse, int width, int height, int half_width, int half_height, float seen,
                  float *row) {
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
@@ -84,7 +85,8 @@ static void join(float *near, const float *coarse, int width, int height, int ha
         const int upper = least((int)to, half_height - 1), lower = least(upper + 1, half_height - 1);
         for (int plane = 0; plane < 3; plane++) {
             const float *from = coarse + plane * half_cells;
-            between_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row, half_width);
+            between_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row,
+                         half_width);
             if (doubles)
                 double_row(row, wide, half_width);
             else
@@ -108,7 +110,8 @@ static int fill_planes(float *known, int width, int height, int levels, float se
         const float *from = known + plane * cells;
         for (int y = 0; y < height; y++)
             box_row(from + (size_t)most(y - 1, 0) * width, from + (size_t)y * width,
-                    from + (size_t)least(y + 1, height - 1) * width, row, near + plane * cells + (size_t)y * width, width);
+                    from + (size_t)least(y + 1, height - 1) * width, row, near + plane * cells + (size_t)y * width,
+                    width);
         for (int y = 0; y < half_height && !last; y++)
             halve_row(from + (size_t)2 * y * width, from + (size_t)least(2 * y + 1, height - 1) * width,
                       coarse + plane * half_cells + (size_t)y * half_width, width);

@@ -1,5 +1,5 @@
-/* The network's last layers: `Head` of backends/_head.py. A 3x3 convolution of the features and of the picture itself at
-   half resolution, whose four results are the alpha of a pixel's four quarters.
+/* The network's last layers: `Head` of backends/_head.py. A 3x3 convolution of the features and of the picture itself
+   at half resolution, whose four results are the alpha of a pixel's four quarters.
 
    With so few results a library's convolution leaves most of a vector idle; here a vector is a row's pixels. */
 

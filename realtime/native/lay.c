@@ -27,8 +27,8 @@ FAST static void seen_row(const uint8_t *restrict frame, float *restrict own, in
 
 /* The blur fusion: person + alpha * (frame - (room + alpha * (person - room))), from 0 to 255. */
 FAST static void own_row(const uint8_t *restrict frame, const float *restrict alpha, const float *restrict person,
-                         const float *restrict person_rise, const float *restrict room,
-                         const float *restrict room_rise, float below, float *restrict own, int count) {
+                         const float *restrict person_rise, const float *restrict room, const float *restrict room_rise,
+                         float below, float *restrict own, int count) {
     for (int i = 0; i < WHOLE(count); i++) {
         const float p = person[i] + below * person_rise[i], r = room[i] + below * room_rise[i];
         own[i] = clamped(p + alpha[i] * (frame[i] - (r + alpha[i] * (p - r))), 0.0f, 255.0f);
@@ -106,10 +106,10 @@ static size_t memory_of(Row *row, Walk *walks, const Grid *grids, float *memory,
     return at;
 }
 
-/* out, frame, seen, background: (height, width, 3) BGR; frame is what is laid, seen what luma is taken from. places: four
-   numbers each, first row, last + 1, first column, last + 1, inside the frame. grids: six, in the order of the enum;
-   those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or NO_MEMORY
-   where there was none. */
+/* out, frame, seen, background: (height, width, 3) BGR; frame is what is laid, seen what luma is taken from. places:
+   four numbers each, first row, last + 1, first column, last + 1, inside the frame. grids: six, in the order of the
+   enum; those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or
+   NO_MEMORY where there was none. */
 EXPORT int bgcam_lay(uint8_t *out, const uint8_t *frame, const uint8_t *seen, const uint8_t *background, int32_t width,
                      const int32_t *places, int32_t count, const Grid *grids, const float *direction) {
     int widest = 0;

@@ -49,7 +49,8 @@ FAST static void lines_row(const float *restrict y_of, const float *restrict p_o
     }
 }
 
-/* p, luma: (height, width); gain, offset, unsure: the same, to be written. Gives DONE, or NO_MEMORY where there was none. */
+/* p, luma: (height, width); gain, offset, unsure: the same, to be written. Gives DONE, or NO_MEMORY where there was
+ * none. */
 EXPORT int bgcam_lines(const float *p, const uint8_t *luma, float *gain, float *offset, uint8_t *unsure, int32_t width,
                        int32_t height, const Rules *rules) {
     const size_t padded = (size_t)width + 2;
@@ -73,8 +74,8 @@ EXPORT int bgcam_lines(const float *p, const uint8_t *luma, float *gain, float *
             of[i][width + 1] = of[i][width];
         }
         const size_t at = (size_t)y * width;
-        lines_row(of[0], of[1], of[2], of[3], of[4], of[5], p + at, luma + at, gain + at, offset + at, unsure + at, width,
-                  rules);
+        lines_row(of[0], of[1], of[2], of[3], of[4], of[5], p + at, luma + at, gain + at, offset + at, unsure + at,
+                  width, rules);
     }
     free(memory);
     return DONE;

@@ -3,4 +3,6 @@
 #include "rows.h"
 
 EXPORT void *PyInit__library(void);
-void *PyInit__library(void) { return NULL; }
+void *PyInit__library(void) {
+    return NULL;
+}

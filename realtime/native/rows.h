@@ -29,8 +29,12 @@ enum { DONE, CUT, NO_MEMORY };
 /* As many as fill whole vectors: what lies beyond `count` is memory that nobody looks at. */
 #define WHOLE(count) (((count) + 63) & ~63)
 
-INLINE int least(int a, int b) { return a < b ? a : b; }
-INLINE int most(int a, int b) { return a > b ? a : b; }
+INLINE int least(int a, int b) {
+    return a < b ? a : b;
+}
+INLINE int most(int a, int b) {
+    return a > b ? a : b;
+}
 
 INLINE float clamped(float x, float low, float high) {
     const float above = x > low ? x : low;
@@ -47,6 +51,8 @@ INLINE void sum_columns(const float *restrict above, const float *restrict here,
 }
 
 /* Where pixel `at` lies among so many cells, `step` of them a pixel: half-pixel centres, borders repeated. */
-INLINE float place(int at, float step, int cells) { return clamped((at + 0.5f) * step - 0.5f, 0.0f, (float)(cells - 1)); }
+INLINE float place(int at, float step, int cells) {
+    return clamped((at + 0.5f) * step - 0.5f, 0.0f, (float)(cells - 1));
+}
 
 #endif

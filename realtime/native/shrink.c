@@ -30,16 +30,24 @@ INLINE void average_columns(const uint16_t *restrict sum, uint8_t *restrict out,
 
 FAST static void average_row(const uint16_t *restrict sum, uint8_t *restrict out, int width, int columns) {
     switch (columns) { /* a number that the compiler knows makes whole vectors of it */
-    case 2: average_columns(sum, out, width, 2); break;
-    case 4: average_columns(sum, out, width, 4); break;
-    case 6: average_columns(sum, out, width, 6); break;
-    default: average_columns(sum, out, width, columns);
+    case 2:
+        average_columns(sum, out, width, 2);
+        break;
+    case 4:
+        average_columns(sum, out, width, 4);
+        break;
+    case 6:
+        average_columns(sum, out, width, 6);
+        break;
+    default:
+        average_columns(sum, out, width, columns);
     }
 }
 
 /* bgr: (rows, columns * width, 3); out: (height, width, 3), no more rows than bgr; at most 256 columns. Gives DONE, or
    NO_MEMORY where there was none. */
-EXPORT int bgcam_shrink(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t columns, int32_t width, int32_t height) {
+EXPORT int bgcam_shrink(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t columns, int32_t width,
+                        int32_t height) {
     const int count = 3 * columns * width;
     uint16_t *sum = malloc((size_t)count * sizeof(uint16_t));
     if (!sum)

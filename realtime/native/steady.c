@@ -29,8 +29,12 @@ FAST static void drift_row(const float *restrict above, const float *restrict he
     drift[width + 1] = drift[width];
 }
 
-INLINE float ramp(float x, const float *span) { return clamped((x - span[0]) * (1.0f / (span[1] - span[0])), 0.0f, 1.0f); }
-INLINE float larger(float a, float b) { return a > b ? a : b; }
+INLINE float ramp(float x, const float *span) {
+    return clamped((x - span[0]) * (1.0f / (span[1] - span[0])), 0.0f, 1.0f);
+}
+INLINE float larger(float a, float b) {
+    return a > b ? a : b;
+}
 
 /* Steps 2 to 6 of a row; `most` is for one row, with a cell more at either end. */
 FAST static void follow_row(const float *restrict above, const float *restrict here, const float *restrict below,
@@ -44,7 +48,8 @@ FAST static void follow_row(const float *restrict above, const float *restrict h
         const float moved = larger(larger(most[x], most[x + 1]), most[x + 2]);
         const float apart = alpha[x] - kept[x];
         float weight = r.rest + (1.0f - r.rest) * ramp(apart < 0.0f ? -apart : apart, r.apart);
-        const int held = ((kept[x] < r.sure) & (alpha[x] < r.leave)) | ((1.0f - kept[x] < r.sure) & (1.0f - alpha[x] < r.leave));
+        const int held =
+            ((kept[x] < r.sure) & (alpha[x] < r.leave)) | ((1.0f - kept[x] < r.sure) & (1.0f - alpha[x] < r.leave));
         weight = held ? weight * r.held : weight;
         weight = ((alpha[x] < r.sure) | (alpha[x] > 1.0f - r.sure)) ? 1.0f : weight;
         weight = larger(weight, ramp(moved, r.moved));
@@ -72,7 +77,8 @@ EXPORT int bgcam_steady(const float *alpha, const uint8_t *luma, const float *ke
     for (int y = 0; y < height && !cut; y++) {
         const size_t at = (size_t)y * width;
         follow_row(drift + padded * most(y - 1, 0), drift + padded * y, drift + padded * least(y + 1, height - 1), row,
-                   alpha + at, kept_alpha + at, change + at, kept_luma + at, new_alpha + at, new_luma + at, width, rules);
+                   alpha + at, kept_alpha + at, change + at, kept_luma + at, new_alpha + at, new_luma + at, width,
+                   rules);
     }
     free(change);
     return cut ? CUT : DONE;

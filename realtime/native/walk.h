@@ -1,7 +1,8 @@
 /* What lies on a grid, brought to rows of pixels: bilinear, a step between two rows at each pixel.
 
-   A grid's row is widened to the pixels' columns once; a row of pixels then lies between two such rows, as the frame's own
-   rows do. Rows are as long as whole vectors: a compiler makes vectors of all of it then, without a rest of single pixels. */
+   A grid's row is widened to the pixels' columns once; a row of pixels then lies between two such rows, as the frame's
+   own rows do. Rows are as long as whole vectors: a compiler makes vectors of all of it then, without a rest of single
+   pixels. */
 #ifndef BGCAM_WALK_H
 #define BGCAM_WALK_H
 
@@ -14,8 +15,8 @@ typedef struct {
     float step_x, step_y;
 } Grid;
 
-/* The two rows of a grid around a row of pixels, at every pixel of a tile, and what the lower one adds to the upper. For
-   each of their values: the place of the left one of two that it lies between, and how far beside that it lies. */
+/* The two rows of a grid around a row of pixels, at every pixel of a tile, and what the lower one adds to the upper.
+   For each of their values: the place of the left one of two that it lies between, and how far beside that it lies. */
 typedef struct {
     Grid grid;
     int held;

@@ -67,7 +67,7 @@ def check_output(spec: str, *, allow_remote: bool = False) -> None:
 
 
 def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
-    """"module:Class" and what it is made with. Raises UsageError."""
+    """ "module:Class" and what it is made with. Raises UsageError."""
     word, colon, argument = spec.partition(":")
     if word in DEVICES and (argument or not colon):
         return (REMOTE_DEVICES if allow_remote else DEVICES)[word], argument
