@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -193,6 +194,24 @@ def test_ci_is_executable_and_calls_make_test() -> None:
     ci = ROOT / ".ci" / "run"
     assert os.access(ci, os.X_OK)
     assert re.search(r"^phase \"make test\" make test$", ci.read_text(), re.MULTILINE)
+
+
+def test_ci_fails_where_the_kernels_tests_do_not_finish(tmp_path: Path) -> None:
+    body = re.search(r"^end_e2e\(\) {$.*?^}$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE | re.DOTALL)
+    assert body
+    code = f"""
+        SECONDS=1000000 LIMIT_S=1170 scratch={tmp_path}
+        stop_e2e() {{ kill "$e2e"; }}
+        {body.group()}
+        : > "$scratch/e2e.txt"
+        sleep 60 & e2e=$!
+        end_e2e
+    """
+    ran = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "make test-e2e did not finish within 1170 s; run it by itself to see what takes long\n",
+    )
 
 
 def test_licence_is_the_gpl_and_said_so() -> None:
