@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 ARGS ?=
+# Test processes, one a core. PARALLEL= runs the tests one after the other, as a debugger needs it.
+PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-e2e soak lint types pins clean
@@ -17,8 +19,8 @@ help:
 	@echo "make test    install what the tests need and run them all"
 	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
-	@echo "make lint    ruff and clang-format: mistakes and layout"
-	@echo "make types   mypy"
+	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
+	@echo "make types   mypy, on the tests too"
 	@echo "make pins    requirements/ from pyproject.toml; ARGS=--upgrade for newer versions"
 	@echo "make clean   remove $(VENV) and all that was built"
 
@@ -31,7 +33,7 @@ demo: $(VENV)/.stamp-run
 	@$(BIN)/bgcam demo $(ARGS)
 
 test: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # BGCAM_REQUIRE_E2E=1 makes it an error where no kernel can be booted.
 test-e2e: $(VENV)/.stamp-e2e
@@ -47,12 +49,13 @@ soak: $(VENV)/.stamp-test
 lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=.typing $(BIN)/lint-imports --no-logo
 	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/native/*.[ch] realtime/kernels/*.cu* tests/*.h)
 
-# mypy runs no import hooks, so it is shown the root under its package's name.
+# mypy runs no import hooks, so it is shown the root under its package's name. Two conftests are one too many for it.
+TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py))))
 types: $(VENV)/.stamp-lint
-	@mkdir -p .typing && ln -sfn .. .typing/bgcam
-	MYPYPATH=.typing $(BIN)/mypy -p bgcam
+	MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
 
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.

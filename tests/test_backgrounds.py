@@ -18,6 +18,7 @@ from bgcam.realtime import backgrounds
 from bgcam.realtime.backgrounds import cover, open_background
 from bgcam.realtime.errors import BackgroundError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.sources.video import VideoSource
 
 NOBODY = CoarseMatte(0, np.zeros((24, 32), np.float32), np.full((24, 32, 3), 77, np.uint8))
 
@@ -124,7 +125,7 @@ def test_a_gap_of_many_loops_is_not_decoded(tmp_path: Path, monkeypatch: pytest.
 
     opened: list[str] = []
 
-    class Counted(playback.VideoSource):
+    class Counted(VideoSource):
         def __init__(self, path: str):
             opened.append(path)
             super().__init__(path)

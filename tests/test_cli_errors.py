@@ -14,7 +14,7 @@ from tiny_model import write_tiny_model
 from bgcam.realtime import cli, devices, run_command
 from bgcam.realtime.devices import Device
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 
 def make_files(folder: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_option_that_a_command_would_not_heed_is_refused(
 def test_an_inference_error_leaves_no_output(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = run_command.Matting.__call__
 
-    def failing(self: Any, frame: CameraFrame) -> Matte:
+    def failing(self: Any, frame: CameraFrame) -> CoarseMatte:
         if frame.number == 4:
             raise BackendError("openvino failed on a frame (out of memory)")
         return real(self, frame)

@@ -87,7 +87,7 @@ def frame(number: int) -> np.ndarray:
 
 def expected(bgr: np.ndarray, behind: np.ndarray) -> np.ndarray:
     small = resize(bgr, (48, 32))[..., 2].astype(np.float32) / 255
-    return blend_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))
+    return blend_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
 
 
 def test_every_frame_comes_back_with_its_own_matte(cupy: Any) -> None:
@@ -194,14 +194,14 @@ def test_a_picture_of_another_size_is_no_frames() -> None:
 def test_a_packed_frame_shows_itself_in_bgr() -> None:
     camera = CameraFrame(7, frame(0), 0.25, 3.0)
     planes = cv2.cvtColor(np.full((34, 64, 3), (200, 30, 90), np.uint8), cv2.COLOR_BGR2YUV_I420)
-    packed = composed_i420(camera, planes)
+    packed = composed_i420(camera, planes)  # type: ignore[arg-type]
     assert isinstance(packed, PackedFrame)
     assert (packed.number, packed.time_s, packed.captured_s, packed.size_wh) == (7, 0.25, 3.0, FRAME_WH)
     assert packed.bgr.shape == camera.bgr.shape
     assert np.abs(packed.bgr.astype(int) - (200, 30, 90)).max() <= 3
     assert packed.bgr is packed.bgr
     with pytest.raises(ValueError, match="I420 must be"):
-        PackedFrame(0, planes[:-1], 0.0, 0.0)
+        PackedFrame(0, planes[:-1], 0.0, 0.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("background", [None, Blur(4)])
@@ -223,7 +223,7 @@ def test_frames_become_what_the_processor_makes_of_them(cupy: Any, frame_wh: Any
         got = path.collect(frame, sent)
         assert (got.number, got.time_s, got.captured_s) == (frame.number, frame.time_s, frame.captured_s)
         seen = resize(frame.bgr, (48, 32))
-        coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)
+        coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)  # type: ignore[arg-type]
         difference = np.abs(got.bgr.astype(int) - chain(frame, coarse).bgr)
         # On its way the processor rounds to bytes where the card does not; and it leaves a faint spill.
         assert difference.mean() < 0.6
@@ -246,7 +246,7 @@ def test_large_frames_go_up_in_parts(cupy: Any) -> None:
     mirrored = one[:, ::-1]
     path.put(mirrored, behind)
     small = resize(np.ascontiguousarray(mirrored), (48, 32))[..., 2].astype(np.float32) / 255
-    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))
+    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
     assert np.abs(path.take().astype(int) - wanted).max() <= 2
 
 

@@ -34,7 +34,7 @@ def test_a_picture_gives_a_gray_png_of_its_size(tmp_path: Path, matte: Matte, si
     gray = cv2.imread(str(tmp_path / "m.png"), cv2.IMREAD_UNCHANGED)
     assert gray.shape == (size_wh[1], size_wh[0])
     assert gray.dtype == np.uint8
-    assert share_right(gray, 0, size_wh) > 0.93
+    assert share_right(gray, 0, size_wh) > 0.93  # type: ignore[arg-type]
 
 
 def test_a_folder_gives_a_folder_with_the_same_stems(tmp_path: Path, matte: Matte) -> None:
@@ -47,7 +47,7 @@ def test_a_folder_gives_a_folder_with_the_same_stems(tmp_path: Path, matte: Matt
     written = sorted((tmp_path / "out" / "mattes").iterdir())
     assert [path.name for path in written] == ["a.png", "b c.png", "d.e.png"]
     for number, path in enumerate(written):
-        assert share_right(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), number) > 0.93
+        assert share_right(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), number) > 0.93  # type: ignore[arg-type]
 
 
 def test_a_broken_picture_in_a_folder_is_told_and_skipped(

@@ -76,6 +76,6 @@ def test_it_finds_nobody_in_the_demos_empty_room(name: str) -> None:
 def test_its_iou_has_not_dropped(name: str) -> None:
     alpha_of = shipped(name, backend="auto").alpha_of
     pairs = choose_pairs(TEST_SET)
-    scores = [iou(alpha_of(read_rgb(p.image)[..., ::-1]), read_alpha(p).astype(np.float32) / 255) for p in pairs]
+    scores = [iou(alpha_of(read_rgb(p.image)[..., ::-1]), read_alpha(p).astype(np.float32) / 255) for p in pairs]  # type: ignore[arg-type]
     assert len(scores) == 264
     assert float(np.mean(scores)) > EG1800_IOU[name] - DROP

@@ -91,7 +91,7 @@ def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name.startswith(CODECS[suffix])
-        assert float(stream.average_rate) == FPS
+        assert stream.average_rate == FPS
         assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)
         if suffix != ".webm":
             assert (stream.codec_context.color_primaries, stream.codec_context.color_trc) == (1, 1)
@@ -109,7 +109,7 @@ def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path):
 def test_video_rate(tmp_path, fps):
     write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=number / fps) for number in range(12)], fps=fps)
     with av.open(str(tmp_path / "a.mp4")) as container:
-        assert float(container.streams.video[0].average_rate) == pytest.approx(fps, abs=0.002)
+        assert float(container.streams.video[0].average_rate or 0) == pytest.approx(fps, abs=0.002)
 
 
 @pytest.mark.parametrize(("size_wh", "even_wh"), [((65, 49), (64, 48)), ((1, 1), (2, 2)), ((64, 49), (64, 48))])

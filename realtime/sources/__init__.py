@@ -26,7 +26,9 @@ class Source(Protocol):
     fps: float
     live: bool
     drops: int
-    frames: int | None
+
+    @property
+    def frames(self) -> int | None: ...
 
     def read(self) -> CameraFrame | None:
         """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
