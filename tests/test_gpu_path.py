@@ -14,7 +14,7 @@ from fake_cupy import FakeCupy
 from picture_scenes import before, disc
 
 from bgcam.realtime.backgrounds import Blur, Still
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, PackedFrame
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.device_path import DevicePath
@@ -36,12 +36,12 @@ FRAME_WH = (64, 34)
 
 @dataclass
 class Bright:
-    """A network: alpha is the red plane of its input, as a share of full red. NaN where `breaks`."""
+    """A network: alpha is the red plane of its input, as a share of full red; at one place `broken`, if given."""
 
     cupy: Any
     input: Any
     output: Any
-    breaks: bool = False
+    broken: float | None = None
     description = "bright"
 
     def enqueue(self, stream: int) -> None:
@@ -57,8 +57,8 @@ class Bright:
         alpha[...] = self.input[0, 0]
         alpha *= SPEC.std[0]
         alpha += SPEC.mean[0]
-        if self.breaks:
-            self.output[0, 0, 3, 4] = np.nan
+        if self.broken is not None:
+            self.output[0, 0, 3, 4] = self.broken
 
 
 @pytest.fixture(params=["host", "host without graphs", "cuda"])
@@ -133,11 +133,12 @@ def test_a_pinned_frame_is_read_where_it_lies(cupy: Any) -> None:
     assert np.abs(path.take().astype(int) - expected(frame(3), frame(4))).max() <= 2
 
 
-def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any) -> None:
-    broken = network(cupy, breaks=True)
+@pytest.mark.parametrize("wrong", [np.nan, 7.0, 255.0, -0.5])
+def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any, wrong: float) -> None:
+    broken = network(cupy, broken=wrong)
     path = DevicePath(broken, SPEC, frame_wh=FRAME_WH, in_flight=2)
     path.put(frame(0), frame(1))
-    with pytest.raises(BackendError, match="no matte"):
+    with pytest.raises(MatteRefused, match="bright gave no matte for a frame: 1 of 1536 values are not finite or"):
         path.take()
     assert path.in_flight == 0
 
