@@ -15,7 +15,7 @@ from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
-from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.first_read import FirstRead
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
@@ -40,6 +40,8 @@ def run(options: Namespace) -> int:
     """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
     try:
         return _run(options)
+    except SystemExit as error:  # of a library or a part; options have been read before
+        raise as_error(error) from error
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
         if options.input is not None:
             raise
