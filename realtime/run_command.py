@@ -88,6 +88,7 @@ def _run(options: Namespace) -> int:
             backend=options.backend,
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
+            in_sequence=not _are_pictures(options.input),
             watchdog_ms=options.watchdog_ms,
         )
         if isinstance(source, ReopeningSource) and options.on_demand:
@@ -201,7 +202,7 @@ def _all_watched(outputs: list[str]) -> bool:
 
 
 def _are_pictures(input: str | None) -> bool:
-    """Whether the input would be over before somebody has opened the page."""
+    """Whether the input is one picture or a folder: frames that do not follow each other, and over at once."""
     return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
 
 

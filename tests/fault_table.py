@@ -109,6 +109,18 @@ OTHERS = [
         "test_whole_command.py::test_files_are_not_kept_where_every_matte_is_refused",
     ),
     Otherwise(
+        "network flickers in an empty room",
+        "alpha of 1 on 80 % of the frame, for one frame and for two",
+        "background alone",
+        "test_jumps.py::test_a_network_that_flickers_shows_no_room_in_a_run",
+    ),
+    Otherwise(
+        "a part ends itself",
+        "SystemExit in the camera, the network, the picture or an output",
+        "one line, exit code 1; no file",
+        "test_system_exit.py::test_a_stage_that_ends_itself_is_an_error",
+    ),
+    Otherwise(
         "model file is cut, written over or removed",
         "the file of a model that runs is changed",
         "the picture goes on",

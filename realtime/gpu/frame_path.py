@@ -78,7 +78,8 @@ class FramePath:
             picture, share = self._path.take_with_share()
             if oldest is not sent or sent.number != frame.number:
                 raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
-            if sent.run == self._refused and self._check is not None:
+            # Of the frames behind a refused one too: what the network said of them was counted before smoothing.
+            if self._check is not None:
                 self._check.believe(frame.number, share)
         except BackendError:
             with contextlib.suppress(RuntimeError):  # a card that failed says so of the next frame
