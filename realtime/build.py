@@ -51,7 +51,7 @@ def build_run(
     at_once = 1
     if matting:
         at_once = matting.prepare(source.size_wh).at_once
-        asked = Asked(background, behind, look, source.size_wh, packed, check)
+        asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
         offer_card(drawing, matting, asked, backend=backend, threads=threads)
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order

@@ -30,7 +30,7 @@ def find_model(name_or_path: str | None = None) -> Path:
     wanted = DEFAULT_MODEL if name_or_path in (None, "auto") else name_or_path
     shipped = MODELS_FOLDER / f"{wanted}.onnx"
     if wanted in shipped_models():
-        _check(shipped)
+        check_shipped(shipped)
         return shipped
     path = Path(os.path.expanduser(wanted))  # Path's own fails for an unknown user
     if os.path.isfile(path):
@@ -47,8 +47,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(path: Path) -> None:
-    """Raise ModelError unless the table beside a shipped model holds its checksum."""
+def check_shipped(path: Path) -> None:
+    """Raise ModelError unless the table beside a shipped model, or a table of models, holds its checksum."""
     mend = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
         found = sha256_of(path)

@@ -205,6 +205,18 @@ OTHERS = [
         "test_lying_videos.py::test_damaged_videos",
     ),
     Otherwise(
+        "compiled network in the cache is damaged",
+        "bits flipped, a page zeroed, cut, another network's body",
+        "one line; it is compiled again",
+        "test_blob_cache.py::test_a_flipped_bit_is_not_run",
+    ),
+    Otherwise(
+        "network, compiler or driver is wrong",
+        "the known picture's matte is another",
+        "one line; compiled again, then the next backend, then exit code 1",
+        "test_known_matte.py::test_a_wrong_network_is_seen",
+    ),
+    Otherwise(
         "shipped model is damaged",
         "a byte changed; the table of checksums gone",
         "one line, exit code 1",

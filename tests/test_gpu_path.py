@@ -21,7 +21,9 @@ from bgcam.realtime.gpu.device_path import DevicePath
 from bgcam.realtime.gpu.frame_path import FramePath
 from bgcam.realtime.gpu.frame_work import Stages
 from bgcam.realtime.gpu.kernels import Guide, Steadiness
+from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.gpu.opening import stages_for
+from bgcam.realtime.known_matte import cells_of, known_picture
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
@@ -280,3 +282,53 @@ def test_a_thousand_frames_allocate_nothing() -> None:
     assert held[0] == held[1]
     while path.in_flight:
         path.take()
+
+
+class Clear(Bright):
+    """Alpha is 1 where the red plane is over 0.55 in the left half, else 0; where nobody is where `turned`."""
+
+    turned = False
+
+    def _infer(self) -> None:
+        super()._infer()
+        alpha = self.output[0, 0]
+        alpha[...] = alpha > 0.55
+        alpha[:, 48:] = 0
+        alpha[...] = (alpha > 0) != self.turned
+
+
+@pytest.mark.parametrize("output", ["bgr", "i420"])
+@pytest.mark.parametrize("harm", ["", "network", "compose", "input"])
+def test_a_known_frame_tells_whether_the_card_is_right(
+    cupy: Any, monkeypatch: pytest.MonkeyPatch, harm: str, output: str
+) -> None:
+    if not isinstance(cupy, FakeCupy):
+        pytest.skip("the kernels of a real card are not exchanged here")
+    small_wh, frame_wh = (96, 64), (128, 96)
+    made = Clear(cupy, *(cupy.zeros((1, planes, 64, 96), np.float32) for planes in (3, 1)))
+    made.turned = harm == "network"
+    kernels = gpu_cuda.load_kernels()
+    real = {name: getattr(kernels, name) for name in ("compose", "to_input")}
+
+    def compose(frame: Any, behind: Any, *given: Any, **options: Any) -> None:
+        real["compose"](frame, frame, *given, **options)  # the room stands behind
+
+    def to_input(frame: Any, *given: Any, **options: Any) -> None:
+        real["to_input"](frame[::-1].copy(), *given, **options)
+
+    for name, wrong in (("compose", compose), ("input", to_input)):
+        if harm == name:
+            monkeypatch.setattr(kernels, "compose" if name == "compose" else "to_input", wrong)
+    spec = ModelSpec(name="clear", encoder="none", precision="fp32", sizes_wh=(small_wh,))
+    path = DevicePath(made, spec, frame_wh=frame_wh, output=output)
+    alpha = (known_picture(small_wh)[..., 2] > 0.55 * 255).astype(np.float32)
+    alpha[:, 48:] = 0
+    wrong = why_wrong_frame(path, cells_of(alpha), small_wh, blurred=False)
+    found = {
+        "": "",
+        "network": "its matte of a known picture is wrong",
+        "input": "its matte of a known picture is wrong",
+        "compose": "it shows something of a known picture where nobody is",
+    }
+    assert wrong.startswith(found[harm])
+    assert bool(wrong) == bool(harm)
