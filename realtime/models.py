@@ -12,7 +12,8 @@ from bgcam.realtime.errors import ModelError
 BY_QUALITY = ("fast", "resnet50_half", "resnet50")
 DEFAULT_MODEL = BY_QUALITY[0]
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
-# Beside the models: a line for each, as `sha256sum` writes it. `python -m bgcam.export.checksums` makes it.
+# Beside the models: a line for each and for their known mattes, as `sha256sum` writes it. Made by
+# `python -m bgcam.export.checksums`.
 CHECKSUMS = "SHA256SUMS"
 
 
