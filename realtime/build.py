@@ -30,6 +30,7 @@ def build_run(
     backend: str = "auto",
     threads: int = 0,
     packed: bool = False,
+    in_sequence: bool = True,
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
     drawn_by: Callable[[SafeBackground, Look], Draw] = Chain,
@@ -37,18 +38,20 @@ def build_run(
     """A pipeline without sinks, and with a `watch`; the source's size is known for sure.
 
     matting: None shows the whole frame. backend, threads: as the user named them. packed: whether all outputs take
-    I420. watchdog_ms, give_up_s: see `Watch`. drawn_by: makes what draws the picture. Raises what background and
-    backend raise.
+    I420. in_sequence: whether the source's frames follow each other, unlike pictures. watchdog_ms, give_up_s: see
+    `Watch`. drawn_by: makes what draws the picture. Raises what background and backend raise.
     """
     behind = SafeBackground(background, source.size_wh)
-    check = MatteCheck() if background.needs_matte else None
     # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
-    find = StillMatting(matting) if matting and source.live else matting or everything
+    still = StillMatting(matting) if matting and source.live else None
+    forget = still.forget if still is not None else None
+    check = MatteCheck(in_sequence=in_sequence, on_refusal=forget) if background.needs_matte else None
+    find = still or matting or everything
     drawing = Drawing(find, drawn_by(behind, look), check=check)
     at_once = 1
     if matting:
         at_once = matting.prepare(source.size_wh).at_once
-        asked = Asked(background, behind, look, source.size_wh, packed, check)
+        asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
         offer_card(drawing, matting, asked, backend=backend, threads=threads)
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order

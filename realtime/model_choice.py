@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bgcam.realtime.backends.blob_cache import CacheRefused, read_private
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.models import BY_QUALITY, find_model, shipped_models
 
@@ -113,11 +115,11 @@ def cache_file() -> Path:
 
 
 def read_cache(path: Path) -> dict[str, float]:
-    """What is kept; a missing or damaged file is an empty one, since it can be measured again."""
+    """What is kept; a missing, damaged or foreign file is an empty one, since it can be measured again."""
     try:
-        values = json.loads(path.read_text())
-        return {str(k): float(v) for k, v in values.items() if float(v) > 0}
-    except (OSError, ValueError, TypeError, AttributeError):
+        values = json.loads(read_private(path))
+        return {str(k): float(v) for k, v in values.items() if 0 < float(v) < math.inf}
+    except (CacheRefused, OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
-from bgcam.realtime.errors import SourceWaits
+from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
@@ -232,6 +232,9 @@ class Pipeline(Generic[AnyMatte]):
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
+        # A stop by Ctrl-C reaches the main thread alone, and is no error of a stage.
+        if threading.current_thread() is not threading.main_thread() or not isinstance(error, KeyboardInterrupt):
+            error = as_error(error)
         with self._error_lock:
             self._error = self._error or error
         self._mattes.give_up()
@@ -243,8 +246,8 @@ class Pipeline(Generic[AnyMatte]):
         for sink in self.sinks:
             try:
                 sink.close()
-            except Exception as error:
-                self._error = self._error or error
+            except (Exception, SystemExit) as error:
+                self._error = self._error or as_error(error)
                 with contextlib.suppress(Exception):
                     sink.abort()
 

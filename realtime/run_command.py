@@ -15,7 +15,7 @@ from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
-from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.first_read import FirstRead
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
@@ -40,6 +40,8 @@ def run(options: Namespace) -> int:
     """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
     try:
         return _run(options)
+    except SystemExit as error:  # of a library or a part; options have been read before
+        raise as_error(error) from error
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
         if options.input is not None:
             raise
@@ -86,6 +88,7 @@ def _run(options: Namespace) -> int:
             backend=options.backend,
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
+            in_sequence=not _are_pictures(options.input),
             watchdog_ms=options.watchdog_ms,
         )
         if isinstance(source, ReopeningSource) and options.on_demand:
@@ -199,7 +202,7 @@ def _all_watched(outputs: list[str]) -> bool:
 
 
 def _are_pictures(input: str | None) -> bool:
-    """Whether the input would be over before somebody has opened the page."""
+    """Whether the input is one picture or a folder: frames that do not follow each other, and over at once."""
     return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
 
 

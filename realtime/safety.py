@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.jumps import Jumps
 from bgcam.realtime.picture.compose import card
 
 PLAIN_GREY = 48
@@ -62,24 +64,43 @@ class SafeBackground:
 class MatteCheck:
     """Called with each coarse matte in order; raises MatteRefused for one that cannot be a person's.
 
-    Refused: values that are not finite or outside [0, 1], and a matte that suddenly shows the whole frame. It stays
-    refused until it hides something again, however long that takes: a network that broke so must not show the room.
-    A matte without a person is no fault: it shows the background alone.
+    Refused: values that are not finite or outside [0, 1], growth that no person can make (see `jumps`), and a matte
+    that suddenly shows the whole frame. That stays refused until it hides something again, however long that takes: a
+    network that broke so must not show the room. A matte without a person is no fault: it shows the background alone.
+
+    in_sequence: whether frames follow each other; pictures are each looked at alone. on_refusal: called before a matte
+    is refused, so that it is not used again for a frame in which nothing moves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_sequence: bool = True, on_refusal: Callable[[], None] | None = None) -> None:
         self._share = 0.0
+        self._jumps = Jumps() if in_sequence else None
+        self._on_refusal = on_refusal
+        self._alpha: NDArray[np.float32] | None = None
 
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
+        # The matte of a frame in which nothing moved is that of the last inference, the very same array.
+        fresh, self._alpha = alpha is not self._alpha, alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
-            raise MatteRefused(f"frame {matte.number}: the matte has values that are none; try another --backend")
-        self.believe(matte.number, float((alpha > SHOWS).mean()))
+            raise self._refused(f"frame {matte.number}: the matte has values that are none; try another --backend")
+        self.believe(matte.number, float((alpha > SHOWS).mean()), fresh=fresh)
 
-    def believe(self, number: int, share: float) -> None:
-        """As a call, of a matte whose values are right and that shows this share of the frame."""
+    def believe(self, number: int, share: float, *, fresh: bool = True) -> None:
+        """As a call, of a matte whose values are right and that shows this share of the frame.
+
+        fresh: whether it was inferred for this frame.
+        """
         if share > FULL_SHARE and self._share < NEAR_SHARE:
-            raise MatteRefused(
+            raise self._refused(
                 f"frame {number}: the matte suddenly shows all of the room; step back, or try another --model"
             )
+        why = self._jumps.why_not(share, fresh=fresh) if self._jumps is not None else ""
+        if why:
+            raise self._refused(f"frame {number}: the matte shows {why}; if it stays so, try another --model")
         self._share = share
+
+    def _refused(self, message: str) -> MatteRefused:
+        if self._on_refusal is not None:
+            self._on_refusal()
+        return MatteRefused(message)

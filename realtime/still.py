@@ -112,6 +112,11 @@ class StillMatting:
                 self._last = Inferred(frame.number, coarse.alpha, luma)
         return coarse
 
+    def forget(self) -> None:
+        """The last matte holds for no more frames: it was refused."""
+        with self._lock:
+            self._last = None
+
 
 def _sides(length: int) -> NDArray[np.int64]:
     """The sides of the cells along a length in pixels; only the last may be smaller than CELL."""

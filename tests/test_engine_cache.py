@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_said(model: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     network, said = opened("tensorrt", fake_tensorrt.tensorrt(), model)
     assert network.output.shape == (1, 1, 48, 64)
-    assert said[-1].startswith("the engine cannot be kept for the next start (Not a directory")
+    assert said[-1].startswith("the engine cannot be kept for the next start (")
 
 
 def test_compiled_kernels_are_kept_for_the_next_start(model: Path) -> None:
@@ -115,10 +116,39 @@ def test_compiled_kernels_are_kept_for_the_next_start(model: Path) -> None:
     fake_tensorrt_rtx.RuntimeCache.read = b""
     opened("tensorrt-rtx", api, model)
     (kept,) = cache_folder().glob("*.kernels")
-    assert kept.read_bytes() == b"kernels"
+    assert kept.read_bytes().endswith(b"kernels")
     assert fake_tensorrt_rtx.RuntimeCache.read == b""
     opened("tensorrt-rtx", api, model)
     assert fake_tensorrt_rtx.RuntimeCache.read == b"kernels"
+
+
+@pytest.mark.parametrize("place", [0, 20, -1])
+def test_compiled_kernels_that_changed_are_not_used(model: Path, place: int) -> None:
+    api = fake_tensorrt_rtx.tensorrt_rtx()
+    opened("tensorrt-rtx", api, model)
+    (kept,) = cache_folder().glob("*.kernels")
+    data = bytearray(kept.read_bytes())
+    data[place] ^= 1
+    kept.write_bytes(data)
+    fake_tensorrt_rtx.RuntimeCache.read = b""
+    opened("tensorrt-rtx", api, model)
+    assert fake_tensorrt_rtx.RuntimeCache.read == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows knows no such modes")
+def test_an_engine_that_others_may_write_or_that_is_a_link_is_built_again(model: Path, tmp_path: Path) -> None:
+    api = fake_tensorrt.tensorrt()
+    opened("tensorrt", api, model)
+    (kept,) = cache_folder().glob("*.engine")
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    kept.chmod(0o666)
+    _, said = opened("tensorrt", api, model)
+    assert said == ["the engine in the cache is built again: other users may write to it"]
+    kept.rename(tmp_path / "away")
+    kept.symlink_to(tmp_path / "away")
+    _, said = opened("tensorrt", api, model)
+    assert said == ["the engine in the cache is built again: it is a link"]
+    assert (opened("tensorrt", api, model)[1], api.Builder.builds) == ([], 3)
 
 
 def test_the_fastest_within_the_limit_is_chosen() -> None:

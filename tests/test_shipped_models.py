@@ -14,6 +14,7 @@ from bgcam.export.quantize import activation_types
 from bgcam.realtime.demo_clip import DemoCamera
 from bgcam.realtime.demo_room import draw_room
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.known_matte import TABLE
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import CHECKSUMS, DEFAULT_MODEL, MODELS_FOLDER, find_model, sha256_of, shipped_models
 from bgcam.realtime.picture.guided import whole_matte
@@ -36,7 +37,8 @@ def test_the_default_model_is_among_them() -> None:
 
 def test_the_table_of_checksums_is_of_these_files() -> None:
     lines = (MODELS_FOLDER / CHECKSUMS).read_text().splitlines()
-    found = [f"{sha256_of(MODELS_FOLDER / f'{name}.onnx')}  {name}.onnx" for name in MODELS]
+    files = [*(f"{name}.onnx" for name in MODELS), TABLE]
+    found = [f"{sha256_of(MODELS_FOLDER / name)}  {name}" for name in files]
     assert lines == found, "after exchanging a model run: python -m bgcam.export.checksums"
 
 
