@@ -20,7 +20,7 @@ from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.models import CHECKSUMS
-from bgcam.realtime.options import size_wh
+from bgcam.realtime.option_values import size_wh
 
 # The backends that a new file is compared on; engines are compared when they are built.
 COMPARED = ("openvino", "onnxruntime", "torch")

@@ -52,23 +52,22 @@ def _dispatch(arguments: list[str]) -> int:
 
         code: int = demo(arguments[1:])
         return code
-    from bgcam.realtime.options import build_parser
+    from bgcam.realtime.options import parse_arguments
 
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments)
     if options.command == "demo":
         raise UsageError("options of demo go after its name: bgcam demo --threads 1")
     if options.command in BEFORE:
-        _check_belonging(options, defaults=parser.parse_args([]))
+        _check_belonging(options, defaults=parse_arguments([]))
     return COMMANDS[options.command](options)
 
 
 def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
-    """Refuse what was given before a command's name and is nothing that it takes. Raises UsageError."""
+    """Refuse what was given before a command's name and is no option of it. Raises UsageError."""
     for name, default in vars(defaults).items():
         if name not in BEFORE[options.command] and getattr(options, name) != default:
             option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
-            raise UsageError(f"{option} is nothing that {command} takes; see {command} --help")
+            raise UsageError(f"{command} has no option {option}; see {command} --help")
 
 
 def _run(options: Namespace) -> int:
@@ -87,6 +86,13 @@ def _devices(options: Namespace) -> int:
     from bgcam.realtime.devices_command import print_devices
 
     print_devices()
+    return 0
+
+
+def _backgrounds(options: Namespace) -> int:
+    from bgcam.realtime.backgrounds_command import print_backgrounds
+
+    print_backgrounds()
     return 0
 
 
@@ -118,6 +124,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
     "devices": _devices,
+    "backgrounds": _backgrounds,
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
@@ -129,6 +136,7 @@ _HOW = ("command", "model", "backend", "threads", "debug")
 BEFORE = {
     "matte": _HOW,
     "devices": _HOW,
+    "backgrounds": _HOW,
     "doctor": (*_HOW, "camera"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,

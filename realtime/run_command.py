@@ -22,7 +22,7 @@ from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
-from bgcam.realtime.options import EDGES
+from bgcam.realtime.option_values import EDGES
 from bgcam.realtime.panic import panic_button
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, check_output, open_sink
@@ -198,9 +198,11 @@ def _all_watched(outputs: list[str]) -> bool:
     return all(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
 
 
-def _are_pictures(input: str | None) -> bool:
+def _are_pictures(inputs: list[str] | None) -> bool:
     """Whether the input would be over before somebody has opened the page."""
-    return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
+    return bool(inputs) and all(
+        os.path.isdir(one) or Path(one).suffix.lower() in PICTURE_SUFFIXES for one in inputs or []
+    )
 
 
 def _default_outputs() -> list[str]:
@@ -214,11 +216,12 @@ def _default_outputs() -> list[str]:
 
 def check_paths(options: Namespace) -> None:
     """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
-    read = {"--input": options.input, "--background": options.background, "--model": options.model}
+    inputs = options.input or []
+    read = [("--background", options.background), ("--model", options.model), *(("--input", one) for one in inputs)]
     seen: set[Path] = set()
     for output in options.output:
         path = Path(output).resolve()
-        for option, given in read.items():
+        for option, given in read:
             if not given or not os.path.exists(given):
                 continue
             source = Path(given).resolve()
@@ -226,6 +229,10 @@ def check_paths(options: Namespace) -> None:
             among_its_pictures = path.suffix.lower() in PICTURE_SUFFIXES and path.parent == source
             if source == path or into_its_folder or among_its_pictures:
                 raise UsageError(f"--output {output} would write over what {option} reads; give another name or folder")
+        if len(inputs) > 1 and path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+            raise UsageError(
+                f"--output {output} is one picture, and there are {len(inputs)} inputs; give a folder, such as done/"
+            )
         if path in seen:
             raise UsageError(f"--output {output} is given twice; give each output once")
         seen.add(path)
