@@ -188,7 +188,7 @@ def is_meant(text: str) -> bool:
 def _level(part: str) -> int:
     """0 to 255; -1 for what is no number."""
     try:
-        value = float(part.removesuffix("%"))
+        value = min(float(part.removesuffix("%")), 1000.0)
     except ValueError:
         return -1
     return int(value * 255 / 100 + 0.5) if part.endswith("%") else int(value + 0.5)
