@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.backends._head import Head, cut_head
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
@@ -21,7 +22,6 @@ from bgcam.realtime.spec import ModelSpec
 CPUINFO = Path("/proc/cpuinfo")
 # Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
 MOST_AT_ONCE = 4
-PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
 
 
 class OpenVINOBackend:
@@ -34,7 +34,7 @@ class OpenVINOBackend:
         try:
             import openvino  # noqa: F401
         except ImportError:
-            raise BackendError(PACKAGE_MISSING) from None
+            raise BackendError(missing("openvino")) from None
         self._size_wh, self._planes = size_wh, Planes(spec)
         self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
