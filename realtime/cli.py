@@ -102,6 +102,12 @@ def _backgrounds(options: Namespace) -> int:
     return 0
 
 
+def _cache(options: Namespace) -> int:
+    from bgcam.realtime.cache_command import show_or_clear
+
+    return show_or_clear(options)
+
+
 def _doctor(options: Namespace) -> int:
     from bgcam.realtime.doctor.command import doctor
 
@@ -131,6 +137,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "matte": _matte,
     "devices": _devices,
     "backgrounds": _backgrounds,
+    "cache": _cache,
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
@@ -146,6 +153,7 @@ BEFORE = {
     "matte": _HOW,
     "devices": _HOW,
     "backgrounds": _HOW,
+    "cache": _HOW,
     "doctor": (*_HOW, "camera"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,

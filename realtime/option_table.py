@@ -203,6 +203,7 @@ SAFETY = Group(
     ),
 )
 DEBUG = Option(("--debug",), "show the traceback of an unexpected error")
+CLEAR = Option(("--clear",), "remove all of it; it is made again when needed")
 CUTOUT = Option(("--cutout",), "write the person with transparency (RGBA) instead")
 
 MAIN = (INPUT, BACKGROUND, PICTURE, OUTPUT, Group(MODEL.title, MODEL.options + MACHINE), SAFETY)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from bgcam import __version__
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.misspelt import arrange, check_options, unknown_option
-from bgcam.realtime.option_table import CUTOUT, DEBUG, MAIN, MODEL, Option
+from bgcam.realtime.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, Option
 from bgcam.realtime.setup_options import COMMANDS as SETUP
 from bgcam.realtime.setup_options import add_setup_commands
 
@@ -98,12 +98,17 @@ def _add_commands(commands: Any) -> None:
         option.add_to(matte, keep=True)
     for name, about in PLAIN.items():
         DEBUG.add_to(commands.add_parser(name, help=about, description=about, allow_abbrev=False), keep=True)
+    about = "show what is kept between runs, and how much, or remove it"
+    cache = commands.add_parser("cache", help=about, description=about, allow_abbrev=False)
+    cache.add_argument("what", nargs="?", choices=("clear",), metavar="clear", help="as --clear")
+    CLEAR.add_to(cache)
+    DEBUG.add_to(cache, keep=True)
     add_setup_commands(commands)
     commands.add_parser("demo", help=_DEMO, add_help=False)
 
 
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
-    own = {"matte": (CUTOUT, *MODEL.options), **dict.fromkeys(PLAIN, ())}
+    own = {"matte": (CUTOUT, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
     return {name: (*options, DEBUG) for name, options in own.items()}

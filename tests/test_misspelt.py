@@ -33,7 +33,7 @@ from bgcam.realtime.sources.images import read_picture
         (["Beach"], "did you mean --background Beach?"),
         (["green"], "did you mean --background green?"),
         (["devies"], "no command is called 'devies'; did you mean bgcam devices?"),
-        (["dance"], "no command is called 'dance'; there are matte, devices, backgrounds,"),
+        (["dance"], "no command is called 'dance'; there are matte, "),
         (["--edge", "shrink=2"], "'shrink=2' is not an edge; did you mean shrink:2? see bgcam --help"),
         (["--edge", "shrnk"], "did you mean shrink?"),
         (["--edge", "round"], "'round' is not an edge; give one of shrink, grow, sharp"),

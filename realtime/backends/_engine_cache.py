@@ -18,6 +18,7 @@ from bgcam.realtime.backends._engine_file import (
     write_engine,
 )
 from bgcam.realtime.backends._gpu import Gpu
+from bgcam.realtime.cache import cache_folder, prune
 from bgcam.realtime.spec import ModelSpec
 
 Say = Callable[[str], None]
@@ -54,14 +55,9 @@ class Wanted:
         lasting = repr([found[name] for name in ("api", "model_sha256", "size_wh", "precision", "gpu")])
         key = hashlib.sha256(lasting.encode()).hexdigest()[:16]
         width, height = self.size_wh
-        return cache_folder() / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for engines; not made."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("bgcam") / "engines"
+        return (
+            cache_folder("engines") / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
+        )
 
 
 def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
@@ -87,6 +83,7 @@ def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> byte
     made = manifest(built, wanted.spec, compute_capabilities=CURRENT, **identity)
     try:
         write_engine(wanted.cached(), made, built.engine)
+        prune("engines")
     except OSError as error:
         say(f"the engine cannot be kept for the next start ({error.strerror or error})")
     return built.engine

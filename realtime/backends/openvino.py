@@ -15,6 +15,7 @@ from bgcam.realtime.backends._head import Head, cut_head
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backends.quiet import without_telemetry
+from bgcam.realtime.cache import cache_folder, prune
 from bgcam.realtime.cpu_budget import cores
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
@@ -54,6 +55,7 @@ class OpenVINOBackend:
             else:
                 config["NUM_STREAMS"] = self.at_once
             self._compiled = core.compile_model(model, "CPU", config)
+            prune("openvino")
         except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
@@ -115,10 +117,8 @@ def first_line(error: Exception) -> str:
 
 def _cache_config() -> dict[str, Any]:
     """Compiled models are kept in the user's cache folder, for quicker starts; not where that cannot be written."""
-    from platformdirs import user_cache_path
-
     try:
-        folder = user_cache_path("bgcam") / "openvino"
+        folder = cache_folder("openvino")
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # the latter: a user without a home folder
         return {}
