@@ -55,7 +55,7 @@ lint: $(VENV)/.stamp-lint
 # mypy runs no import hooks, so it is shown the root under its package's name. Two conftests are one too many for it.
 TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py))))
 types: $(VENV)/.stamp-lint
-	MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
+	@MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
 
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.

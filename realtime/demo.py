@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bgcam.realtime.errors import BgcamError, SinkError
-from bgcam.realtime.options import OneLineParser, thread_count
+from bgcam.realtime.option_values import thread_count
+from bgcam.realtime.options import OneLineParser, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,9 @@ SHOWN_FRAME = 45  # the frame in the picture, or the clip's last one
 
 def main(argv: list[str]) -> int:
     """Make the clip, run bgcam on it, leave demo.mp4 and demo.png in the folder. Exit code; raises BgcamError."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(argv)
+    refuse_unknown(unknown, parser)
     # The heavy imports are here, so that `bgcam demo --help` is quick.
     from bgcam.realtime.demo_clip import FPS, write_clip
     from bgcam.realtime.options import build_parser as build_main_parser

@@ -110,7 +110,12 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
         told.done(png)
     told.end()
     written = len(jobs) - skipped
-    print(f"{written} of {len(jobs)} pictures done" + (f", {skipped} skipped" if skipped else f": {jobs[0][1].parent}"))
+    if skipped:
+        print(f"{written} of {len(jobs)} pictures done, {skipped} skipped")
+    elif len(jobs) == 1:
+        print(f"done: {jobs[0][1]}")
+    else:
+        print(f"{written} pictures done: {jobs[0][1].parent}")
     return 1 if skipped else 0
 
 

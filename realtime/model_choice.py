@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bgcam.realtime.backends.blob_cache import CacheRefused, read_private
+from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.models import BY_QUALITY, find_model, shipped_models
 
@@ -106,10 +107,8 @@ def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, thread
 
 def cache_file() -> Path:
     """Where the times are kept; for a user without a home folder, where nothing can be."""
-    import platformdirs
-
     try:
-        return Path(platformdirs.user_cache_dir("bgcam", appauthor=False)) / "model_times.json"
+        return cache_folder("model_times.json")
     except RuntimeError:
         return Path(os.devnull, "model_times.json")
 

@@ -22,8 +22,8 @@ from bgcam.realtime.matting import Matting
 from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
-from bgcam.realtime.options import EDGES
-from bgcam.realtime.panic import panic_button
+from bgcam.realtime.option_values import EDGES
+from bgcam.realtime.panic import key_hint, panic_button
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, check_output, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
@@ -69,6 +69,8 @@ def _run(options: Namespace) -> int:
         camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
     )
     with closing(source):
+        if not options.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
+            print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
         if needs_matte and matting is None:
             options.model = _chosen(options, source)
             matting = _open_matting(options)
@@ -95,13 +97,23 @@ def _run(options: Namespace) -> int:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
-            return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
+            return run_to_outputs(
+                pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote, hint=key_hint()
+            )
 
 
 def run_to_outputs(
-    pipeline: Pipeline[Any], source: FirstRead, outputs: list[str], *, backend: str, allow_remote: bool = False
+    pipeline: Pipeline[Any],
+    source: FirstRead,
+    outputs: list[str],
+    *,
+    backend: str,
+    allow_remote: bool = False,
+    hint: str = "",
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
+
+    hint: a line to show before the status line.
 
     Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
     whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
@@ -111,7 +123,7 @@ def run_to_outputs(
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
         names = [sink.name for sink in pipeline.sinks]
         notice = partial(_first_notice, pipeline, source)
-        status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice)
+        status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice, hint=hint)
         with _aborting(pipeline.sinks):
             print("".join(f"output: {name}\n" for name in names), end="", flush=True)
         with status:
@@ -201,9 +213,11 @@ def _all_watched(outputs: list[str]) -> bool:
     return all(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
 
 
-def _are_pictures(input: str | None) -> bool:
-    """Whether the input is one picture or a folder: frames that do not follow each other, and over at once."""
-    return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
+def _are_pictures(inputs: list[str] | None) -> bool:
+    """Whether the inputs are pictures: frames that do not follow each other, and over at once."""
+    return bool(inputs) and all(
+        os.path.isdir(one) or Path(one).suffix.lower() in PICTURE_SUFFIXES for one in inputs or []
+    )
 
 
 def _default_outputs() -> list[str]:
@@ -211,17 +225,17 @@ def _default_outputs() -> list[str]:
 
     if not all(device.locked for device in list_virtual_cameras()):
         return ["virtual"]
-    print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
     return ["web"]
 
 
 def check_paths(options: Namespace) -> None:
     """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
-    read = {"--input": options.input, "--background": options.background, "--model": options.model}
+    inputs = options.input or []
+    read = [("--background", options.background), ("--model", options.model), *(("--input", one) for one in inputs)]
     seen: set[Path] = set()
     for output in options.output:
         path = Path(output).resolve()
-        for option, given in read.items():
+        for option, given in read:
             if not given or not os.path.exists(given):
                 continue
             source = Path(given).resolve()
@@ -229,6 +243,10 @@ def check_paths(options: Namespace) -> None:
             among_its_pictures = path.suffix.lower() in PICTURE_SUFFIXES and path.parent == source
             if source == path or into_its_folder or among_its_pictures:
                 raise UsageError(f"--output {output} would write over what {option} reads; give another name or folder")
+        if len(inputs) > 1 and path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+            raise UsageError(
+                f"--output {output} is one picture, and there are {len(inputs)} inputs; give a folder, such as done/"
+            )
         if path in seen:
             raise UsageError(f"--output {output} is given twice; give each output once")
         seen.add(path)

@@ -19,7 +19,8 @@ class Status:
     """Use with `with`; call it with each `Summary`.
 
     backend: what computes the mattes; outputs: the sinks' names; frames: how many there will be, when known. notice:
-    what people must know at once, "" for nothing; its changes are shown without waiting.
+    what people must know at once, "" for nothing; its changes are shown without waiting. hint: a line before the
+    first, "" for none.
     """
 
     def __init__(
@@ -30,16 +31,19 @@ class Status:
         frames: int | None = None,
         to: TextIO | None = None,
         notice: Callable[[], str] = str,
+        hint: str = "",
     ):
         self._to = to or sys.stdout
         self._tail = f"{backend} -> {', '.join(outputs)}"
-        self._frames, self._notice = frames, notice
+        self._frames, self._notice, self._hint = frames, notice, hint
         self._noticed = ""
         self._live: Any = None
         self._last_s = time.monotonic()
         self._cpu_share = CpuMeter()
 
     def __enter__(self) -> Status:
+        if self._hint:
+            print(self._hint, file=self._to, flush=True)
         if self._to.isatty():
             from rich.console import Console
             from rich.live import Live

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bgcam.realtime import backgrounds
+from bgcam.realtime import shipped
 from bgcam.realtime.backgrounds import cover, open_background
 from bgcam.realtime.errors import BackgroundError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -103,12 +103,14 @@ def test_a_bare_name_is_looked_up_among_the_shipped(tmp_path: Path, monkeypatch:
     (tmp_path / "shipped").mkdir()
     (tmp_path / "here").mkdir()
     cv2.imwrite(str(tmp_path / "shipped" / "shore.png"), np.full((4, 4, 3), 10, np.uint8))
-    monkeypatch.setattr(backgrounds, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path / "here")
     assert shown_level("shore", [0]) == shown_level("shore.png", [0]) == [1]
     cv2.imwrite("shore.png", np.full((4, 4, 3), 90, np.uint8))  # a file here goes first
     assert shown_level("shore.png", [0]) == [9]
-    with pytest.raises(BackgroundError, match=r"^shoer: no such background; .*\(shore\.png\)$"):
+    with pytest.raises(
+        BackgroundError, match=r"^shoer: no such background; did you mean shore\? .*`bgcam backgrounds`$"
+    ):
         open_background("shoer")
 
 
@@ -195,7 +197,7 @@ def test_a_folder_without_a_readable_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_names_are_files() -> None:
-    for name, path in backgrounds.shipped_backgrounds().items():
+    for name, path in shipped.shipped_backgrounds().items():
         picture: NDArray[np.uint8] = open_background(name).picture(camera_frame(), NOBODY)
         assert path.is_file()
         assert picture.shape == (48, 64, 3)

@@ -305,7 +305,7 @@ def test_a_known_frame_tells_whether_the_card_is_right(
     if not isinstance(cupy, FakeCupy):
         pytest.skip("the kernels of a real card are not exchanged here")
     small_wh, frame_wh = (96, 64), (128, 96)
-    made = Clear(cupy, *(cupy.zeros((1, planes, 64, 96), np.float32) for planes in (3, 1)))
+    made = Clear(cupy, cupy.zeros((1, 3, 64, 96), np.float32), cupy.zeros((1, 1, 64, 96), np.float32))
     made.turned = harm == "network"
     kernels = gpu_cuda.load_kernels()
     real = {name: getattr(kernels, name) for name in ("compose", "to_input")}
@@ -316,9 +316,9 @@ def test_a_known_frame_tells_whether_the_card_is_right(
     def to_input(frame: Any, *given: Any, **options: Any) -> None:
         real["to_input"](frame[::-1].copy(), *given, **options)
 
-    for name, wrong in (("compose", compose), ("input", to_input)):
+    for name, replaced in (("compose", compose), ("input", to_input)):
         if harm == name:
-            monkeypatch.setattr(kernels, "compose" if name == "compose" else "to_input", wrong)
+            monkeypatch.setattr(kernels, "compose" if name == "compose" else "to_input", replaced)
     spec = ModelSpec(name="clear", encoder="none", precision="fp32", sizes_wh=(small_wh,))
     path = DevicePath(made, spec, frame_wh=frame_wh, output=output)
     alpha = (known_picture(small_wh)[..., 2] > 0.55 * 255).astype(np.float32)

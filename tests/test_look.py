@@ -34,7 +34,7 @@ def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--edge", "wide"], "'wide' is nothing that an edge does; give one of shrink, grow, sharp"),
+        (["--edge", "wide"], "'wide' is not an edge; give one of shrink, grow, sharp"),
         (["--edge", "shrink:6"], "'6' is not from 0 to 5; give shrink:2 or another step"),
         (["--edge", "shrink:"], "'' is not from 0 to 5"),
         (["--edge", "grow:nan"], "'nan' is not from 0 to 5"),

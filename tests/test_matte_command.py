@@ -65,6 +65,18 @@ def test_a_broken_picture_in_a_folder_is_told_and_skipped(
     assert sorted(path.name for path in (tmp_path / "mattes").iterdir()) == ["a.png", "c.png"]
 
 
+def test_the_last_line_says_what_is_where(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for name in ("a.png", "b.png"):
+        write_picture(Path("photos") / name)
+    assert matte(Path("photos/a.png"), Path("m.png")) == 0
+    assert matte(Path("photos"), Path("mattes")) == 0
+    assert capsys.readouterr().out.splitlines() == ["done: m.png", "2 pictures done: mattes"]
+
+
 def test_a_video_gives_a_gray_video(tmp_path: Path, matte: Matte) -> None:
     write_clip(tmp_path / "clip.mp4", frames=6)
     assert matte(tmp_path / "clip.mp4", tmp_path / "m.mkv") == 0

@@ -36,7 +36,8 @@ def test_a_stage_that_ends_itself_is_an_error(part: str, error: BaseException) -
         source.read = call  # type: ignore[method-assign]
     if part == "write":
         sinks[0].write = call  # type: ignore[method-assign]
-    matting, draw = (call if part == name else made for name, made in (("matte", slow_matting()), ("picture", render)))
+    matting: Any = call if part == "matte" else slow_matting()
+    draw: Any = call if part == "picture" else render
     with pytest.raises(BgcamError, match=f"tried to end bgcam \\({type(error).__name__}"):
         Pipeline(source, matting, draw, sinks).run()
     assert [sink.end for sink in sinks] == ["aborted", "aborted"]

@@ -20,6 +20,7 @@ from bgcam.realtime.backends._engine_file import (
 )
 from bgcam.realtime.backends._gpu import Gpu
 from bgcam.realtime.backends.blob_cache import CacheRefused, private_folder, read_private
+from bgcam.realtime.cache import cache_folder, prune
 from bgcam.realtime.spec import ModelSpec
 
 Say = Callable[[str], None]
@@ -57,14 +58,7 @@ class Wanted:
         lasting = repr([found[name] for name in ("api", "model_sha256", "size_wh", "precision", "gpu")])
         key = hashlib.sha256(lasting.encode()).hexdigest()[:16]
         width, height = self.size_wh
-        return cache_folder() / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for engines; not made."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("bgcam") / FOLDER
+        return cache_folder(FOLDER) / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
 
 
 def forget_cached(wanted: Wanted) -> None:
@@ -98,6 +92,7 @@ def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> byte
     try:
         private_folder(FOLDER)
         write_engine(wanted.cached(), made, built.engine)
+        prune(FOLDER)
     except (CacheRefused, OSError) as error:
         say(f"the engine cannot be kept for the next start ({getattr(error, 'strerror', None) or error})")
     return built.engine

@@ -14,6 +14,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from bgcam.realtime.cache import cache_folder
+
 MAGIC = b"bgcam-blob 1\n"
 DIGEST_BYTES = 64
 # Above this a file is none of ours.
@@ -31,9 +33,7 @@ def private_folder(*names: str) -> Path:
 
     Raises CacheRefused for one that is another user's or a link, OSError and RuntimeError where none can be made.
     """
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("bgcam")
+    folder = cache_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
     for path in (folder, *(folder.joinpath(*names[: at + 1]) for at in range(len(names)))):
         with suppress(FileExistsError):

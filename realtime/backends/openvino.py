@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.backends._head import Head, cut_head
 from bgcam.realtime.backends._openvino_cache import DEVICE, Blob, compiled_network
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backends.quiet import without_telemetry
 from bgcam.realtime.backends.warming import Say, say_to_terminal
+from bgcam.realtime.cache import prune
 from bgcam.realtime.cpu_budget import cores
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.known_matte import why_wrong
@@ -24,7 +26,6 @@ from bgcam.realtime.spec import ModelSpec
 CPUINFO = Path("/proc/cpuinfo")
 # Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
 MOST_AT_ONCE = 4
-PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
 
 
 class OpenVINOBackend:
@@ -48,7 +49,7 @@ class OpenVINOBackend:
         try:
             import openvino  # noqa: F401
         except ImportError:
-            raise BackendError(PACKAGE_MISSING) from None
+            raise BackendError(missing("openvino")) from None
         self._size_wh, self._planes = size_wh, Planes(spec)
         self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
@@ -79,6 +80,7 @@ class OpenVINOBackend:
                     self._local = threading.local()
 
             self._compiled = compiled_network(blob, lambda: core.compile_model(model, DEVICE, config), why_not)
+            prune("openvino")
         except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -40,35 +41,45 @@ class Source(Protocol):
 def open_source(
     *,
     camera: str | None = None,
-    input: str | None = None,
+    input: str | Sequence[str] | None = None,
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
 ) -> Source:
-    """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL).
+    """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
     With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
     size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
     Raises SourceError, and UsageError for values that make no sense.
     """
-    if camera is not None and input is not None:
-        raise UsageError(f"--camera {camera} and --input {input} exclude each other; give one of them")
+    inputs = None if input is None else [input] if isinstance(input, str) else [*input]
+    if camera is not None and inputs:
+        raise UsageError(f"--camera {camera} and --input {inputs[0]} exclude each other; give one of them")
     if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
         raise UsageError(f"size {size_wh[0]}x{size_wh[1]} makes no sense; give two sides above 0, such as 1280x720")
     if fps is not None and not 0 < fps <= 1000:
         raise UsageError(f"fps {fps:g} makes no sense; give a number above 0 and up to 1000")
-    if input is None:
+    if not inputs:
         from bgcam.realtime.sources.camera import open_camera
 
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
-    if "://" not in input:
-        path = Path(input)
-        if not input or not os.path.exists(path):
-            raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
-        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-            from bgcam.realtime.sources.images import ImagesSource
+    if all(map(_holds_pictures, inputs)):
+        from bgcam.realtime.sources.images import ImagesSource
 
-            return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror)
+        return ImagesSource([Path(one) for one in inputs], size_wh=size_wh, fps=fps, mirror=mirror)
+    if len(inputs) > 1:
+        video = next(one for one in inputs if not _holds_pictures(one))
+        raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
     from bgcam.realtime.sources.video import VideoSource
 
-    return VideoSource(input, size_wh=size_wh, fps=fps, mirror=mirror)
+    return VideoSource(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror)
+
+
+def _holds_pictures(input: str) -> bool:
+    """Whether it is a picture or a folder. Raises SourceError where there is nothing."""
+    if "://" in input:
+        return False
+    path = Path(input)
+    if not input or not os.path.exists(path):
+        raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
+    return path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES

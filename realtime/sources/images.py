@@ -1,9 +1,10 @@
-"""One picture, or a folder of pictures sorted by name: each is one frame, of its own size."""
+"""Pictures, and folders of pictures sorted by name: each is one frame, of its own size."""
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -34,11 +35,17 @@ class ImagesSource:
     drops = 0
 
     def __init__(
-        self, path: Path, *, size_wh: tuple[int, int] | None = None, fps: float | None = None, mirror: bool = False
+        self,
+        path: Path | Sequence[Path],
+        *,
+        size_wh: tuple[int, int] | None = None,
+        fps: float | None = None,
+        mirror: bool = False,
     ) -> None:
-        self.name = str(path)
+        given = [path] if isinstance(path, Path) else path
+        self.name = str(given[0]) + (f" and {len(given) - 1} more" if len(given) > 1 else "")
         self.fps = fps or _FPS
-        self._paths = picture_paths(path) if path.is_dir() else [path]
+        self._paths = [picture for one in given for picture in (picture_paths(one) if one.is_dir() else [one])]
         self._asked_wh = size_wh
         self._mirror = mirror
         self._closed = False
