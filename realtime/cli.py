@@ -127,7 +127,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
 _HOW = ("command", "model", "backend", "threads", "debug")
 BEFORE = {
-    "matte": _HOW,
+    "matte": (*_HOW, "overwrite", "no_audio"),
     "devices": _HOW,
     "doctor": (*_HOW, "camera"),
     "install-camera": _HOW,

@@ -24,12 +24,18 @@ exit code: 0 done, and where Ctrl-C ended a camera's run; 1 an error, or a file 
 
 BACKGROUND_HELP = (
     "a picture, a video or GIF, a folder of pictures, blur[:1..10], a colour (green, #336699), none, "
-    "or one that comes with bgcam (beach); default: blur"
+    "transparent (for .png, .webm and .mov files and folders), or one that comes with bgcam (beach); default: blur"
 )
 OUTPUT_HELP = (
-    "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given "
-    "several times; default: the virtual camera, or the web page where there is none"
+    "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm or .mov file, a picture or folder, or null; may be "
+    "given several times; default: the virtual camera, or the web page where there is none"
 )
+OVERWRITE_HELP = "replace files that exist; otherwise bgcam asks on a terminal, and refuses elsewhere"
+MATTE_OUTPUT_HELP = (
+    "a folder, or a .png for one picture; a .mp4, .mkv, .webm or .mov for a video; with --cutout a .webm, a .mov "
+    "(ProRes 4444) or a folder for a video"
+)
+NO_AUDIO_HELP = "leave out the sound of a video that is read with --input"
 VIEW_HELP = "what to show; default: composite; side-by-side shows the camera's picture too, and so the room"
 WATCHDOG_HELP = (
     "after so many milliseconds without a new picture, a virtual camera or web page shows the background alone; "
@@ -70,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--camera", metavar="X", help="index, /dev path or part of the name; default: the first camera")
     source.add_argument("--input", metavar="X", help="a video, picture, folder or URL instead of the camera")
     parser.add_argument("--output", metavar="X", action="append", default=[], help=OUTPUT_HELP)
+    _add_file_options(parser, top=True)
     parser.add_argument(
         "--allow-remote", action="store_true", help="let the web page have an address that other machines can reach"
     )
@@ -84,10 +91,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
     matte = commands.add_parser("matte", help="write the mattes of a picture, folder or video", allow_abbrev=False)
     matte.add_argument("matte_input", metavar="INPUT", help="a picture, a folder of pictures, or a video")
-    matte.add_argument(
-        "matte_output", metavar="OUTPUT", help="a folder, or a .png for one picture; a .mp4, .mkv or .webm for a video"
-    )
+    matte.add_argument("matte_output", metavar="OUTPUT", help=MATTE_OUTPUT_HELP)
     matte.add_argument("--cutout", action="store_true", help="write the person with transparency (RGBA) instead")
+    _add_file_options(matte, top=False)
     _add_model_options(matte, top=False)
     devices = commands.add_parser("devices", help="list cameras and virtual cameras", allow_abbrev=False)
     for added in (devices, *add_setup_commands(commands)):
@@ -209,6 +215,11 @@ def _add_model_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
         help="threads for the model; default: a quarter of the processors for a camera, all that help for a file",
     )
     _add_debug(parser, top=top)
+
+
+def _add_file_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    for option, text in (("--overwrite", OVERWRITE_HELP), ("--no-audio", NO_AUDIO_HELP)):
+        parser.add_argument(option, action="store_true", default=False if top else argparse.SUPPRESS, help=text)
 
 
 def _add_debug(parser: argparse.ArgumentParser, *, top: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,18 @@ from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
+from bgcam.realtime.overwrite import check_existing, written_files
 from bgcam.realtime.panic import panic_button
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.sinks import Sink, check_output, open_sink
+from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
+from bgcam.realtime.sources.picture_files import picture_tree, written_names
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
 from bgcam.realtime.stopping import card_while_stopped, stop_on_signal
+from bgcam.realtime.transparent import TRANSPARENT, Nothing, check_look
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
@@ -48,15 +52,19 @@ def run(options: Namespace) -> int:
 
 def _run(options: Namespace) -> int:
     check_paths(options)
+    transparent = options.background == TRANSPARENT
     for output in options.output:
-        check_output(output, allow_remote=options.allow_remote)
+        check_output(output, allow_remote=options.allow_remote, transparent=transparent)
     check_backend_name(options.backend)
+    look = look_of(options)
+    if transparent:
+        check_transparent(options, look)
+    names = check_files(options, transparent=transparent)
     if options.input is None:
         options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)
-    background = open_background(options.background)
-    look = look_of(options)
+    background = Nothing() if transparent else open_background(options.background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(options) if needs_matte and options.model != AUTO else None
@@ -64,7 +72,12 @@ def _run(options: Namespace) -> int:
     if options.on_demand:
         check_on_demand(options.input, outputs)
     source = open_source(
-        camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
+        camera=options.camera,
+        input=options.input,
+        size_wh=options.size,
+        fps=options.fps,
+        mirror=options.mirror,
+        leave_out=[Path(output) for output in options.output if is_folder(output)],
     )
     with closing(source):
         if needs_matte and matting is None:
@@ -74,6 +87,8 @@ def _run(options: Namespace) -> int:
         hold = _all_watched(outputs) and _are_pictures(options.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
         begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
+        if not hold:
+            begun.about_frames = getattr(source, "about_frames", source.frames)
         source_line = f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps{begun.note}"
         print(f"{source_line}; background: {background.name}")
         if hold:
@@ -87,41 +102,137 @@ def _run(options: Namespace) -> int:
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=options.watchdog_ms,
+            independent=getattr(source, "independent", False),
+            transparent=transparent,
         )
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
-            return run_to_outputs(pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote)
+            job = job_of(source, pipeline, names=names, transparent=transparent, sound=not options.no_audio)
+            return run_to_outputs(
+                pipeline,
+                begun,
+                outputs,
+                backend=backend,
+                allow_remote=options.allow_remote,
+                job=job,
+                skipped=lambda: getattr(source, "skipped", 0),
+            )
 
 
 def run_to_outputs(
-    pipeline: Pipeline[Any], source: FirstRead, outputs: list[str], *, backend: str, allow_remote: bool = False
+    pipeline: Pipeline[Any],
+    source: FirstRead,
+    outputs: list[str],
+    *,
+    backend: str,
+    allow_remote: bool = False,
+    job: Job = CAMERA_JOB,
+    skipped: Callable[[], int] = lambda: 0,
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
-    Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
-    whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
-    written to the end and the other outputs went on.
+    job: what the files may want to know. skipped: how many pictures could not be read. Gives the exit code: 1 when a
+    file was not done to its end or lacks pictures, so that a script does not take it for whole; but a camera has no
+    end, and cannot be asked again. SinkError, after all is done, when a file could not be written to the end and the
+    other outputs went on.
     """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
-        pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
+        shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
+        pipeline.sinks = open_sinks(outputs, **shape, job=job)
         names = [sink.name for sink in pipeline.sinks]
         notice = partial(_first_notice, pipeline, source)
-        status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice)
+        status = Status(
+            backend=backend,
+            outputs=names,
+            frames=source.frames,
+            about_frames=source.about_frames,
+            notice=notice,
+            has_end=not source.live,
+        )
         with _aborting(pipeline.sinks):
-            print("".join(f"output: {name}\n" for name in names), end="", flush=True)
+            print("".join(f"output: {name}\n" for name in map(_described, pipeline.sinks)), end="", flush=True)
         with status:
             summary = pipeline.run(status)
-    unfinished = pipeline.stopped and not source.live and summary.frames != source.frames
+    lacking = skipped()
+    unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
     watch = pipeline.watch
     replaced = watch.replaced if watch is not None else 0
     instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
-    print(f"{cut}{summary}{instead}", flush=True)
+    without = f"; {lacking} of {source.frames} pictures skipped" if lacking else ""
+    print(f"{cut}{summary}{instead}{without}", flush=True)
     if watch is not None and watch.lost:
         raise SinkError("; ".join(watch.lost))
-    return int(unfinished or (replaced > 0 and not source.live))
+    return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
+
+
+def job_of(
+    source: Source,
+    pipeline: Pipeline[Any],
+    *,
+    names: Sequence[Path] | None = None,
+    transparent: bool = False,
+    sound: bool = True,
+) -> Job:
+    """What the files of a run from this source may want to know. names: of all its pictures, as they are written."""
+    from bgcam.realtime.sources.images import ImagesSource
+    from bgcam.realtime.sources.video import VideoSource
+
+    name_of: Callable[[int], Path] | None = None
+    file = None
+    if names is not None and isinstance(source, ImagesSource):
+        known, pictures = names, source
+        name_of = lambda number: known[pictures.place_of(number)]  # noqa: E731
+    if isinstance(source, VideoSource) and source.path is not None:
+        from bgcam.realtime.sinks.sound import InputFile
+
+        file = InputFile(source.path, source.start_s, sound=sound and source.has_sound)
+    return Job(
+        own_times=not source.live,
+        transparent=transparent,
+        name_of=name_of,
+        file=file,
+        is_whole=lambda: pipeline.whole,
+    )
+
+
+def check_transparent(options: Namespace, look: Look) -> None:
+    """Raise UsageError for what has no meaning without a background."""
+    check_look(look)
+    if not options.output:
+        raise UsageError(
+            f"--background {TRANSPARENT} needs an output that holds transparency; give --output with a .png, .webm or "
+            ".mov file, or FOLDER/"
+        )
+
+
+def check_files(options: Namespace, *, transparent: bool = False) -> list[Path] | None:
+    """Refuse to replace files that the user does not want to lose. Raises SinkError, and what reading a folder raises.
+
+    Gives the names of the input's pictures as folders get them, None where the input is no picture.
+    """
+    names = None
+    if options.input is not None and _are_pictures(options.input) and os.path.exists(options.input):
+        source = Path(options.input)
+        folder = source if source.is_dir() else None
+        outputs = [Path(output) for output in options.output if is_folder(output)]
+        paths = picture_tree(source, leave_out=outputs) if folder else [source]
+        if outputs:
+            names = written_names(paths, folder, suffix=".png" if transparent else None)
+            read = {path.resolve() for path in paths}
+            for output in outputs:
+                if any((output / name).resolve() in read for name in names):
+                    raise UsageError(f"--output {output} would write over what --input reads; give another folder")
+    written = [path for output in options.output for path in written_files(output, names)]
+    check_existing(written, overwrite=options.overwrite)
+    return names
+
+
+def _described(sink: Sink) -> str:
+    note = getattr(sink, "note", "")
+    return f"{sink.name}, {note}" if note else sink.name
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
@@ -143,12 +254,14 @@ def look_of(options: Namespace) -> Look:
     )
 
 
-def open_sinks(specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False) -> list[Sink]:
+def open_sinks(
+    specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
+) -> list[Sink]:
     """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
-            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote))
+            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
     return sinks
 
 

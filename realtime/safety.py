@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import MatteRefused
-from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.picture.compose import card
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
+from bgcam.realtime.picture.compose import card, empty_cutout
 
 PLAIN_GREY = 48
 # Alpha above this shows the room: a matte of one half everywhere is as bad as one of ones.
@@ -36,9 +36,11 @@ class SafeBackground:
 
     size_wh: of the frames. A background that shows the camera's own room, blurred or not, is never remembered: its
     card is plain grey. The first picture is asked for here, with a black frame: it raises what the background raises.
+    transparent: the outputs take cutouts, and so are the cards: without anybody.
     """
 
-    def __init__(self, background: Behind, size_wh: tuple[int, int]):
+    def __init__(self, background: Behind, size_wh: tuple[int, int], *, transparent: bool = False):
+        self._transparent = transparent
         self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
         self._background, self._lock = background, threading.Lock()
         self._card_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
@@ -54,8 +56,11 @@ class SafeBackground:
             self._card_bgr = bgr
         return bgr
 
-    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame:
+    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame:
         """The newest picture alone. May be called from any thread."""
+        if self._transparent:
+            height, width = self._card_bgr.shape[:2]
+            return empty_cutout(number, (width, height), time_s=time_s, captured_s=captured_s)
         return card(number, self._card_bgr, time_s=time_s, captured_s=captured_s)
 
 
@@ -64,11 +69,13 @@ class MatteCheck:
 
     Refused: values that are not finite or outside [0, 1], and a matte that suddenly shows the whole frame. It stays
     refused until it hides something again, however long that takes: a network that broke so must not show the room.
-    A matte without a person is no fault: it shows the background alone.
+    A matte without a person is no fault: it shows the background alone. independent: one frame says nothing of the
+    next, so that nothing is sudden: the pictures of a folder may all be tight portraits.
     """
 
-    def __init__(self) -> None:
-        self._share = 0.0
+    def __init__(self, *, independent: bool = False) -> None:
+        self._share = 1.0 if independent else 0.0
+        self._independent = independent
 
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
@@ -82,4 +89,5 @@ class MatteCheck:
             raise MatteRefused(
                 f"frame {number}: the matte suddenly shows all of the room; step back, or try another --model"
             )
-        self._share = share
+        if not self._independent:
+            self._share = share

@@ -71,17 +71,25 @@ class Chain:
     """Called with each frame and its coarse matte, in order, on one thread; gives the composed frame.
 
     without: names of STAGES to leave out, for measuring what they gain; what `look` does not ask for is out anyway.
+    independent: a frame says nothing of the next, so nothing is kept: the pictures of a folder are no video.
     Raises ValueError for a matte that is another frame's, frames out of order, and a background of another size.
     """
 
-    def __init__(self, background: Behind, look: Look | None = None, *, without: Collection[str] = ()):
+    def __init__(
+        self,
+        background: Behind,
+        look: Look | None = None,
+        *,
+        without: Collection[str] = (),
+        independent: bool = False,
+    ):
         self.look, self.background = look or Look(), background
         self.kept: Kept | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
         self._buffers = Buffers()
-        self._last = -1
+        self._last, self._independent = -1, independent
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
         return composed(frame, self.draw(self.prepare(frame, coarse)))
@@ -93,6 +101,8 @@ class Chain:
         if frame.number <= self._last:
             raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
         self._last = frame.number
+        if self._independent:
+            self.kept, self.gains, self.follow = None, None, Follow()
         work = Work(frame, coarse)
         for stage in self._stages:
             if stage is not None:

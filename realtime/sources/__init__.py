@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -42,11 +43,13 @@ def open_source(
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
+    leave_out: Collection[Path] = (),
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL).
 
     With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
     size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
+    leave_out: folders in a folder of pictures that are not looked into.
     Raises SourceError, and UsageError for values that make no sense.
     """
     if camera is not None and input is not None:
@@ -66,7 +69,7 @@ def open_source(
         if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
             from bgcam.realtime.sources.images import ImagesSource
 
-            return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror)
+            return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror, leave_out=leave_out)
     from bgcam.realtime.sources.video import VideoSource
 
     return VideoSource(input, size_wh=size_wh, fps=fps, mirror=mirror)
