@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.backgrounds import Room
 from bgcam.realtime.build import build_run
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
+from bgcam.realtime.file_jobs import job_of
 from bgcam.realtime.first_read import FirstRead
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
@@ -27,7 +28,7 @@ from bgcam.realtime.picture.guided import whole_matte
 from bgcam.realtime.picture.png import write_png
 from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.run_command import job_of, run_to_outputs
+from bgcam.realtime.run_command import run_to_outputs
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
 from bgcam.realtime.sources.images import read_picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.file_jobs import are_pictures, check_files, check_transparent, job_of
 from bgcam.realtime.first_read import FirstRead
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
@@ -23,18 +24,16 @@ from bgcam.realtime.model_choice import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.models import find_model
 from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.options import EDGES
-from bgcam.realtime.overwrite import check_existing, written_files
 from bgcam.realtime.panic import panic_button
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
-from bgcam.realtime.sources.picture_files import picture_tree, written_names
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
 from bgcam.realtime.stopping import card_while_stopped, stop_on_signal
-from bgcam.realtime.transparent import TRANSPARENT, Nothing, check_look
+from bgcam.realtime.transparent import TRANSPARENT, Nothing
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
@@ -84,7 +83,7 @@ def _run(options: Namespace) -> int:
             options.model = _chosen(options, source)
             matting = _open_matting(options)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
-        hold = _all_watched(outputs) and _are_pictures(options.input)
+        hold = _all_watched(outputs) and are_pictures(options.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
         begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
         if not hold:
@@ -168,68 +167,6 @@ def run_to_outputs(
     return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
 
 
-def job_of(
-    source: Source,
-    pipeline: Pipeline[Any],
-    *,
-    names: Sequence[Path] | None = None,
-    transparent: bool = False,
-    sound: bool = True,
-) -> Job:
-    """What the files of a run from this source may want to know. names: of all its pictures, as they are written."""
-    from bgcam.realtime.sources.images import ImagesSource
-    from bgcam.realtime.sources.video import VideoSource
-
-    name_of: Callable[[int], Path] | None = None
-    file = None
-    if names is not None and isinstance(source, ImagesSource):
-        known, pictures = names, source
-        name_of = lambda number: known[pictures.place_of(number)]  # noqa: E731
-    if isinstance(source, VideoSource) and source.path is not None:
-        from bgcam.realtime.sinks.sound import InputFile
-
-        file = InputFile(source.path, source.start_s, sound=sound and source.has_sound)
-    return Job(
-        own_times=not source.live,
-        transparent=transparent,
-        name_of=name_of,
-        file=file,
-        is_whole=lambda: pipeline.whole,
-    )
-
-
-def check_transparent(options: Namespace, look: Look) -> None:
-    """Raise UsageError for what has no meaning without a background."""
-    check_look(look)
-    if not options.output:
-        raise UsageError(
-            f"--background {TRANSPARENT} needs an output that holds transparency; give --output with a .png, .webm or "
-            ".mov file, or FOLDER/"
-        )
-
-
-def check_files(options: Namespace, *, transparent: bool = False) -> list[Path] | None:
-    """Refuse to replace files that the user does not want to lose. Raises SinkError, and what reading a folder raises.
-
-    Gives the names of the input's pictures as folders get them, None where the input is no picture.
-    """
-    names = None
-    if options.input is not None and _are_pictures(options.input) and os.path.exists(options.input):
-        source = Path(options.input)
-        folder = source if source.is_dir() else None
-        outputs = [Path(output) for output in options.output if is_folder(output)]
-        paths = picture_tree(source, leave_out=outputs) if folder else [source]
-        if outputs:
-            names = written_names(paths, folder, suffix=".png" if transparent else None)
-            read = {path.resolve() for path in paths}
-            for output in outputs:
-                if any((output / name).resolve() in read for name in names):
-                    raise UsageError(f"--output {output} would write over what --input reads; give another folder")
-    written = [path for output in options.output for path in written_files(output, names)]
-    check_existing(written, overwrite=options.overwrite)
-    return names
-
-
 def _described(sink: Sink) -> str:
     note = getattr(sink, "note", "")
     return f"{sink.name}, {note}" if note else sink.name
@@ -309,11 +246,6 @@ def _watched(outputs: list[str]) -> bool:
 
 def _all_watched(outputs: list[str]) -> bool:
     return all(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
-
-
-def _are_pictures(input: str | None) -> bool:
-    """Whether the input would be over before somebody has opened the page."""
-    return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
 
 
 def _default_outputs() -> list[str]:

@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.error
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from bgcam.realtime import MAX_PIXELS
 from bgcam.realtime.sinks.chapters import kept_chapters
-from bgcam.realtime.sinks.sound_codecs import BEST_RATE, BITS_A_CHANNEL, COPIED, INSTEAD, LAYOUTS, RATES
+from bgcam.realtime.sinks.sound_tracks import Track, add_track
 
 # As for the pictures, see `sources/video.py`: opening a file may decode something of each stream.
 _LIMITS = {
@@ -33,7 +31,6 @@ _LIMITS = {
 }
 # Where more lies between two packets, or one comes so much too early, it is the clock that jumped.
 _MAX_GAP_S, _MAX_BACK_S = 60.0, 1.0
-_TOLD = ("language", "title")
 
 if TYPE_CHECKING:  # PyAV has these in its stubs alone
     from av.container.core import Chapter
@@ -51,15 +48,6 @@ class InputFile:
     path: Path
     start_s: float
     sound: bool = True
-
-
-class _Track(Protocol):
-    """One track on its way to the output. note: what becomes of it, for people."""
-
-    note: str
-
-    def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
-        """What to write for a packet of the input; None at the end."""
 
 
 class SoundTracks:
@@ -119,13 +107,13 @@ class SoundTracks:
         for made in self._tracks[index].packets(packet, shift_s):
             self._output.mux(made)
 
-    def _add_tracks(self, suffix: str) -> dict[int, _Track]:
-        tracks: dict[int, _Track] = {}
+    def _add_tracks(self, suffix: str) -> dict[int, Track]:
+        tracks: dict[int, Track] = {}
         for stream in self._input.streams.audio:
-            try:
-                tracks[stream.index] = _add_track(stream, self._output, suffix=suffix)
-            except (ValueError, AttributeError, av.error.FFmpegError) as error:
-                self._say(f"a sound track is left out: FFmpeg cannot read or write its kind ({error})")
+            if stream.codec_context is None:
+                self._say("a sound track is left out: its kind is unknown to FFmpeg; convert it first to keep it")
+                continue
+            tracks[stream.index] = add_track(stream, self._output, suffix=suffix)
         return tracks
 
     def _packets(self) -> Iterator[tuple[AnyPacket, int, Fraction]]:
@@ -170,81 +158,6 @@ class _Clock:
         self._last_dts = time_s - self._shift_s
         self._end_s = self._last_dts + (packet.duration or 0) * packet.time_base
         return self._shift_s
-
-
-class _Copied:
-    """A track that goes over as it is."""
-
-    def __init__(self, stream: AudioStream, output: OutputContainer, *, name: str) -> None:
-        self._out = output.add_stream_from_template(stream, opaque=True)
-        self.note = f"{name} copied"
-        _tell(stream, self._out)
-
-    def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
-        if packet is not None:
-            ticks = round(shift_s / packet.time_base)
-            packet.stream = self._out
-            assert packet.dts is not None
-            assert packet.pts is not None
-            packet.dts, packet.pts = packet.dts - ticks, packet.pts - ticks
-            yield packet
-
-
-class _Encoded:
-    """A track that the container does not take, encoded anew. Packets that cannot be decoded are left out."""
-
-    def __init__(self, stream: AudioStream, output: OutputContainer, *, suffix: str, name: str) -> None:
-        encoder, called = INSTEAD[suffix]
-        self._in = stream
-        have = stream.codec_context
-        rate = have.sample_rate if have.sample_rate in RATES[encoder] else BEST_RATE
-        layout = have.layout.name if have.layout.name in LAYOUTS else "stereo"
-        self._out = cast(AudioStream, output.add_stream(encoder, rate=rate))
-        made = self._out.codec_context
-        made.layout = layout
-        made.bit_rate = BITS_A_CHANNEL[encoder] * made.layout.nb_channels
-        made.time_base = Fraction(1, rate)
-        self._wanted: tuple[str, str, int] = made.format.name, layout, rate
-        self._resampler: tuple[object, AudioResampler] | None = None
-        self.note = f"{name} to {called}"
-        _tell(stream, self._out)
-
-    def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
-        try:
-            frames = self._in.codec_context.decode(packet)
-        except av.error.FFmpegError:
-            frames = []
-        for frame in frames:
-            for same in self._same_kind(frame, shift_s):
-                yield from self._out.encode(same)
-        if packet is None:
-            for same in self._resampler[1].resample(None) if self._resampler else []:
-                yield from self._out.encode(same)
-            yield from self._out.encode(None)
-
-    def _same_kind(self, frame: AudioFrame, shift_s: Fraction) -> list[AudioFrame]:
-        """As the encoder takes it, whatever the track changes to under way."""
-        if frame.pts is not None and frame.time_base is not None:
-            frame.pts -= round(shift_s / frame.time_base)
-        kind = frame.format.name, frame.layout.name, frame.sample_rate
-        if self._resampler is None or self._resampler[0] != kind:
-            self._resampler = kind, AudioResampler(*self._wanted)
-        return self._resampler[1].resample(frame)
-
-
-def _add_track(stream: AudioStream, output: OutputContainer, *, suffix: str) -> _Track:
-    name = stream.codec_context.codec.canonical_name
-    if name in COPIED[suffix]:
-        try:
-            return _Copied(stream, output, name=name)
-        except ValueError:  # what this build of FFmpeg does not write there
-            pass
-    return _Encoded(stream, output, suffix=suffix, name=name)
-
-
-def _tell(stream: AudioStream, out: AudioStream) -> None:
-    out.metadata.update({key: stream.metadata[key] for key in _TOLD if stream.metadata.get(key)})
-    out.disposition = stream.disposition
 
 
 def _start_s(stream: AudioStream) -> Fraction | None:

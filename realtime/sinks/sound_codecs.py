@@ -23,3 +23,32 @@ BEST_RATE = 48_000
 # Channel layouts that both encoders take; others become stereo.
 LAYOUTS = frozenset({"mono", "stereo", "5.1", "7.1"})
 BITS_A_CHANNEL = {"aac": 80_000, "libopus": 64_000}
+
+# ISO 639-2 has two codes for some languages; QuickTime's table knows the older ones alone.
+_OLDER = {
+    "bod": "tib",
+    "ces": "cze",
+    "cym": "wel",
+    "deu": "ger",
+    "ell": "gre",
+    "eus": "baq",
+    "fas": "per",
+    "fra": "fre",
+    "hye": "arm",
+    "isl": "ice",
+    "kat": "geo",
+    "mkd": "mac",
+    "mri": "mao",
+    "msa": "may",
+    "mya": "bur",
+    "nld": "dut",
+    "ron": "rum",
+    "slk": "slo",
+    "sqi": "alb",
+    "zho": "chi",
+}
+
+
+def language_for(suffix: str, language: str) -> str:
+    """A track's language, as a container of this kind spells it."""
+    return _OLDER.get(language, language) if suffix == ".mov" else language
