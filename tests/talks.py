@@ -17,13 +17,16 @@ SIZE_WH = (64, 48)
 
 @dataclass(frozen=True)
 class Track:
-    """One track of sound. begin_s: when it begins; beep_s: when it beeps, on the same clock."""
+    """One track of sound. begin_s: when it begins; beep_s: when it beeps, on the same clock. hole_s: between
+    which seconds it has no packets.
+    """
 
     codec: str = "aac"
     begin_s: float = 0.0
     beep_s: float = 0.6
     language: str = ""
     rate: int = RATE
+    hole_s: tuple[float, float] = (0.0, 0.0)
 
 
 def write_talk(
@@ -83,6 +86,8 @@ def _encoded(stream: av.AudioStream, track: Track, sound_s: float) -> list[av.Pa
     samples = np.where(times_s >= track.beep_s, np.sin(2 * np.pi * 1000 * times_s), 0) * 20_000
     packets, step = [], 1024
     for at in range(0, count, step):
+        if track.hole_s[0] <= at / track.rate < track.hole_s[1]:
+            continue
         frame = av.AudioFrame.from_ndarray(samples[None, at : at + step].astype(np.int16), format="s16", layout="mono")
         frame.sample_rate, frame.time_base = track.rate, Fraction(1, track.rate)
         frame.pts = round(track.begin_s * track.rate) + at

@@ -191,6 +191,13 @@ def test_mattes_keep_names_and_folders_too(photos: Path, bgcam: Run) -> None:
     assert names(Path("mattes")) == expected
 
 
+def test_a_matte_is_the_same_alone_and_among_others(photos: Path, bgcam: Run) -> None:
+    assert bgcam("matte", "photos", "mattes")[0] == 0
+    for name in ("2.png", "10.png"):
+        assert bgcam("matte", f"photos/{name}", f"alone_{name}")[0] == 0
+        assert np.array_equal(read(Path(f"alone_{name}")), read(Path("mattes") / name))
+
+
 def test_a_video_may_be_made_of_pictures(photos: Path, bgcam: Run) -> None:
     assert bgcam("--input", "photos", *GREEN, "--output", "out.mkv")[0] == 0
 

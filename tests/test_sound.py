@@ -111,6 +111,24 @@ def test_what_begins_later_still_does(
     assert sound_of(target)[1] == pytest.approx(sound_s, abs=0.03)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_a_hole_in_the_sound_moves_nothing(tmp_path: Path, bgcam: Run, suffix: str) -> None:
+    source = write_talk(tmp_path / "talk.mkv", Track("pcm_s16le", hole_s=(0.2, 0.5)))
+    target = made(bgcam, source, suffix)
+    with av.open(str(target)) as container:  # decoding would put the samples side by side
+        times_s = [float(packet.pts * packet.time_base) for packet in container.demux(audio=0) if packet.size]
+    steps_s = np.diff(times_s)
+    assert steps_s.max() == pytest.approx(0.32, abs=0.045)
+    assert times_s[int(np.argmax(steps_s)) + 1] == pytest.approx(0.512, abs=0.03)
+
+
+def test_a_hole_in_bare_samples_is_filled_for_quicktime(tmp_path: Path, bgcam: Run) -> None:
+    target = made(bgcam, write_talk(tmp_path / "talk.mkv", Track("pcm_s16le", hole_s=(0.2, 0.5))), ".mov")
+    assert sounds_of(target)[0][0] == "pcm_s16le"
+    assert beep_s(target) == pytest.approx(flash_s(target), abs=0.003)
+    assert len(sound_of(target)[0]) == pytest.approx(1.2 * 48_000, abs=100)
+
+
 def test_no_audio_leaves_the_sound_out(tmp_path: Path, bgcam: Run) -> None:
     target = made(bgcam, write_talk(tmp_path / "talk.mp4", Track()), ".mp4", "--no-audio")
     assert sounds_of(target) == []

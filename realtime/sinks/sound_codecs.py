@@ -7,7 +7,7 @@ _MP4 = {"aac", "mp3", "ac3", "eac3", "alac", "flac", "opus"}
 _PCM = {"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"}
 COPIED = {
     ".mp4": frozenset(_MP4),
-    ".mov": frozenset(_MP4 - {"flac", "opus"} | _PCM | {"pcm_s16be", "pcm_s24be", "pcm_mulaw", "pcm_alaw"}),
+    ".mov": frozenset(_MP4 - {"flac", "opus"} | _PCM | {"pcm_s16be", "pcm_s24be"}),
     ".mkv": frozenset(_MP4 | _PCM | {"mp2", "dts", "truehd", "vorbis"}),
     ".webm": frozenset({"opus", "vorbis"}),
 }

@@ -13,13 +13,15 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
+from av.packet import Packet
 
 from bgcam.realtime.sinks.sound_codecs import BEST_RATE, BITS_A_CHANNEL, COPIED, INSTEAD, LAYOUTS, RATES, language_for
 
-if TYPE_CHECKING:  # PyAV has this in its stubs alone
-    from av.packet import Packet
-
+if TYPE_CHECKING:  # PyAV's stubs alone know of kinds of packets
     AnyPacket = Packet[AudioStream]
+
+# What Matroska's milliseconds round off is no hole.
+HOLE_S = 0.005
 
 
 class Track(Protocol):
@@ -53,6 +55,37 @@ class _Copied:
         for one in [packet] if self._headers is None else cast("list[AnyPacket]", self._headers.filter(packet)):
             one.stream, one.time_base = self._out, tick_s
             yield one
+
+
+class _CopiedSamples(_Copied):
+    """Bare samples (PCM) for QuickTime, which keeps no times of them: silence goes where the input has a hole."""
+
+    def __init__(self, stream: AudioStream, output: OutputContainer, *, name: str) -> None:
+        super().__init__(stream, output, name=name)
+        self._rate = stream.codec_context.sample_rate
+        self._sample_bytes = int(name[5:7]) // 8 * stream.codec_context.layout.nb_channels
+        self._begin_s: float | None = None
+        self._samples = 0
+
+    def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
+        for one in super().packets(packet, shift_s):
+            assert one.pts is not None
+            time_s = float(one.pts * one.time_base)
+            if self._begin_s is None:
+                self._begin_s = time_s
+            lacking = round((time_s - self._begin_s) * self._rate) - self._samples
+            if lacking > HOLE_S * self._rate:
+                yield self._silence(lacking, before=one)
+            self._samples += one.size // self._sample_bytes
+            yield one
+
+    def _silence(self, samples: int, *, before: AnyPacket) -> AnyPacket:
+        silence = cast("AnyPacket", Packet(bytes(samples * self._sample_bytes)))
+        assert before.pts is not None
+        silence.stream, silence.time_base = self._out, before.time_base
+        silence.dts = silence.pts = before.pts - round(Fraction(samples, self._rate) / before.time_base)
+        self._samples += samples
+        return silence
 
 
 class _Encoded:
@@ -100,8 +133,9 @@ def add_track(stream: AudioStream, output: OutputContainer, *, suffix: str) -> T
     name = stream.codec_context.codec.canonical_name
     track: Track | None = None
     if name in COPIED[suffix]:
+        kind = _CopiedSamples if name.startswith("pcm_") and suffix == ".mov" else _Copied
         with contextlib.suppress(ValueError):  # what this build of FFmpeg does not write there
-            track = _Copied(stream, output, name=name)
+            track = kind(stream, output, name=name)
     track = track or _Encoded(stream, output, suffix=suffix, name=name)
     told = {
         "language": language_for(suffix, stream.metadata.get("language", "")),
