@@ -104,6 +104,14 @@ def test_a_picture_is_the_same_alone_and_among_others(photos: Path, bgcam: Run) 
         assert np.array_equal(read(Path(f"alone_{name}")), read(Path("out") / name))
 
 
+def test_a_soft_matte_leaves_nothing_in_the_next_picture(tmp_path: Path, bgcam: Run) -> None:
+    for name, grey in (("1.png", 126), ("2.png", 129)):  # between person and room, and too near for a cut
+        cv2.imwrite(str(tmp_path / name), np.full((64, 96, 3), grey, np.uint8))
+    assert bgcam("--input", str(tmp_path), *GREEN, "--output", f"{tmp_path}/out/")[0] == 0
+    assert bgcam("--input", str(tmp_path / "2.png"), *GREEN, "--output", f"{tmp_path}/alone/")[0] == 0
+    assert np.array_equal(read(tmp_path / "out" / "2.png"), read(tmp_path / "alone" / "2.png"))
+
+
 @pytest.mark.parametrize("look", [Look(), Look(frame="follow"), Look(match=10)], ids=["plain", "follow", "match"])
 def test_nothing_of_one_picture_is_kept_for_the_next(look: Look) -> None:
     grey = np.random.default_rng(0).integers(100, 140, (48, 64, 3), np.uint8)
