@@ -138,6 +138,8 @@ def test_a_cutout_over_a_colour_is_the_composite_before_it() -> None:
     frame_bgr = cv2.GaussianBlur(rng.integers(0, 256, (120, 160, 3), np.uint8), (0, 0), 3)
     alpha = cv2.GaussianBlur((rng.random((60, 80)) > 0.5).astype(np.float32), (0, 0), 6)
     alpha = np.clip((alpha - 0.45) * 10, 0, 1).astype(np.float32)
+    alpha[:, :10], alpha[:, -10:] = 0, 1
+    frame_bgr[:, :20] = (40, 160, 30)  # a room whose tint is taken out of the person's edge
     frame = CameraFrame(0, frame_bgr, 0.0, 0.0)
     coarse = CoarseMatte(0, alpha, cv2.resize(frame_bgr, (80, 60), interpolation=cv2.INTER_AREA))
     for look in (Look(), Look(edge_steps=1)):

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Place
-from bgcam.realtime.picture.chain import Behind, Chain
+from bgcam.realtime.picture.chain import Behind, Chain, parts_of
 from bgcam.realtime.picture.compose import composed_cutout
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
+from bgcam.realtime.picture.parts import Parts
 from bgcam.realtime.picture.spill import Spill, remove_spill
 from bgcam.realtime.picture.views import gray_matte
 
@@ -28,27 +29,36 @@ class CutoutChain:
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> CutoutFrame:
         work = self._chain.prepare(frame, coarse)
         colours = work.colours or near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
-        bgra = cut_out(work.person_bgr, self._chain.alpha(work), colours, work.spill)
+        parts = parts_of(work)
+        alpha = self._chain.alpha(work, parts.edge)
+        bgra = cut_out(work.person_bgr, alpha, colours, work.spill, parts=parts)
         return composed_cutout(frame, bgra)
 
 
-def cut_out(frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None) -> NDArray[np.uint8]:
+def cut_out(
+    frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None, *, parts: Parts | None = None
+) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 BGRA, not premultiplied, of a frame (H, W, 3) and its alpha (H, W) in [0, 1].
 
     The colours are `foreground.estimate_foreground`'s less the spill, and 0 where alpha rounds to 0: not a pixel of the
-    room is left under what is transparent, nor anything that was made from one.
+    room is left under what is transparent, nor anything that was made from one. parts: where alpha is looked at, the
+    whole frame unless given.
     """
     height, width = alpha.shape
-    out = np.empty((height, width, 4), np.uint8)
-    out[..., 3] = gray_matte(alpha)
-    step = -(-BAND_PX // colours.grid.cell_px) * colours.grid.cell_px
-    if spill is not None:
-        step = -(-step // spill.grid.cell_px) * spill.grid.cell_px
-    for top in range(0, height, step):
-        place = slice(top, min(top + step, height)), slice(0, width)
+    parts = parts or Parts(_bands(height, width, colours.grid.cell_px), [])
+    out = np.zeros((height, width, 4), np.uint8)
+    for place in parts.person:
+        out[place][..., :3], out[place][..., 3] = frame_bgr[place], 255
+    for place in parts.edge:
         out[place][..., :3] = _person(frame_bgr, alpha, colours, spill, place)
+        out[place][..., 3] = gray_matte(alpha[place])
     out[out[..., 3] == 0] = 0
     return out
+
+
+def _bands(height: int, width: int, cell_px: int) -> list[Place]:
+    step = -(-BAND_PX // cell_px) * cell_px
+    return [(slice(top, min(top + step, height)), slice(0, width)) for top in range(0, height, step)]
 
 
 def _person(
