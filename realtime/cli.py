@@ -150,7 +150,7 @@ GOING_ON = (None, "matte")
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
 _HOW = ("command", "model", "backend", "threads", "debug")
 BEFORE = {
-    "matte": _HOW,
+    "matte": (*_HOW, "overwrite", "no_audio"),
     "devices": _HOW,
     "backgrounds": _HOW,
     "cache": _HOW,

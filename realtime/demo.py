@@ -39,7 +39,13 @@ def main(argv: list[str]) -> int:
         clip = Path(scratch) / "demo clip.mp4"
         print(f"making a clip of {frames} frames", flush=True)
         write_clip(clip, frames=frames)
-        main_job = [f"--input={clip}", f"--background={options.background}", f"--output={video}", *shared]
+        main_job = [
+            f"--input={clip}",
+            f"--background={options.background}",
+            f"--output={video}",
+            "--overwrite",
+            *shared,
+        ]
         code = run(build_main_parser().parse_args(main_job))
     if code:
         return code
@@ -52,7 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of `bgcam demo`."""
     parser = OneLineParser(
         prog="bgcam demo",
-        description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png.",
+        description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png, "
+        "in place of those of the last time.",
         allow_abbrev=False,
     )
     parser.add_argument("--out", metavar="FOLDER", default="out", help="where to; default: out")

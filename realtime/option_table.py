@@ -94,7 +94,8 @@ BACKGROUND = Group(
         Option(
             ("--background", "-b"),
             "a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
-            "'rgb(0 128 0)'), none, or one that comes with bgcam (beach); see `bgcam backgrounds`; default: blur",
+            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), or one that comes with "
+            "bgcam (beach); see `bgcam backgrounds`; default: blur",
             metavar="SPEC",
             default="blur",
         ),
@@ -140,18 +141,24 @@ PICTURE = Group(
         ),
     ),
 )
+OVERWRITE = Option(
+    ("--overwrite",), "replace files that exist; otherwise bgcam asks on a terminal, and refuses elsewhere"
+)
+NO_AUDIO = Option(("--no-audio",), "leave out the sound of a video that is read with --input")
 OUTPUT = Group(
     "output",
     (
         Option(
             ("--output", "-o"),
-            "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be "
-            "given several times; default: the virtual camera, or the web page where there is none",
+            "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm or .mov file, a picture or folder, or null; "
+            "may be given several times; default: the virtual camera, or the web page where there is none",
             metavar="X",
             default=[],
             several=True,
         ),
         Option(("--allow-remote",), "let the web page have an address that other machines can reach"),
+        OVERWRITE,
+        NO_AUDIO,
     ),
 )
 MODEL = Group(

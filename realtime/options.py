@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from bgcam import __version__
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.misspelt import arrange, check_options, unknown_option
-from bgcam.realtime.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, Option
+from bgcam.realtime.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, NO_AUDIO, OVERWRITE, Option
 from bgcam.realtime.setup_options import COMMANDS as SETUP
 from bgcam.realtime.setup_options import add_setup_commands
 
@@ -91,10 +91,13 @@ def _add_commands(commands: Any) -> None:
     matte = commands.add_parser("matte", help=about, description=about, allow_abbrev=False)
     matte.add_argument("matte_input", metavar="INPUT", help="a picture, a folder of pictures, or a video")
     matte.add_argument(
-        "matte_output", metavar="OUTPUT", help="a folder, or a .png for one picture; a .mp4, .mkv or .webm for a video"
+        "matte_output",
+        metavar="OUTPUT",
+        help="a folder, or a .png for one picture; a .mp4, .mkv, .webm or .mov for a video; with --cutout a .webm, a "
+        ".mov (ProRes 4444) or a folder for a video",
     )
     CUTOUT.add_to(matte)
-    for option in (*MODEL.options, DEBUG):
+    for option in (OVERWRITE, NO_AUDIO, *MODEL.options, DEBUG):
         option.add_to(matte, keep=True)
     for name, about in PLAIN.items():
         DEBUG.add_to(commands.add_parser(name, help=about, description=about, allow_abbrev=False), keep=True)
@@ -109,6 +112,6 @@ def _add_commands(commands: Any) -> None:
 
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
-    own = {"matte": (CUTOUT, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
+    own = {"matte": (CUTOUT, OVERWRITE, NO_AUDIO, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
     return {name: (*options, DEBUG) for name, options in own.items()}

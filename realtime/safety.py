@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import MatteRefused
-from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
 from bgcam.realtime.jumps import Jumps
-from bgcam.realtime.picture.compose import card
+from bgcam.realtime.picture.compose import card, empty_cutout
 
 PLAIN_GREY = 48
 # Alpha above this shows the room: a matte of one half everywhere is as bad as one of ones.
@@ -38,9 +38,11 @@ class SafeBackground:
 
     size_wh: of the frames. A background that shows the camera's own room, blurred or not, is never remembered: its
     card is plain grey. The first picture is asked for here, with a black frame: it raises what the background raises.
+    transparent: the outputs take cutouts, and so are the cards: without anybody.
     """
 
-    def __init__(self, background: Behind, size_wh: tuple[int, int]):
+    def __init__(self, background: Behind, size_wh: tuple[int, int], *, transparent: bool = False):
+        self._transparent = transparent
         self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
         self._background, self._lock = background, threading.Lock()
         self._card_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
@@ -56,8 +58,11 @@ class SafeBackground:
             self._card_bgr = bgr
         return bgr
 
-    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame:
+    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame:
         """The newest picture alone. May be called from any thread."""
+        if self._transparent:
+            height, width = self._card_bgr.shape[:2]
+            return empty_cutout(number, (width, height), time_s=time_s, captured_s=captured_s)
         return card(number, self._card_bgr, time_s=time_s, captured_s=captured_s)
 
 
@@ -68,13 +73,15 @@ class MatteCheck:
     that suddenly shows the whole frame. That stays refused until it hides something again, however long that takes: a
     network that broke so must not show the room. A matte without a person is no fault: it shows the background alone.
 
-    in_sequence: whether frames follow each other; pictures are each looked at alone. on_refusal: called before a matte
-    is refused, so that it is not used again for a frame in which nothing moves.
+    independent: one frame says nothing of the next, so that nothing is sudden: the pictures of a folder may all be
+    tight portraits. on_refusal: called before a matte is refused, so that it is not used again for a frame in which
+    nothing moves.
     """
 
-    def __init__(self, *, in_sequence: bool = True, on_refusal: Callable[[], None] | None = None) -> None:
-        self._share = 0.0
-        self._jumps = Jumps() if in_sequence else None
+    def __init__(self, *, independent: bool = False, on_refusal: Callable[[], None] | None = None) -> None:
+        self._share = 1.0 if independent else 0.0
+        self._jumps = None if independent else Jumps()
+        self._independent = independent
         self._on_refusal = on_refusal
         self._alpha: NDArray[np.float32] | None = None
 
@@ -98,7 +105,8 @@ class MatteCheck:
         why = self._jumps.why_not(share, fresh=fresh) if self._jumps is not None else ""
         if why:
             raise self._refused(f"frame {number}: the matte shows {why}; if it stays so, try another --model")
-        self._share = share
+        if not self._independent:
+            self._share = share
 
     def _refused(self, message: str) -> MatteRefused:
         if self._on_refusal is not None:

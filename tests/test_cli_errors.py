@@ -66,7 +66,8 @@ def make_files(folder: Path) -> None:
         (["matte", "photo.png", "photo.png"], 2, "photo.png is the picture that is read"),
         (["matte", "clip.mp4", "m.png"], 2, "m.png: the matte of a video is a video"),
         (["matte", "clip.mp4", "clip.mp4"], 2, "clip.mp4 is the video that is read"),
-        (["matte", "--cutout", "clip.mp4", "m.mp4"], 2, "--cutout makes pictures"),
+        (["matte", "--cutout", "clip.mp4", "m.mp4"], 2, "m.mp4: holds no video with transparency"),
+        (["matte", "--cutout", "clip.mp4", "m.png"], 2, "m.png: holds no video with transparency"),
     ],
 )
 def test_an_error_is_one_line_and_leaves_nothing_behind(

@@ -98,7 +98,7 @@ def test_a_person_whom_the_network_lost_for_a_moment_is_back_at_once() -> None:
 
 
 def test_pictures_are_looked_at_one_by_one() -> None:
-    assert believed([0.0, 0.6, 0.0, 0.9], MatteCheck(in_sequence=False)) == "####"
+    assert believed([0.0, 0.6, 0.0, 0.9], MatteCheck(independent=True)) == "####"
 
 
 def test_the_same_matte_again_agrees_with_nothing() -> None:

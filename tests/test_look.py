@@ -55,8 +55,8 @@ def shown(tmp_path: Path, model: Path, *arguments: str) -> NDArray[np.int_]:
     """The picture of `clips.scene` that the command writes with these options."""
     write_picture(tmp_path / "in.png", number=5)
     output = tmp_path / "out.png"
-    given = ["--input", str(tmp_path / "in.png"), "--output", str(output), "--model", str(model), *arguments]
-    assert cli.main(given) == 0
+    given = ["--input", str(tmp_path / "in.png"), "--output", str(output), "--overwrite", "--model", str(model)]
+    assert cli.main([*given, *arguments]) == 0
     return read_picture(output).astype(int)
 
 

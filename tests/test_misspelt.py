@@ -79,7 +79,7 @@ def test_several_pictures_are_done_in_their_order(in_tmp: Path, bgcam: Run, argu
     code, out, err = bgcam(*arguments, "--background", "none", "--output", "done/")
     assert (code, err) == (0, "")
     assert "source: photo.png and 1 more, " in out
-    assert sorted(path.name for path in (in_tmp / "done").iterdir()) == ["00000.png", "00001.png"]
+    assert sorted(path.name for path in (in_tmp / "done").iterdir()) == ["photo.png", "two.png"]
     assert (read_picture(in_tmp / "done" / "00001.png") == read_picture(in_tmp / "two.png")).all()
 
 

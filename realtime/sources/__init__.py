@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,11 +45,13 @@ def open_source(
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
+    leave_out: Collection[Path] = (),
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
     With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
     size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
+    leave_out: folders in a folder of pictures that are not looked into.
     Raises SourceError, and UsageError for values that make no sense.
     """
     inputs = None if input is None else [input] if isinstance(input, str) else [*input]
@@ -66,7 +68,7 @@ def open_source(
     if all(map(_holds_pictures, inputs)):
         from bgcam.realtime.sources.images import ImagesSource
 
-        return ImagesSource([Path(one) for one in inputs], size_wh=size_wh, fps=fps, mirror=mirror)
+        return ImagesSource([Path(one) for one in inputs], size_wh=size_wh, fps=fps, mirror=mirror, leave_out=leave_out)
     if len(inputs) > 1:
         video = next(one for one in inputs if not _holds_pictures(one))
         raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")

@@ -49,7 +49,10 @@ class VideoSource:
     """A video's frames. size_wh: the first frame's after rotation, or the `size_wh` asked for; all frames have it.
 
     fps: the container's rate; given, it replaces it, and times become number / fps. frames: None where the container
-    does not say. A file that breaks off gives the frames that decode, then raises SourceError; a clean end gives None.
+    does not say; about_frames: as many as its duration holds then, None too where that is not known. start_s: when the
+    first frame that was read is due, on the file's own clock. has_sound: whether there is sound beside the pictures.
+    path: the file's, None for a URL. A file that breaks off gives the frames that decode, then raises SourceError; a
+    clean end gives None.
     """
 
     live = False
@@ -60,7 +63,7 @@ class VideoSource:
     ) -> None:
         self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password are for nobody's eyes
         local = input.removeprefix("file://")
-        self._path = None if "://" in local else Path(local)
+        self.path = self._path = None if "://" in local else Path(local)
         self._fps_asked = fps
         self._mirror = mirror
         self._lock = threading.Lock()
@@ -69,6 +72,7 @@ class VideoSource:
         self._ends_damaged = False
         self._number = 0
         self._zero_s = 0.0
+        self.start_s = 0.0
         self._last_s = 0.0
         if self._path is not None:
             ordinary_bytes(self._path, "video")
@@ -81,6 +85,9 @@ class VideoSource:
             self._stream = self._video_stream()
             self.fps = fps or self._rate()
             self.frames: int | None = self._stream.frames or None
+            duration_s = (self._container.duration or 0) / av.time_base
+            self.has_sound = bool(self._container.streams.audio)
+            self.about_frames: int | None = self.frames or round(duration_s * self.fps) or None
             self._decoded = self._decode()
             self._first = self._next_frame()
             if self._first is None:
@@ -178,9 +185,11 @@ class VideoSource:
 
     def _time_s(self, frame: VideoFrame) -> float:
         """Seconds since the first frame, always rising: where the clock jumps, back or far ahead, one frame's time."""
+        clock_s = frame.time
+        if self._number == 0:
+            self.start_s = clock_s or 0.0
         if self._fps_asked:
             return self._number / self._fps_asked
-        clock_s = frame.time
         if self._number == 0:
             self._zero_s = clock_s or 0.0
             return 0.0
