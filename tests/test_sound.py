@@ -12,9 +12,12 @@ import av
 import numpy as np
 import pytest
 from command import Run
-from talks import Track, beep_s, flash_s, picture_times_s, sound_of, sound_packets, write_talk
+from talks import FPS, SIZE_WH, Track, beep_s, flash_s, picture_times_s, sound_of, sound_packets, write_talk
 
+from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.sinks import Job, open_sink
 from bgcam.realtime.sinks.chapters import kept_chapters
+from bgcam.realtime.sinks.sound import InputFile
 from bgcam.realtime.sinks.sound_codecs import COPIED, INSTEAD
 from bgcam.realtime.sources.video import VideoSource
 
@@ -129,6 +132,18 @@ def test_a_hole_in_bare_samples_is_filled_for_quicktime(tmp_path: Path, bgcam: R
     assert sounds_of(target)[0][0] == "pcm_s16le"
     assert beep_s(target) == pytest.approx(flash_s(target), abs=0.003)
     assert len(sound_of(target)[0]) == pytest.approx(1.2 * 48_000, abs=100)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("count", [1, 25, 26, 51])
+def test_a_file_with_sound_has_every_frame(tmp_path: Path, suffix: str, count: int) -> None:
+    file = InputFile(write_talk(tmp_path / "talk.mkv", Track(), frames=2, sound_s=0.3), 0.0)
+    sink = open_sink(str(tmp_path / f"a{suffix}"), size_wh=SIZE_WH, fps=FPS, job=Job(file=file))
+    for number in range(count):
+        grey = np.full((SIZE_WH[1], SIZE_WH[0], 3), number, np.uint8)
+        sink.write(ComposedFrame(number, grey, number / FPS, 0.0))
+    sink.close()
+    assert picture_times_s(tmp_path / f"a{suffix}") == pytest.approx([number / FPS for number in range(count)])
 
 
 def test_no_audio_leaves_the_sound_out(tmp_path: Path, bgcam: Run) -> None:

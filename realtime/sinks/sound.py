@@ -31,6 +31,8 @@ _LIMITS = {
 }
 # Where more lies between two packets, or one comes so much too early, it is the clock that jumped.
 _MAX_GAP_S, _MAX_BACK_S = 60.0, 1.0
+# A track that is further from the pictures than this has a clock of its own, and begins with them.
+_FAR_S = 3600.0
 
 if TYPE_CHECKING:  # PyAV has these in its stubs alone
     from av.container.core import Chapter
@@ -62,17 +64,19 @@ class SoundTracks:
         self, file: InputFile, container: OutputContainer, *, suffix: str, say: Callable[[str], None] | None = None
     ) -> None:
         self._say, self._output = say or _say, container
-        self._input: InputContainer = av.open(f"file:{file.path}", options=_LIMITS)
+        self._input: InputContainer = av.open(f"file:{file.path}", options=_LIMITS, metadata_errors="replace")
         try:
             self._tracks = self._add_tracks(suffix) if file.sound else {}
         except BaseException:
             self._input.close()
             raise
         starts_s = [_start_s(stream) for stream in self._input.streams.audio if stream.index in self._tracks]
-        self._origin_s = min([_exact(file.start_s), *(start_s for start_s in starts_s if start_s is not None)])
-        self.begin_s = float(_exact(file.start_s) - self._origin_s)
+        begin_s = _exact(file.start_s)
+        near_s = [start_s for start_s in starts_s if start_s is not None and abs(start_s - begin_s) <= _FAR_S]
+        self._origin_s = min([begin_s, *near_s])
+        self.begin_s = float(begin_s - self._origin_s)
         self.note = ", ".join(track.note for track in self._tracks.values())
-        self._clocks = {index: _Clock() for index in self._tracks}
+        self._clocks = {index: _Clock(begin_s) for index in self._tracks}
         self._read = self._packets()
         self._held: tuple[AnyPacket, int, Fraction] | None = None
         self._chapters = self._input.chapters()
@@ -128,19 +132,20 @@ class SoundTracks:
                     packet.dts = packet.pts
                 if packet.dts is None or not packet.size:  # the last, empty packet only flushes
                     continue
-                if packet.pts is None:
+                if packet.pts is None or packet.pts < packet.dts:
                     packet.pts = packet.dts
                 shift_s = self._clocks[index].shift_s(packet)
                 if shift_s is not None:
                     yield packet, index, self._origin_s + shift_s
-        except (OSError, ValueError, av.error.FFmpegError) as error:
+        except (OSError, ValueError, IndexError, av.error.FFmpegError) as error:  # IndexError: a stream that came later
             self._say(f"the sound breaks off: {getattr(error, 'strerror', None) or error}")
 
 
 class _Clock:
-    """Brings a track's times into order: they rise, and jumps of the clock are taken out."""
+    """Brings a track's times into order: they rise, and jumps of the clock are taken out. begin_s: of the pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin_s: Fraction) -> None:
+        self._begin_s = begin_s
         self._shift_s = Fraction(0)
         self._last_dts: Fraction | None = None
         self._end_s = Fraction(0)
@@ -149,7 +154,10 @@ class _Clock:
         """How much too late the packet's times are; None for one that comes too early to be written."""
         assert packet.dts is not None
         time_s = packet.dts * packet.time_base
-        if self._last_dts is not None:
+        if self._last_dts is None:
+            if abs(time_s - self._begin_s) > _FAR_S:
+                self._shift_s = time_s - self._begin_s
+        else:
             gap_s = time_s - self._shift_s - self._end_s
             if gap_s > _MAX_GAP_S or gap_s < -_MAX_BACK_S:
                 self._shift_s = time_s - self._end_s

@@ -52,7 +52,13 @@ class _Copied:
         tick_s = packet.time_base
         ticks = round(shift_s / tick_s)
         packet.dts, packet.pts = packet.dts - ticks, packet.pts - ticks
-        for one in [packet] if self._headers is None else cast("list[AnyPacket]", self._headers.filter(packet)):
+        bare = [packet]
+        if self._headers is not None:
+            try:
+                bare = cast("list[AnyPacket]", self._headers.filter(packet))
+            except (ValueError, av.error.FFmpegError):  # one that is damaged
+                return
+        for one in bare:
             one.stream, one.time_base = self._out, tick_s
             yield one
 
@@ -107,13 +113,12 @@ class _Encoded:
         self.note = f"{name} to {called}"
 
     def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
-        try:
-            frames = self._in.codec_context.decode(packet)
-        except av.error.FFmpegError:
-            frames = []
-        for frame in frames:
-            for same in self._same_kind(frame, shift_s):
-                yield from self._out.encode(same)
+        same_kind: list[AudioFrame] = []
+        with contextlib.suppress(ValueError, av.error.FFmpegError):  # what is damaged is left out
+            for frame in self._in.codec_context.decode(packet):
+                same_kind += self._same_kind(frame, shift_s)
+        for frame in same_kind:
+            yield from self._out.encode(frame)
         if packet is None:
             for same in self._resampler[1].resample(None) if self._resampler else []:
                 yield from self._out.encode(same)

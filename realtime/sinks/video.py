@@ -60,11 +60,13 @@ class VideoSink:
         suffix = self._path.suffix.lower()
         kind = (TRANSPARENT_KINDS if job.transparent else KINDS)[suffix]
         self._pix_fmt = kind.pix_fmt
-        options = kind.container_options | (kind.with_sound if job.file is not None and job.file.sound else {})
+        with_sound = job.file is not None and job.file.sound
+        options = kind.container_options | (kind.with_sound if with_sound else {})
+        codec_options = kind.options | (kind.codec_with_sound if with_sound else {})
         try:
             self._file = ReservedFile(self._part)
             self._container = av.open(self._file, "w", format=kind.container, container_options=options)
-            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=dict(kind.options))
+            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=codec_options)
             self._stream = cast(av.VideoStream, stream)
             self._stream.width, self._stream.height = self._size_wh
             self._stream.pix_fmt = kind.pix_fmt

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Kind:
-    """container, codec, pix_fmt: FFmpeg's names. with_sound: container options that a file with sound has besides."""
+    """container, codec, pix_fmt: FFmpeg's names. with_sound, codec_with_sound: options of the container and of
+    the codec that a file with sound has besides.
+    """
 
     container: str
     codec: str
     pix_fmt: str
     options: dict[str, str]
     container_options: dict[str, str]
-    with_sound: dict[str, str]
+    with_sound: dict[str, str] = field(default_factory=dict)
+    codec_with_sound: dict[str, str] = field(default_factory=dict)
 
 
 _H264 = {"crf": "20", "preset": "veryfast"}
@@ -28,16 +31,17 @@ _PRORES_4444 = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
 _FLAGS = "hybrid_fragmented+negative_cts_offsets"
 _MP4 = {"movflags": _FLAGS, "frag_duration": "1000000"}
 # Edit lists say that the picture begins later than the sound, and what of the sound is the encoder's own; without
-# delay_moov, fragments have none.
+# delay_moov, fragments have none. They also say when the picture ends, by the last fragment alone: frames must be
+# stored in the order in which they are shown (no B-frames), or the last one may be cut off.
 _MP4_SOUND = {"movflags": f"{_FLAGS}+delay_moov"}
 _MATROSKA = {"cluster_time_limit": "1000"}
 KINDS = {
-    ".mp4": Kind("mp4", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND),
-    ".mov": Kind("mov", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND),
-    ".mkv": Kind("matroska", "libx264", "yuv420p", _H264, _MATROSKA, {}),
-    ".webm": Kind("webm", "libvpx-vp9", "yuv420p", _VP9, _MATROSKA, {}),
+    ".mp4": Kind("mp4", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND, {"bf": "0"}),
+    ".mov": Kind("mov", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND, {"bf": "0"}),
+    ".mkv": Kind("matroska", "libx264", "yuv420p", _H264, _MATROSKA),
+    ".webm": Kind("webm", "libvpx-vp9", "yuv420p", _VP9, _MATROSKA),
 }
 TRANSPARENT_KINDS = {
     ".mov": Kind("mov", "prores_ks", "yuva444p10le", _PRORES_4444, _MP4, _MP4_SOUND),
-    ".webm": Kind("webm", "libvpx-vp9", "yuva420p", _VP9_ALPHA, _MATROSKA, {}),
+    ".webm": Kind("webm", "libvpx-vp9", "yuva420p", _VP9_ALPHA, _MATROSKA),
 }
