@@ -16,6 +16,7 @@ from bgcam.realtime.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
+from bgcam.realtime.second_look import EmptyFrames, Finder, SecondLook
 from bgcam.realtime.sources import Source
 from bgcam.realtime.still import StillMatting
 from bgcam.realtime.watch import GIVE_UP_S, WATCHDOG_MS, Watch, patience_ms
@@ -32,24 +33,31 @@ def build_run(
     packed: bool = False,
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
+    far: bool = False,
+    empty: EmptyFrames | None = None,
     drawn_by: Callable[[SafeBackground, Look], Draw] = Chain,
 ) -> Pipeline[Any]:
     """A pipeline without sinks, and with a `watch`; the source's size is known for sure.
 
     matting: None shows the whole frame. backend, threads: as the user named them. packed: whether all outputs take
-    I420. watchdog_ms, give_up_s: see `Watch`. drawn_by: makes what draws the picture. Raises what background and
-    backend raise.
+    I420. watchdog_ms, give_up_s: see `Watch`. far: whether an empty frame is looked at again; empty: notes such frames,
+    where the processor draws. drawn_by: makes what draws the picture. Raises what background and backend raise.
     """
     behind = SafeBackground(background, source.size_wh)
     check = MatteCheck() if background.needs_matte else None
-    # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
-    find = StillMatting(matting) if matting and source.live else matting or everything
+    find: Callable[[CameraFrame], CoarseMatte] = everything
+    if matting:
+        looks: Finder = SecondLook(matting, at_once=int(source.live)) if far else matting
+        noted = empty.within(looks) if empty is not None else looks
+        # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
+        find = StillMatting(noted) if source.live else noted
     drawing = Drawing(find, drawn_by(behind, look), check=check)
     at_once = 1
     if matting:
         at_once = matting.prepare(source.size_wh).at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check)
-        offer_card(drawing, matting, asked, backend=backend, threads=threads)
+        if not far:  # the card has no second look
+            offer_card(drawing, matting, asked, backend=backend, threads=threads)
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)

@@ -24,6 +24,7 @@ from bgcam.realtime.picture.png import write_png
 from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.run_command import run_to_outputs
+from bgcam.realtime.second_look import SecondLook
 from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
 from bgcam.realtime.sources.images import picture_paths, read_picture
 
@@ -41,8 +42,8 @@ def matte(options: Namespace) -> int:
         jobs = [(source, _target_of_one(source, target))]
     else:
         _check_video(options, source, target)
-        return _matte_video(options.matte_input, target, _open_matting(options))
-    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout)
+        return _matte_video(options.matte_input, target, _open_matting(options), far=options.far)
+    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout, far=options.far)
 
 
 def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
@@ -85,9 +86,10 @@ def _target_of_one(source: Path, target: Path) -> Path:
     return png
 
 
-def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool) -> int:
+def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool, far: bool) -> int:
     """All that can be read, each file whole; the rest is said on stderr."""
     make = cutout if as_cutout else _gray
+    find = SecondLook(matting) if far else matting
     skipped = 0
     told = _Progress(len(jobs))
     for number, (path, png) in enumerate(jobs):
@@ -100,7 +102,7 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
             skipped += 1
             continue
         frame = CameraFrame(number, bgr, 0.0, 0.0)
-        picture = make(frame, matting(frame))
+        picture = make(frame, find(frame))
         try:
             png.parent.mkdir(parents=True, exist_ok=True)
             write_png(png, picture)
@@ -132,12 +134,13 @@ def _check_video(options: Namespace, source: Path, target: Path) -> None:
         raise UsageError(f"{target} is the video that is read; give another name for the matte")
 
 
-def _matte_video(input: str, target: Path, matting: Matting) -> int:
+def _matte_video(input: str, target: Path, matting: Matting, *, far: bool) -> int:
     opened = open_source(input=input)
     try:
         source = FirstRead(opened)
         backend = matting.prepare(source.size_wh)
-        pipeline = Pipeline(source, matting, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+        find = SecondLook(matting) if far else matting
+        pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
         return run_to_outputs(pipeline, source, [str(target)], backend=backend.description)
     finally:
         opened.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.option_values import EDGES
 from bgcam.realtime.panic import key_hint, panic_button
 from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.second_look import EmptyFrames
 from bgcam.realtime.sinks import Sink, check_output, open_sink
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
 from bgcam.realtime.sources.paced import PacedSource
@@ -80,6 +81,7 @@ def _run(options: Namespace) -> int:
         print(f"{source_line}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
+        empty = EmptyFrames()
         pipeline = build_run(
             begun,
             background,
@@ -89,13 +91,21 @@ def _run(options: Namespace) -> int:
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=options.watchdog_ms,
+            far=options.far,
+            empty=empty,
         )
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
             return run_to_outputs(
-                pipeline, begun, outputs, backend=backend, allow_remote=options.allow_remote, hint=key_hint()
+                pipeline,
+                begun,
+                outputs,
+                backend=backend,
+                allow_remote=options.allow_remote,
+                hint=key_hint(),
+                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=options.far),
             )
 
 
@@ -107,10 +117,11 @@ def run_to_outputs(
     backend: str,
     allow_remote: bool = False,
     hint: str = "",
+    notes: Callable[[], str] = str,
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
-    hint: a line to show before the status line.
+    hint: a line to show before the status line. notes: what the last line is to say too, "" for nothing.
 
     Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
     whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
@@ -130,10 +141,14 @@ def run_to_outputs(
     watch = pipeline.watch
     replaced = watch.replaced if watch is not None else 0
     instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
-    print(f"{cut}{summary}{instead}", flush=True)
+    print("; ".join(filter(None, (f"{cut}{summary}{instead}", notes()))), flush=True)
     if watch is not None and watch.lost:
         raise SinkError("; ".join(watch.lost))
     return int(unfinished or (replaced > 0 and not source.live))
+
+
+def _about(empty: EmptyFrames, *, far: bool) -> str:
+    return f"{empty}: who is far away is missed; come nearer, or try --far" if empty.numbers and not far else str(empty)
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
