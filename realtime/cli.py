@@ -148,7 +148,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
 GOING_ON = (None, "matte")
 
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
-_HOW = ("command", "model", "backend", "threads", "debug")
+_HOW = ("command", "model", "backend", "threads", "far", "debug")
 BEFORE = {
     "matte": (*_HOW, "overwrite", "no_audio"),
     "devices": _HOW,

@@ -93,7 +93,7 @@ def _folder(name: str) -> Path:
 
 def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.Namespace) -> None:
     """Camera, matte and result of one frame, side by side."""
-    from bgcam.realtime.demo_clip import DemoCamera
+    from bgcam.realtime.demo_clip import NEAR, DemoCamera
     from bgcam.realtime.demo_figure import write_figure
     from bgcam.realtime.frames import CameraFrame
     from bgcam.realtime.matting import Matting
@@ -103,7 +103,7 @@ def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.
 
     number = min(SHOWN_FRAME, frames - 1)
     result = _frame_of(video, number)
-    camera = DemoCamera().frame(number)
+    camera = DemoCamera(NEAR).frame(number)
     matting = Matting(find_model(options.model), backend=options.backend, threads=options.threads)
     frame = CameraFrame(number, camera, 0.0, 0.0)
     matte = matte_view(whole_matte(frame, matting(frame)).alpha)

@@ -26,6 +26,7 @@ from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.option_values import EDGES
 from bgcam.realtime.panic import key_hint, panic_button
 from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.second_look import EmptyFrames
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
@@ -96,6 +97,7 @@ def _run(options: Namespace) -> int:
         print(f"{source_line}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
+        empty = EmptyFrames()
         pipeline = build_run(
             begun,
             background,
@@ -105,6 +107,8 @@ def _run(options: Namespace) -> int:
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=options.watchdog_ms,
+            far=options.far,
+            empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
         )
@@ -122,6 +126,7 @@ def _run(options: Namespace) -> int:
                 job=job,
                 skipped=lambda: getattr(source, "skipped", 0),
                 hint=key_hint(),
+                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=options.far),
             )
 
 
@@ -135,13 +140,16 @@ def run_to_outputs(
     hint: str = "",
     job: Job = CAMERA_JOB,
     skipped: Callable[[], int] = lambda: 0,
+    notes: Callable[[], str] = str,
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
     hint: a line to show before the status line. job: what the files may want to know. skipped: how many pictures could
-    not be read. Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not
-    take it for whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file
-    could not be written to the end and the other outputs went on.
+    not be read. notes: what the last line is to say too, "" for nothing.
+
+    Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
+    whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
+    written to the end and the other outputs went on.
     """
     with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
@@ -168,7 +176,7 @@ def run_to_outputs(
     replaced = watch.replaced if watch is not None else 0
     instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
     without = f"; {lacking} of {source.frames} pictures skipped" if lacking else ""
-    print(f"{cut}{summary}{instead}{without}", flush=True)
+    print("; ".join(filter(None, (f"{cut}{summary}{instead}{without}", notes()))), flush=True)
     if watch is not None and watch.lost:
         raise SinkError("; ".join(watch.lost))
     return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
@@ -177,6 +185,10 @@ def run_to_outputs(
 def _described(sink: Sink) -> str:
     note = getattr(sink, "note", "")
     return f"{sink.name}, {note}" if note else sink.name
+
+
+def _about(empty: EmptyFrames, *, far: bool) -> str:
+    return f"{empty}: who is far away is missed; come nearer, or try --far" if empty.numbers and not far else str(empty)
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
