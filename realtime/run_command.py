@@ -61,7 +61,7 @@ def _run(options: Namespace) -> int:
     look = look_of(options)
     if transparent:
         check_transparent(options, look)
-    names = check_files(options, transparent=transparent)
+    check_files(options, transparent=transparent)
     if options.input is None:
         options.threads = options.threads or call_threads()
     if options.max_cpu:
@@ -116,7 +116,7 @@ def _run(options: Namespace) -> int:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
-            job = job_of(source, pipeline, names=names, transparent=transparent, sound=not options.no_audio)
+            job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
             return run_to_outputs(
                 pipeline,
                 begun,
