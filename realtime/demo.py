@@ -63,7 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--out", metavar="FOLDER", default="out", help="where to; default: out")
-    parser.add_argument("--background", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg")
+    parser.add_argument(
+        "--background", "-b", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg"
+    )
     parser.add_argument("--seconds", metavar="N", type=_seconds, default=5.0, help="the clip's length; default: 5")
     parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or .onnx file")
     parser.add_argument("--backend", metavar="NAME", default="auto", help="as for bgcam; default: auto")
