@@ -17,14 +17,13 @@ class FirstRead:
             raise SourceError(f"{source.name}: it ended before its first frame; give another input")
         self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
         self.drops = source.drops
-        note = getattr(source, "note", "")
-        self.note = f" ({note})" if note else ""
+        self.note = f" ({source.note})" if source.note else ""
         self.size_wh = self._first.size_wh
 
     @property
     def notice(self) -> str:
         """What the source has to say, "" for nothing."""
-        return str(getattr(self._source, "notice", ""))
+        return self._source.notice
 
     def read(self) -> CameraFrame | None:
         first, self._first = self._first, None

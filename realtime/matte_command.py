@@ -50,7 +50,7 @@ def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     alpha = whole_matte(frame, coarse).alpha
     gray = gray_matte(alpha)
     near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
-    colours = estimate_foreground(frame.bgr, alpha, near) * (gray > 0)[..., None]
+    colours = estimate_foreground(frame.room_bgr, alpha, near) * (gray > 0)[..., None]
     return np.dstack([colours, gray]).astype(np.uint8)
 
 

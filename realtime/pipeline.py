@@ -18,6 +18,7 @@ from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
 from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.gate import check_shown, send
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
 from bgcam.realtime.stats import Stats, Summary
@@ -85,7 +86,7 @@ class Pipeline(Generic[AnyMatte]):
     def notice(self) -> str:
         """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
-        notices += [getattr(sink, "notice", "") for sink in self.sinks]
+        notices += [sink.notice for sink in self.sinks]
         notices.append(self._busy.notice)
         return "; ".join(filter(None, notices))
 
@@ -202,6 +203,7 @@ class Pipeline(Generic[AnyMatte]):
         matte = future.result()
         started_s = time.monotonic()
         composed = self._render(frame, matte)
+        check_shown(composed)
         if not frame.number == matte.number == composed.number:
             raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
         self.stats.stage("picture", started_s)
@@ -214,7 +216,7 @@ class Pipeline(Generic[AnyMatte]):
                 self.watch.write(frame, failed)
             else:
                 for sink in self.sinks:
-                    sink.write(frame)
+                    send(sink, frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 

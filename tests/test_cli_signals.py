@@ -21,6 +21,7 @@ class EndlessCamera:
     """A live source without end."""
 
     name, size_wh, fps, live, drops, frames = "fake camera", SIZE_WH, 25.0, True, 0, None
+    note, notice = "", ""
 
     def __init__(self) -> None:
         self._number = 0

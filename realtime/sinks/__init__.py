@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._files import check_writable
 from bgcam.realtime.sinks._web_guard import check_address
+from bgcam.realtime.viewers import Viewers
+
+if TYPE_CHECKING:
+    from bgcam.realtime.sinks.images import FolderSink, PictureSink
+    from bgcam.realtime.sinks.null import NullSink
+    from bgcam.realtime.sinks.video import VideoSink
+    from bgcam.realtime.sinks.virtual import VirtualSink
+    from bgcam.realtime.sinks.web import RemoteWebSink, WebSink
+
+    # What the tables below name; mypy compares each with the protocol.
+    _SINKS: tuple[type[Sink], ...] = (
+        *(VirtualSink, WebSink, RemoteWebSink, NullSink),
+        *(VideoSink, PictureSink, FolderSink),
+    )
 
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
@@ -29,12 +43,20 @@ ACCEPTED = (
 class Sink(Protocol):
     """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
 
-    One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`). One
-    that mends itself says in `notice` what is wrong, "" for nothing. One that can tell who watches has `viewers()`
-    (`on_demand.py`).
+    live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture (`watch.py`).
+    notice: what is wrong with one that repairs itself, "" for nothing.
     """
 
     name: str
+
+    @property
+    def live(self) -> bool: ...
+
+    @property
+    def notice(self) -> str: ...
+
+    def viewers(self) -> Viewers:
+        """Who watches it now; Viewers.NONE where nobody can, or where that cannot be told (`on_demand.py`)."""
 
     def write(self, frame: ComposedFrame) -> None:
         """Show or store one frame. Raises SinkError."""

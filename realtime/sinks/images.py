@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import check_writable, remove, write_whole
+from bgcam.realtime.viewers import Viewers
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -23,6 +25,8 @@ _OPTIONS = {
 class PictureSink:
     """One picture: the LAST frame wins. It is written by `close`, at the frame's own size."""
 
+    live, notice = False, ""
+
     def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
         self.name = argument
         self._path = Path(argument)
@@ -30,7 +34,11 @@ class PictureSink:
         check_writable(self._path)
 
     def write(self, frame: ComposedFrame) -> None:
+        check_shown(frame)
         self._last = frame
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         if self._last is not None:
@@ -47,6 +55,8 @@ class FolderSink:
     `abort` removes the pictures that this run wrote.
     """
 
+    live, notice = False, ""
+
     def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
         self.name = argument
         self._folder = Path(argument)
@@ -58,9 +68,13 @@ class FolderSink:
         check_writable(self._path(0))
 
     def write(self, frame: ComposedFrame) -> None:
+        check_shown(frame)
         path = self._path(frame.number)
         write_whole(path, encode(frame.bgr, path))
         self._written.append(frame.number)
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         self._written = []

@@ -17,9 +17,11 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
 from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
+from bgcam.realtime.viewers import Viewers
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
@@ -56,6 +58,8 @@ class VideoSink:
     Where the disk is nearly full already, making it raises SinkError.
     """
 
+    live, notice = False, ""
+
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float) -> None:
         self._path = Path(argument)
         self._part = part_of(self._path)
@@ -91,6 +95,7 @@ class VideoSink:
             raise said from error
 
     def write(self, frame: ComposedFrame) -> None:
+        check_shown(frame)
         if self._container is None or self._file is None:
             raise SinkError(f"{self.name}: the file is closed already; open it again")
         try:
@@ -99,6 +104,9 @@ class VideoSink:
                 raise self._file.full
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise self._error(error) from error
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         if self._container is None:

@@ -30,7 +30,7 @@ class ImagesSource:
     picture that cannot be read, naming it.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
 
     def __init__(

@@ -52,7 +52,7 @@ class VideoSource:
     does not say. A file that breaks off gives the frames that decode, then raises SourceError; a clean end gives None.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
 
     def __init__(
