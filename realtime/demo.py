@@ -125,4 +125,4 @@ def _frame_of(video: Path, number: int) -> NDArray[np.uint8]:
         source.close()
     if frame is None:
         raise BgcamError(f"stopped before frame {number}; {video} holds what was done, and there is no picture")
-    return frame.bgr
+    return frame.room_bgr

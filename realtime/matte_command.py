@@ -62,7 +62,7 @@ def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 BGRA: the person's own colours and alpha; where alpha is 0 the colours are 0, not the room's."""
     alpha = whole_matte(frame, coarse).alpha
     near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
-    return cut_out(frame.bgr, alpha, near, None)
+    return cut_out(frame.room_bgr, alpha, near, None)
 
 
 def _open_matting(options: Namespace) -> Matting:

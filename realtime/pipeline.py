@@ -18,7 +18,8 @@ from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
 from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.frames import CameraFrame, OutputFrame
-from bgcam.realtime.sinks import Sink, hand_over
+from bgcam.realtime.gate import check_shown, send
+from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
 from bgcam.realtime.stats import Stats, Summary
 from bgcam.realtime.watch import Watch
@@ -88,7 +89,7 @@ class Pipeline(Generic[AnyMatte]):
     def notice(self) -> str:
         """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
-        notices += [getattr(sink, "notice", "") for sink in self.sinks]
+        notices += [sink.notice for sink in self.sinks]
         notices.append(self._busy.notice)
         return "; ".join(filter(None, notices))
 
@@ -207,6 +208,7 @@ class Pipeline(Generic[AnyMatte]):
         matte = future.result()
         started_s = time.monotonic()
         composed = self._render(frame, matte)
+        check_shown(composed)
         if not frame.number == matte.number == composed.number:
             raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
         self.stats.stage("picture", started_s)
@@ -219,7 +221,7 @@ class Pipeline(Generic[AnyMatte]):
                 self.watch.write(frame, failed)
             else:
                 for sink in self.sinks:
-                    hand_over(sink, frame)
+                    send(sink, frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 

@@ -62,7 +62,7 @@ class Video:
                 end_s, count = 0.0, 0
                 try:
                     while (frame := source.read()) is not None:
-                        yield begin_s + frame.time_s, frame.bgr
+                        yield begin_s + frame.time_s, frame.room_bgr
                         end_s, count = frame.time_s + 1 / source.fps, count + 1
                 finally:
                     source.close()

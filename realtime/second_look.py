@@ -145,7 +145,7 @@ class SecondLook:
         across, down = frame.size_wh[0] / width, frame.size_wh[1] / height
         left, right = round(window.left * across), round((window.left + window.width) * across)
         top, bottom = round(window.top * down), round((window.top + window.height) * down)
-        cut = np.ascontiguousarray(frame.bgr[top : max(bottom, top + 1), left : max(right, left + 1)])
+        cut = np.ascontiguousarray(frame.room_bgr[top : max(bottom, top + 1), left : max(right, left + 1)])
         closer = self._matting.infer(frame, quick_resize(cut, (width, height))).alpha
         alpha = np.zeros_like(coarse.alpha)
         inside = cv2.resize(closer, (window.width, window.height), interpolation=cv2.INTER_AREA)

@@ -16,7 +16,8 @@ from typing import Protocol
 from bgcam.realtime.channel import GaveUp
 from bgcam.realtime.errors import BgcamError, MatteRefused, SinkError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, OutputFrame
-from bgcam.realtime.sinks import Sink, hand_over
+from bgcam.realtime.gate import send
+from bgcam.realtime.sinks import Sink
 
 WATCHDOG_MS = 500.0
 # Longer than a camera's own patience, so that its error is the one to be told.
@@ -49,14 +50,14 @@ class _Output:
     """A sink, and what it shows. wrote_s: when it got something last. The lock is held while it is written to."""
 
     def __init__(self, sink: Sink):
-        self.sink, self.live = sink, bool(getattr(sink, "live", False))
+        self.sink, self.live = sink, sink.live
         self.lock = threading.Lock()
         self.wrote_s, self.shows_card = 0.0, False
 
     def write(self, frame: OutputFrame, *, is_card: bool) -> None:
         # Before the write, so that one that hangs half-way counts as shown.
         self.shows_card = is_card
-        hand_over(self.sink, frame)
+        send(self.sink, frame)
         self.wrote_s = time.monotonic()
 
 

@@ -115,6 +115,12 @@ OTHERS = [
         "test_jumps.py::test_a_network_that_flickers_shows_no_room_in_a_run",
     ),
     Otherwise(
+        "a part gives the camera's frame, or its memory, for the picture",
+        "the picture's stage returns the camera frame, its array, or an object that looks like a composed frame",
+        "background alone; where all outputs are files, an error, and no file",
+        "test_gate.py::test_a_picture_stage_that_gives_something_else_shows_no_room",
+    ),
+    Otherwise(
         "a part ends itself",
         "SystemExit in the camera, the network, the picture or an output",
         "one line, exit code 1; no file",

@@ -59,7 +59,7 @@ def test_colours(spec: str, bgr: tuple[int, int, int]) -> None:
 
 def test_none_is_the_frame_itself_and_needs_no_matte() -> None:
     background, frame = open_background("none"), camera_frame()
-    assert background.picture(frame, NOBODY) is frame.bgr
+    assert background.picture(frame, NOBODY) is frame.room_bgr
     assert not background.needs_matte
 
 

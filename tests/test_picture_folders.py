@@ -137,7 +137,7 @@ def test_a_held_picture_is_inferred_once_and_another_one_anew() -> None:
         calls = 0
 
         def see(self, frame: CameraFrame) -> np.ndarray:
-            return frame.bgr
+            return frame.room_bgr
 
         def infer(self, frame: CameraFrame, seen_bgr: np.ndarray) -> CoarseMatte:
             self.calls += 1

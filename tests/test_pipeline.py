@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from shown import File
 
 from bgcam.realtime.errors import BackendError, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
@@ -22,6 +23,7 @@ class FakeSource:
     """Frames whose pixels are their number. `live` ones keep the newest of a camera at `camera_fps` only."""
 
     name, fps, size_wh = "fake", 30.0, (3, 2)
+    note, notice = "", ""
 
     def __init__(
         self, frames: int | None, *, live: bool = False, breaks_at: int | None = None, camera_fps: float = 500
@@ -53,7 +55,7 @@ class FakeSource:
         return int((time.monotonic() - self._start_s) * self._camera_fps)
 
 
-class FakeSink:
+class FakeSink(File):
     name = "fake"
 
     def __init__(self, *, fails_at: int | None = None, fails_to_close: bool = False, takes_s: float = 0.0):
@@ -88,7 +90,7 @@ def slow_matting(max_s: float = 0.004) -> Callable[[CameraFrame], Matte]:
 
 
 def render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
-    return compose(frame, matte, np.full_like(frame.bgr, 255))
+    return compose(frame, matte, np.full_like(frame.room_bgr, 255))
 
 
 def threads_left() -> list[str]:
@@ -264,6 +266,7 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
 
     class Breaks:
         name, size_wh, fps, live, drops, frames = "breaks", (4, 4), 30.0, False, 0, None
+        note, notice = "", ""
         number = -1
 
         def read(self) -> CameraFrame:

@@ -6,9 +6,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from shown import shown
 
 from bgcam.realtime.errors import SinkError, UsageError
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
 from bgcam.realtime.sinks.null import NullSink
@@ -25,7 +25,7 @@ def composed(number=0, colour=None, size_wh=SIZE_WH, time_s=None):
         if colour is None
         else np.full(shape, colour, np.uint8)
     )
-    return ComposedFrame(number, bgr, number / FPS if time_s is None else time_s, 0.0)
+    return shown(number, bgr, number / FPS if time_s is None else time_s, 0.0)
 
 
 def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS):
@@ -86,7 +86,7 @@ def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
     assert names(tmp_path) == [path.name]
     frames = read_all(path)
     assert len(frames) == 12
-    assert max(np.abs(frame.bgr.astype(int) - colour).max() for frame in frames) <= 3
+    assert max(np.abs(frame.room_bgr.astype(int) - colour).max() for frame in frames) <= 3
     np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(12) / FPS, atol=0.001)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -118,12 +118,12 @@ def test_video_of_odd_size_says_that_it_is_cropped(tmp_path, size_wh, even_wh):
     assert sink.name.endswith(f"a.mkv, {even_wh[0]}x{even_wh[1]} (sides must be even)")
     (frame,) = read_all(tmp_path / "a.mkv")
     assert frame.size_wh == even_wh
-    assert frame.bgr.min() > 195
+    assert frame.room_bgr.min() > 195
 
 
 def test_video_scales_frames_of_another_size_to_fit(tmp_path):
     write_all(tmp_path / "a.mp4", [composed(0, 200), composed(1, 200, (48, 96))])
-    second = read_all(tmp_path / "a.mp4")[1].bgr
+    second = read_all(tmp_path / "a.mp4")[1].room_bgr
     assert second.shape == (48, 64, 3)
     assert second[24, 32].min() > 190
     assert second[24, 2].max() < 20

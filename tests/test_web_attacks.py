@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from shown import shown
 from waiting import wait_for
 from web_client import Page, Watcher, composed, one_line
 
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import _web_server, open_sink
 from bgcam.realtime.sinks._web_server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, MAX_WATCHERS
 
@@ -148,7 +148,7 @@ def test_a_hundred_at_once_do_not_slow_write_and_leave_nothing(web_sink, page):
     took_s = []
     for number in range(30):
         started_s = time.monotonic()
-        web_sink.write(ComposedFrame(number, noise, number / 25, 0.0))
+        web_sink.write(shown(number, noise, number / 25, 0.0))
         took_s.append(time.monotonic() - started_s)
         time.sleep(0.01)
     assert np.median(took_s) < 0.005

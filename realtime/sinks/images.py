@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import check_writable, remove, write_whole
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
+from bgcam.realtime.viewers import Viewers
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -24,7 +26,7 @@ _OPTIONS = {
 class PictureSink:
     """One picture: the LAST frame wins. It is written by `close`, at the frame's own size."""
 
-    takes_cutouts = True
+    live, notice, takes_cutouts = False, "", True
 
     def __init__(
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
@@ -35,7 +37,11 @@ class PictureSink:
         check_writable(self._path)
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         self._last = frame
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         if self._last is not None:
@@ -53,7 +59,7 @@ class FolderSink:
     own (`Job.name_of`) it is of the kind that its name says, each is whole by itself, and `abort` keeps them.
     """
 
-    takes_cutouts = True
+    live, notice, takes_cutouts = False, "", True
 
     def __init__(
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
@@ -66,6 +72,7 @@ class FolderSink:
         check_writable(self._numbered(0))
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         path = self._numbered(frame.number)
         if self._name_of is not None:
             path = self._folder / self._name_of(frame.number)
@@ -73,6 +80,9 @@ class FolderSink:
         write_whole(path, encode(pixels(frame), path))
         if self._name_of is None:
             self._written.append(frame.number)
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         self._written = []

@@ -16,12 +16,14 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
 from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
 from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
+from bgcam.realtime.viewers import Viewers
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
@@ -38,6 +40,8 @@ class VideoSink:
     disk is full, `write` raises, and `close` still makes a whole video of what came before.
     Where the disk is nearly full already, making it raises SinkError.
     """
+
+    live, notice = False, ""
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float, job: Job = CAMERA_JOB) -> None:
         self.takes_cutouts = job.transparent
@@ -90,6 +94,7 @@ class VideoSink:
         return f"sound: {self._beside.note}" if self._beside is not None and self._beside.note else ""
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         if self._container is None or self._file is None:
             raise SinkError(f"{self.name}: the file is closed already; open it again")
         try:
@@ -101,6 +106,9 @@ class VideoSink:
                 raise self._file.full
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise self._error(error) from error
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         if self._container is None:

@@ -40,7 +40,7 @@ class ImagesSource:
     for a single picture that cannot be read.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
     independent = True
 

@@ -55,7 +55,7 @@ class VideoSource:
     clean end gives None.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
 
     def __init__(
