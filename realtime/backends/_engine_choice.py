@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.backends._engine_cache import Say, Wanted
-from bgcam.realtime.backends._engine_file import write_whole
 from bgcam.realtime.onnx_graph import QUANTIZERS, load_onnx
 from bgcam.realtime.spec import ModelSpec
 
@@ -63,6 +63,7 @@ def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, 
         say(f"{wanted.api_name} runs in {chosen} here ({told})")
         network = networks[chosen]
     with suppress(OSError):  # it is measured again at the next start
+        _path(wanted).parent.mkdir(parents=True, exist_ok=True)
         write_whole(_path(wanted), json.dumps({"precision": chosen, "for": _key(wanted)}).encode())
     return chosen, network
 

@@ -106,9 +106,10 @@ class EngineNetwork:
         """Write TensorRT-RTX's compiled kernels for the next start; a start without them is only slower."""
         if path is None or not hasattr(self, "_cache"):
             return
-        from bgcam.realtime.backends._engine_file import write_whole
+        from bgcam.realtime.atomic_write import write_whole
 
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, bytes(self._cache.serialize()))
         except OSError:
             return

@@ -31,7 +31,8 @@ class Sink(Protocol):
 
     One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`). One
     that mends itself says in `notice` what is wrong, "" for nothing. One that can tell who watches has `viewers()`
-    (`on_demand.py`).
+    (`on_demand.py`). A file says in `kept`, after `close`, where it lies, "" for nowhere; and one that has `keep` is
+    told by it that what it gets cannot be made again, so that `close` keeps also what cannot be finished.
     """
 
     name: str

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.sinks._files import check_writable, remove, write_whole
+from bgcam.realtime.sinks._files import advice, check_writable, claim, remove, settle, write_whole
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -21,34 +21,49 @@ _OPTIONS = {
 
 
 class PictureSink:
-    """One picture: the LAST frame wins. It is written by `close`, at the frame's own size."""
+    """One picture: the LAST frame wins. It is written by `close`, at the frame's own size. kept: see `Sink`."""
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
-        self.name = argument
+        self.name, self.kept = argument, ""
         self._path = Path(argument)
         self._last: ComposedFrame | None = None
         check_writable(self._path)
+        self._claim = claim(self._path)
 
     def write(self, frame: ComposedFrame) -> None:
         self._last = frame
 
     def close(self) -> None:
-        if self._last is not None:
-            write_whole(self._path, encode(self._last.bgr, self._path))
-            self._last = None
+        last, self._last = self._last, None
+        try:
+            if last is not None:
+                self._write(encode(last.bgr, self._path))
+        finally:
+            self._claim.drop()
 
     def abort(self) -> None:
         self._last = None
+        self._claim.drop()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._claim.file.write(data)
+            self._claim.file.sync()
+        except OSError as error:
+            raise SinkError(f"{self._path}: cannot be written ({error.strerror}); {advice(error)}") from error
+        self.kept = settle(self._claim)
+        if self.kept != str(self._path):
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture lies in {self.kept}")
 
 
 class FolderSink:
     """A folder, made if missing: each frame is a PNG of its own size, 00000.png by its number; others stay as they are.
 
-    `abort` removes the pictures that this run wrote.
+    `abort` removes the pictures that this run wrote. kept: see `Sink`.
     """
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
-        self.name = argument
+        self.name, self.kept = argument, ""
         self._folder = Path(argument)
         self._written: list[int] = []
         try:
@@ -56,19 +71,23 @@ class FolderSink:
         except OSError as error:
             raise SinkError(f"{argument}: the folder cannot be made ({error.strerror}); choose another") from error
         check_writable(self._path(0))
+        self._claim = claim(self._folder / "bgcam")
 
     def write(self, frame: ComposedFrame) -> None:
         path = self._path(frame.number)
-        write_whole(path, encode(frame.bgr, path))
+        write_whole(path, encode(frame.bgr, path), durable=False)  # a call is not to wait for the disk
         self._written.append(frame.number)
 
     def close(self) -> None:
+        self.kept = self.name if self._written else ""
         self._written = []
+        self._claim.drop()
 
     def abort(self) -> None:
         for number in self._written:
             remove(self._path(number))
         self._written = []
+        self._claim.drop()
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:05d}.png"

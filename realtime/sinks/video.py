@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,13 +16,15 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
+from bgcam.realtime.claims import Claim
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
+from bgcam.realtime.sinks._files import advice, check_writable, claim, settle
 from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
+_ABORT_S = 2.0  # for a write that does not return
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
 
 
@@ -48,17 +51,19 @@ _KINDS = {
 
 
 class VideoSink:
-    """A video file, BT.709 limited range and tagged so. It grows as `.NAME.part` and takes its name at `close`.
+    """A video file, BT.709 limited range and tagged so. It grows under a hidden name and takes its own at `close`.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
     time is number / fps where its own time is within half a frame of that, otherwise its own. Without a single frame
     no file is left. When the disk is full, `write` raises, and `close` still makes a whole video of what came before.
-    Where the disk is nearly full already, making it raises SinkError.
+    Where the disk is nearly full already, or another run writes to the same name, making it raises SinkError.
+
+    keep, kept: see `Sink`. left: what killed runs to this name have left.
     """
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float) -> None:
+        self.keep, self.kept = False, ""
         self._path = Path(argument)
-        self._part = part_of(self._path)
         self._size_wh = even_size(size_wh)
         self.name = argument + cropped_note(size_wh)
         self._fps = fps
@@ -66,13 +71,16 @@ class VideoSink:
         self._last_pts = -1
         self._begun = False
         self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
         self._file: ReservedFile | None = None
         self._container: av.container.OutputContainer | None = None
         check_writable(self._path)
         check_room(self._path)
         kind = _KINDS[self._path.suffix.lower()]
+        self._claim: Claim | None = claim(self._path, noted=True)
+        self.left = self._claim.left
         try:
-            self._file = ReservedFile(self._part)
+            self._file = ReservedFile(self._claim.file)
             self._container = av.open(self._file, "w", format=kind.container, container_options=kind.container_options)
             stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=dict(kind.options))
             self._stream = cast(av.VideoStream, stream)
@@ -89,40 +97,72 @@ class VideoSink:
             said = self._error(error)
             self.abort()
             raise said from error
+        except BaseException:
+            self.abort()
+            raise
 
     def write(self, frame: ComposedFrame) -> None:
-        if self._container is None or self._file is None:
-            raise SinkError(f"{self.name}: the file is closed already; open it again")
-        try:
-            self._mux(self._stream.encode(self._yuv(frame)))
-            if self._file.full is not None:
-                raise self._file.full
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise self._error(error) from error
+        with self._lock:
+            if self._container is None or self._file is None:
+                raise SinkError(f"{self.name}: the file is closed already; open it again")
+            try:
+                self._mux(self._stream.encode(self._yuv(frame)))
+                if self._file.full is not None:
+                    raise self._file.full
+            except (OSError, ValueError, av.error.FFmpegError) as error:
+                raise self._error(error) from error
 
     def close(self) -> None:
-        if self._container is None:
-            return
-        if self._start is None:
-            self.abort()
-            return
-        try:
-            self._mux(self._stream.encode(None))
-            if not self._begun:
-                raise ValueError("the encoder gave nothing")
-            self._container.close()
-            self._close_file()
-            self._part.replace(self._path)
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            said = self._error(error)
-            self.abort()
-            raise said from error
-        self._container = None
+        with self._lock:
+            if self._container is None or self._claim is None:
+                return
+            if self._start is None:
+                self._remove()
+                return
+            failed: SinkError | None = None
+            try:
+                self._finish(self._container, self._claim)
+            except (OSError, ValueError, av.error.FFmpegError) as error:
+                failed = self._error(error)
+                if not (self.keep and self._begun):
+                    self._remove()
+                    raise failed from error
+            self._settle(self._claim, failed)
 
     def abort(self) -> None:
+        if self._lock.acquire(timeout=_ABORT_S):
+            try:
+                self._remove()
+            finally:
+                self._lock.release()
+
+    def _finish(self, container: av.container.OutputContainer, claimed: Claim) -> None:
+        self._mux(self._stream.encode(None))
+        if not self._begun:
+            raise ValueError("the encoder gave nothing")
+        container.close()
+        claimed.file.sync()
+
+    def _settle(self, claimed: Claim, failed: SinkError | None) -> None:
+        """The file's own name for it. Raises SinkError unless it has that, and is whole."""
+        self._let_go()
+        self._claim, self.kept = None, str(claimed.file.part)
+        self.kept = settle(claimed)
+        if failed is not None:
+            raise SinkError(f"{failed}; {self.kept} plays but for its last seconds")
+        if self.kept != str(self._path):
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video lies in {self.kept}")
+
+    def _remove(self) -> None:
+        self._let_go()
+        if self._claim is not None:
+            self._claim.drop()
+            self._claim = None
+
+    def _let_go(self) -> None:
         if self._file is not None:
-            self._close_file()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
-            remove(self._part)
+            self._file.close()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
+            self._file = None
         if self._container is not None:
             with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):
                 self._container.close()
@@ -133,11 +173,6 @@ class VideoSink:
         for packet in packets:
             self._begun = True
             self._container.mux(packet)
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
     def _yuv(self, frame: ComposedFrame) -> VideoFrame:
         bgr = VideoFrame.from_ndarray(to_size(frame.bgr, self._size_wh), format="bgr24")
