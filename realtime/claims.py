@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import random
+import shlex
 import stat
 import sys
 import time
@@ -90,6 +91,23 @@ class Claim:
         if self._note is not None and not self.file.part.exists():
             with contextlib.suppress(OSError):
                 self._note.unlink(missing_ok=True)
+
+
+def left_lines(left: Iterable[Path]) -> list[str]:
+    """A line for each file that a killed run has left: where it is, and how to have it."""
+    return [f"left behind by a run that was killed: {part}; to keep it: {rescue(part)}\n" for part in left]
+
+
+def rescue(part: Path) -> str:
+    """The shell's line that gives a file that was left behind a name that no file has."""
+    shape = HIDDEN.fullmatch(part.name)
+    assert shape is not None
+    name = Path(shape["name"])
+    names = (
+        f"{name.stem}-rescued{f'-{number}' if number > 1 else ''}{name.suffix}" for number in range(1, _MOST_NAMES)
+    )
+    free = next(part.with_name(one) for one in names if not part.with_name(one).exists())
+    return f"mv -n {shlex.quote(str(part))} {shlex.quote(str(free))}"
 
 
 def left_behind(folders: Iterable[Path] = ()) -> list[Path]:

@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
+from bgcam.realtime.claims import left_lines
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.first_read import FirstRead
@@ -104,15 +105,17 @@ def run_to_outputs(
     whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
     written to the end and the other outputs went on.
     """
-    with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
+    with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         pipeline.sinks = open_sinks(outputs, size_wh=source.size_wh, fps=source.fps, allow_remote=allow_remote)
         names = [sink.name for sink in pipeline.sinks]
         notice = partial(_first_notice, pipeline, source)
-        status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice)
-        with _aborting(pipeline.sinks):
-            print("".join(f"output: {name}\n" for name in names), end="", flush=True)
-        with status:
-            summary = pipeline.run(status)
+        with ExitStack() as stack:
+            with _aborting(pipeline.sinks):
+                status = Status(backend=backend, outputs=names, frames=source.frames, notice=notice)
+                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
+                print("".join([*(f"output: {name}\n" for name in names), *left]), end="", flush=True)
+                stack.enter_context(status)
+            summary = pipeline.run(status)  # which ends its sinks itself
     unfinished = pipeline.stopped and not source.live and summary.frames != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
     watch = pipeline.watch

@@ -40,7 +40,7 @@ class Status:
         self._cpu_share = CpuMeter()
 
     def __enter__(self) -> Status:
-        if self._to.isatty():
+        if self._to is not None and self._to.isatty():  # None where it was closed: then print says nothing
             from rich.console import Console
             from rich.live import Live
 

@@ -79,8 +79,8 @@ class FolderSink:
         self._written.append(frame.number)
 
     def close(self) -> None:
-        self.kept = self.name if self._written else ""
-        self._written = []
+        if self._written:
+            self._written, self.kept = [], self.name
         self._claim.drop()
 
     def abort(self) -> None:
