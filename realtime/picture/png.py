@@ -16,4 +16,4 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(".png", picture)
     if not done:
         raise OSError(f"a picture of shape {picture.shape} cannot be encoded as PNG")
-    write_whole(path, data.tobytes())
+    write_whole(path, data.tobytes(), durable=False)  # they are written by the thousand
