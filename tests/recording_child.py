@@ -21,7 +21,7 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.sinks import _web_server, images, video, web  # noqa: F401
 from bgcam.realtime.sinks.web import WebSink
 
-SIZE_WH = (160, 96)
+SIZE_WH = (96, 64)
 # The frame at which a fault begins; before it there is something to lose.
 FAULT_AT = 40
 PATIENCE_S = 1.0
@@ -36,7 +36,7 @@ class NoisyCamera:
         self._number = 0
 
     def read(self) -> CameraFrame:
-        time.sleep(0.005)
+        time.sleep(0.008)
         number, self._number = self._number, self._number + 1
         bgr = np.random.default_rng(number).integers(0, 256, (SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
         return CameraFrame(number, bgr, number / self.fps, time.monotonic())
