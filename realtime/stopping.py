@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,13 @@ def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if asked:  # a second Ctrl-C that comes while Python ends would change the exit code
+            atexit.register(_ignore_all)
+
+
+def _ignore_all() -> None:
+    for number in END_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
