@@ -14,7 +14,7 @@ from bgcam.realtime.sinks import Sink
 CLOSE_S = 20.0
 
 
-def close_all(sinks: Sequence[Sink], *, limit_s: float = CLOSE_S) -> list[Exception]:
+def close_all(sinks: Sequence[Sink], *, limit_s: float = CLOSE_S) -> list[BaseException]:
     """Close all, at the same time: one that fails is aborted, and one that hangs keeps no other. Gives their errors."""
     closings = [_Closing(sink) for sink in sinks]
     end_s = time.monotonic() + limit_s
@@ -48,13 +48,13 @@ class _Closing:
 
     def __init__(self, sink: Sink):
         self.sink = sink
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="bgcam-close", daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
         try:
             self.sink.close()
-        except Exception as error:
+        except BaseException as error:  # SystemExit too, which would end this thread without a word
             self.error = error
             abort_all([self.sink])

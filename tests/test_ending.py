@@ -12,11 +12,14 @@ from clips import read_clip
 from test_pipeline import FakeSink, FakeSource, render, slow_matting
 
 from bgcam.realtime import pipeline as pipelines
+from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.ending import close_all, say_where
-from bgcam.realtime.errors import SinkError, SourceError
+from bgcam.realtime.errors import SinkError, SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
 from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks.video import VideoSink
+from bgcam.realtime.watch import Watch
 
 
 class HangingSink(FakeSink):
@@ -50,6 +53,17 @@ def test_an_error_is_told_where_the_recordings_lie() -> None:
     error = RuntimeError("b/ failed")
     say_where(error, sinks)
     assert error.__notes__ == ["what was recorded is kept: a.mp4"]
+
+
+class LeavingSink(FakeSink):
+    def close(self) -> None:
+        raise SystemExit(3)
+
+
+def test_one_that_would_end_the_process_has_failed() -> None:
+    sink = LeavingSink()
+    assert [type(error) for error in close_all([sink])] == [SystemExit]
+    assert sink.end == "aborted"
 
 
 class Unclosable(FakeSource):
@@ -129,6 +143,28 @@ def test_a_cameras_recording_that_cannot_be_finished_is_kept_as_far_as_it_plays(
         sink.abort()
     assert len(read_clip(tmp_path / f"True{suffix}")) > 100
     assert [entry.name for entry in tmp_path.iterdir()] == [f"True{suffix}"]
+
+
+class WaitingCamera(FakeSource):
+    """One that is unplugged after five frames, and says so, for a second."""
+
+    waits_from_s = 0.0
+
+    def read(self) -> CameraFrame | None:
+        if self._number == 5:
+            self.waits_from_s = self.waits_from_s or time.monotonic()
+            if time.monotonic() - self.waits_from_s < 1:
+                time.sleep(0.02)
+                raise SourceWaits("the camera is gone; plug it in again")
+        return super().read()
+
+
+def test_a_camera_that_is_waited_for_is_no_run_that_stands_still() -> None:
+    sink = FakeSink()
+    behind = SafeBackground(Still("blue", np.full((1, 1, 3), 200, np.uint8)), FakeSource.size_wh)
+    source = WaitingCamera(10, live=True)
+    Pipeline(source, slow_matting(0.001), render, [sink], watch=Watch(behind), give_up_s=0.4).run()
+    assert (len(sink.frames), sink.end) == (10, "closed")
 
 
 class FullDisk:
