@@ -22,8 +22,9 @@ from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.second_look import EmptyFrames, Finder, SecondLook
 from bgcam.realtime.sources import Source
+from bgcam.realtime.stall import GIVE_UP_S
 from bgcam.realtime.still import SamePicture, StillMatting
-from bgcam.realtime.watch import GIVE_UP_S, WATCHDOG_MS, Watch, patience_ms
+from bgcam.realtime.watch import WATCHDOG_MS, Watch, patience_ms
 
 
 def build_run(
@@ -79,7 +80,7 @@ def build_run(
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
-    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch)
+    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
 
 
 def everything(frame: CameraFrame) -> CoarseMatte:

@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
+from bgcam.realtime.claims import left_lines
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.file_jobs import are_pictures, check_files, check_transparent, job_of
@@ -151,24 +152,27 @@ def run_to_outputs(
     whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
     written to the end and the other outputs went on.
     """
-    with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
+    with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
         pipeline.sinks = open_sinks(outputs, **shape, job=job)
         names = [sink.name for sink in pipeline.sinks]
         notice = partial(_first_notice, pipeline, source)
-        status = Status(
-            backend=backend,
-            outputs=names,
-            frames=source.frames,
-            about_frames=source.about_frames,
-            notice=notice,
-            hint=hint,
-            has_end=not source.live,
-        )
-        with _aborting(pipeline.sinks):
-            print("".join(f"output: {name}\n" for name in map(_described, pipeline.sinks)), end="", flush=True)
-        with status:
-            summary = pipeline.run(status)
+        with ExitStack() as stack:
+            with _aborting(pipeline.sinks):
+                status = Status(
+                    backend=backend,
+                    outputs=names,
+                    frames=source.frames,
+                    about_frames=source.about_frames,
+                    notice=notice,
+                    hint=hint,
+                    has_end=not source.live,
+                )
+                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
+                lines = [f"output: {name}\n" for name in map(_described, pipeline.sinks)]
+                print("".join([*lines, *left]), end="", flush=True)
+                stack.enter_context(status)
+            summary = pipeline.run(status)  # which ends its sinks itself
     lacking = skipped()
     unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""

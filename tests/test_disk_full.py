@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shown import shown
 
 from bgcam.realtime import cli, run_command
+from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.build import everything
 from bgcam.realtime.errors import SinkError
@@ -28,7 +29,6 @@ from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import _reserve, open_sink
-from bgcam.realtime.sinks._files import part_of
 from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks.images import FolderSink
 from bgcam.realtime.watch import Watch
@@ -103,13 +103,15 @@ def test_the_reserve_is_room_that_is_really_held_and_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fallocate: Any
 ) -> None:
     monkeypatch.setattr(os, "posix_fallocate", fallocate)
-    file = ReservedFile(tmp_path / "a")
+    new = NewFile(tmp_path / "a")
+    file = ReservedFile(new)
     held = file._reserve
     assert held is not None
     assert os.fstat(held.fileno()).st_blocks * 512 >= _reserve.RESERVE_BYTES
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert list(tmp_path.iterdir()) == [new.part]
     file.close()
     assert held.closed
+    new.discard()
 
 
 def full(*arguments: object) -> None:
@@ -129,7 +131,8 @@ def test_what_a_killed_run_leaves_plays_but_for_its_end(tmp_path: Path, suffix: 
     sink = open_sink(str(path), size_wh=SIZE_WH, fps=30)
     for number in range(240):
         sink.write(shown(number, noise(number // 30), number / 30, 0.0))
-    shutil.copy(part_of(path), left)  # nothing is buffered in between, so these are the bytes after a kill -9 too
+    # Nothing is buffered in between, so these are the bytes after a kill -9 too.
+    shutil.copy(next(tmp_path.glob(f".{path.name}.*.part")), left)
     sink.close()
     assert 120 <= len(read_clip(left)) <= 240
     assert len(read_clip(path)) == 240

@@ -247,7 +247,7 @@ def test_without_a_rescue_the_cards_failure_ends_the_run_with_its_line(cupy: Fak
         Pipeline(camera, drawing.begin, drawing.finish, [sink, file], watch=watch).run()
     assert sink.got[-1][1]
     assert not sink.leaks
-    assert (sink.end, file.end) == ("aborted", "aborted")
+    assert (sink.end, file.end) == ("closed", "closed")
 
 
 def test_the_card_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Injector) -> None:

@@ -167,7 +167,7 @@ def failing_render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
         (slow_matting(), render, None, 5, SinkError, "the disk is full"),
     ],
 )
-def test_an_error_stops_all_and_aborts_the_sinks(
+def test_an_error_stops_all_and_ends_the_sinks(
     matting: Callable[[CameraFrame], Matte],
     draw: Callable[[CameraFrame, Matte], ComposedFrame],
     source_breaks: int | None,
@@ -182,7 +182,8 @@ def test_an_error_stops_all_and_aborts_the_sinks(
     with pytest.raises(error, match=message):
         Pipeline(source, matting, draw, sinks, depth=3, workers=2).run()
     assert time.monotonic() - started_s < 2
-    assert [sink.end for sink in sinks] == ["aborted", "aborted"]
+    # A file is made again; a camera's frames are not.
+    assert [sink.end for sink in sinks] == ["closed" if live and sinks[0].frames else "aborted"] * 2
     for sink in sinks:  # and nothing but composed frames was ever sent: even numbers show no camera pixel
         assert all(number % 2 or (frame.bgr == 255).all() for number, frame in enumerate(sink.frames))
         assert len(sink.frames) <= 6
@@ -225,14 +226,17 @@ def test_a_sink_that_cannot_be_closed_is_aborted_and_the_others_are_whole() -> N
     assert [sink.end for sink in sinks] == ["closed", "aborted", "closed"]
 
 
-def test_an_interrupt_in_the_callers_thread_aborts() -> None:
-    def tick(summary: object) -> None:
-        raise KeyboardInterrupt
-
+@pytest.mark.parametrize("live", [False, True])
+def test_an_interrupt_in_the_callers_thread_aborts_all_but_a_cameras_recording(live: bool) -> None:
     sink = FakeSink()
+
+    def tick(summary: object) -> None:
+        if sink.frames:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(FakeSource(None), slow_matting(), render, [sink]).run(tick)
-    assert sink.end == "aborted"
+        Pipeline(FakeSource(None, live=live), slow_matting(), render, [sink]).run(tick)
+    assert sink.end == ("closed" if live else "aborted")
 
 
 def test_the_summary_counts() -> None:

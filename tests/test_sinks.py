@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from shown import shown
 
+from bgcam.realtime.atomic_write import HIDDEN, NewFile
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
@@ -134,7 +135,8 @@ def test_video_appears_only_when_closed_and_never_after_an_abort(tmp_path):
     path.write_text("an older file")
     sink = open_sink(str(path), size_wh=SIZE_WH, fps=FPS)
     sink.write(composed(0))
-    assert names(tmp_path) == [".a.mp4.part", "a.mp4"]
+    hidden, shown = names(tmp_path)
+    assert (HIDDEN.fullmatch(hidden)["name"], shown) == ("a.mp4", "a.mp4")
     assert path.read_text() == "an older file"
     sink.abort()
     sink.abort()
@@ -174,10 +176,23 @@ def write_or_abort(spec):
         sink.abort()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.fixture
+def full_disk(monkeypatch):
+    """New files are /dev/full."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    real = NewFile.__init__
+
+    def on_full_disk(self, path):
+        real(self, path)
+        self.raw.close()
+        self.raw = os.fdopen(os.open("/dev/full", os.O_RDWR), "r+b", buffering=0)
+
+    monkeypatch.setattr(NewFile, "__init__", on_full_disk)
+
+
 @pytest.mark.parametrize("suffix", CODECS)
-def test_full_disk_is_said_and_leaves_nothing(tmp_path, suffix):
-    (tmp_path / f".a{suffix}.part").symlink_to("/dev/full")
+def test_full_disk_is_said_and_leaves_nothing(tmp_path, full_disk, suffix):
     with pytest.raises(SinkError, match=rf"a{suffix}: the video cannot be written \(No space left.*free some space"):
         write_or_abort(str(tmp_path / f"a{suffix}"))
     assert names(tmp_path) == []
@@ -221,9 +236,7 @@ def test_picture_too_big_for_its_format(tmp_path):
         sink.close()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_picture_on_a_full_disk(tmp_path):
-    (tmp_path / ".a.png.part").symlink_to("/dev/full")
+def test_picture_on_a_full_disk(tmp_path, full_disk):
     sink = open_sink(str(tmp_path / "a.png"), size_wh=SIZE_WH, fps=FPS)
     sink.write(composed(0))
     with pytest.raises(SinkError, match=r"a.png: cannot be written \(No space left.*free some space"):

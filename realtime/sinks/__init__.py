@@ -50,6 +50,8 @@ class Sink(Protocol):
     live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture (`watch.py`).
     notice: what is wrong with one that repairs itself, "" for nothing.
     One that holds transparency too has `takes_cutouts = True`.
+    A file says in `kept`, after `close`, where it lies, "" for nowhere; and one that has `keep` is told by it that what
+    it gets cannot be made again, so that `close` keeps also what cannot be finished.
     """
 
     name: str
