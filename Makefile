@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-e2e soak lint types pins clean
+.PHONY: help run demo test test-cpus test-e2e soak lint types pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make demo    the demo clip in any case: out/demo.mp4 and out/demo.png"
 	@echo "make test    install what the tests need and run them all"
 	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
+	@echo "make test-cpus  what depends on a processor's instructions, on emulated ones (QEMU, minutes)"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
 	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
 	@echo "make types   mypy, on the tests too"
@@ -34,6 +35,10 @@ demo: $(VENV)/.stamp-run
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+# BGCAM_REQUIRE_CPUS=1 makes it an error where QEMU cannot be had.
+test-cpus: $(VENV)/.stamp-test
+	$(BIN)/python tests/cpus/emulated.py $(ARGS)
 
 # BGCAM_REQUIRE_E2E=1 makes it an error where no kernel can be booted.
 test-e2e: $(VENV)/.stamp-e2e

@@ -99,8 +99,10 @@ def export(args: argparse.Namespace) -> None:
         cmp.check_onnx(try_out(model, "fp32")["onnxruntime"])
         if args.precision == "int8":
             from bgcam.export.quantize import to_int8
+            from bgcam.export.saturation import check_saturation
 
             model = to_int8(model, pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate))
+            check_saturation(model)
             for difference in try_out(model, "int8").values():
                 cmp.check_int8(difference)
         os.replace(candidate, args.output)
@@ -128,7 +130,7 @@ def to_engine(args: argparse.Namespace) -> None:
 
 
 def runners(path: Path) -> Iterator[tuple[str, Run]]:
-    """Each installed backend on a model file, at whatever size a picture has."""
+    """Each installed backend on a model file, at whatever size a picture has; and INT8 as it is meant."""
     from bgcam.realtime.backends import load_backend
     from bgcam.realtime.errors import BackendError
     from bgcam.realtime.spec import read_spec
@@ -151,6 +153,10 @@ def runners(path: Path) -> Iterator[tuple[str, Run]]:
             print(f"not compared on {name}: {error}")
             continue
         yield name, run
+    if spec.precision == "int8":
+        from bgcam.export.quantize import run_int8
+
+        yield "any processor", run_int8(path)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,18 +1,22 @@
 """INT8 by post-training quantisation: Q/DQ nodes that OpenVINO, ONNX Runtime and TensorRT all read, by NNCF.
 
-Weights per channel; activations symmetric and signed, since TensorRT takes no zero points and no uint8. In floating
-point stay the head, whose output is the matte, and a small first convolution, which sees the picture.
+Weights per channel and of 7 bits, which processors without VNNI compute right (`export.saturation`) and which cost no
+quality (models/README.md); activations symmetric and signed, since TensorRT takes no zero points and no uint8. In
+floating point stay the head, whose output is the matte, and a small first convolution, which sees the picture.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.export.compare import Run
+from bgcam.export.onnx_file import normalised
 from bgcam.realtime.backends.quiet import without_telemetry
 
 
@@ -22,6 +26,7 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
     import nncf
     from nncf.quantization.advanced_parameters import (
         AdvancedQuantizationParameters,
+        OverflowFix,
         QuantizationMode,
         QuantizationParameters,
     )
@@ -35,6 +40,7 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
         fast_bias_correction=True,
         ignored_scope=nncf.IgnoredScope(names=end_layers(model)),
         advanced_parameters=AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.ENABLE,
             activations_quantization_params=QuantizationParameters(
                 num_bits=8, mode=QuantizationMode.SYMMETRIC, per_channel=False
             ),
@@ -44,6 +50,25 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
         ),
     )
     return make_signed(quantised)
+
+
+def run_int8(path: Path) -> Run:
+    """What a file of `to_int8` gives on any processor in INT8: its own numbers, summed up in floating point.
+
+    A backend may do otherwise: ONNX Runtime takes FP32 in its place on x86-64.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors alone
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        alpha: NDArray[np.float32] = session.run(None, {"image": normalised(bgr[..., ::-1])})[0][0, 0]
+        return alpha
+
+    return run
 
 
 def end_layers(model: Any) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bgcam.packages import missing
 from bgcam.realtime import backends
 from bgcam.realtime.backends import load_backend
 from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.saturation import MOST_OF_A_PAIR, worst_pairs
 
 SIZES_WH = [(64, 48), (48, 64), (80, 48)]
 # bf16, where the processor has it, is coarser; the tiny model is steep, so that it would show.
@@ -50,10 +52,51 @@ def test_both_backends_compute_an_int8_model_the_same(tmp_path: Path) -> None:
     path = write_int8_model(tmp_path / "int8.onnx")
     loaded = [load_backend(name, path, SPEC, (64, 48), threads=1)[0] for name in ("openvino", "onnxruntime")]
     assert "int8" in loaded[0].description
+    assert "in place of" not in loaded[0].description
     for bgr in pictures((64, 48)):
         ours, theirs = (backend.infer(bgr) for backend in loaded)
         assert theirs.std() > 0.05
         assert np.abs(ours - theirs).mean() < 0.01
+
+
+def test_openvino_gets_no_weights_that_saturate_without_vnni(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed on this machine")
+    from bgcam.realtime.backends._narrow_weights import narrow_weights
+    from bgcam.realtime.backends.openvino import _core
+
+    path = write_int8_model(tmp_path / "int8.onnx")
+    model = _core().read_model(path)
+    assert narrow_weights(model) == 4
+    assert narrow_weights(model) == 0
+    stored = [np.array(n.get_data()) for n in model.get_ordered_ops() if n.get_type_name() == "Constant"]
+    weights = [values for values in stored if values.dtype == np.int8 and values.ndim == 4]
+    assert len(weights) == 4
+    assert max(worst_pairs(values).max() for values in weights) <= MOST_OF_A_PAIR
+    # What it computes is as it was, but for the bit that the weights lost.
+    before, after = (_core().compile_model(m, "CPU") for m in (_core().read_model(path), model))
+    picture = np.random.default_rng(0).normal(size=(1, 3, 48, 64)).astype(np.float32)
+    alphas = [np.array(compiled(picture)[0]) for compiled in (before, after)]
+    assert 0 < np.abs(alphas[0] - alphas[1]).mean() < 0.01
+
+
+@pytest.mark.parametrize("primitive", ["brgconv_avx512_amx_i8", "jit_avx2_I8", "jit_avx2_FP32", "ref_any_f32"])
+def test_openvino_says_whether_it_runs_int8(primitive: str) -> None:
+    from bgcam.realtime.backends.openvino import runs_int8
+
+    def node(kind: str, primitive: str) -> SimpleNamespace:
+        told = {"layerType": Text(kind), "primitiveType": Text(primitive)}
+        return SimpleNamespace(get_rt_info=lambda: told)
+
+    graph = [node("Reorder", "jit_uni_i8"), node("Convolution", "jit_avx2_FP32"), node("Convolution", primitive)]
+    compiled = SimpleNamespace(get_runtime_model=lambda: SimpleNamespace(get_ordered_ops=lambda: graph))
+    assert runs_int8(compiled) == primitive.lower().endswith("i8")
+
+
+class Text(str):
+    """As OpenVINO's information on a node: `astype(str)` gives its words."""
+
+    def astype(self, kind: type[str]) -> str:
+        return kind(self)
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -15,6 +15,7 @@ from bgcam.export import onnx_file
 from bgcam.export.__main__ import main, runners
 from bgcam.export.onnx_file import normalised
 from bgcam.export.quantize import activation_types, end_layers, make_signed
+from bgcam.export.saturation import check_saturation
 from bgcam.realtime.spec import read_spec
 from bgcam.train import checkpoint as ckpt
 from bgcam.train.network import MatteNet, NetworkConfig
@@ -121,9 +122,34 @@ def test_what_strays_is_refused() -> None:
         (cmp.check_onnx, {"largest": float("nan")}),
         (cmp.check_int8, {"mean": 0.006}),
         (cmp.check_int8, {"iou": 94.8}),
+        (cmp.check_int8, {"worst_loss": 10.1}),
     ):
         with pytest.raises(cmp.ExportRefused):
             check(cmp.Difference(**{**vars(fine), **change}))
+
+
+def test_the_worst_picture_is_found_beside_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (8, 10, 3)).astype(np.uint8) for _ in range(50)]
+    truth = np.ones((8, 10), np.float32)
+
+    def loses_half(bgr: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(10) < 5, 0, truth) if bgr is images[7] else truth
+
+    found = cmp.compare(loses_half, lambda bgr: truth, [(image, truth) for image in images])
+    assert (found.worst_loss, found.worst_picture, found.iou) == (50, 7, 99)
+    assert "the worst, number 7, loses 50.00 points" in str(found)
+    untrue = cmp.compare(loses_half, lambda bgr: truth, [(image, None) for image in images])
+    assert np.isnan(untrue.worst_loss)
+    with pytest.raises(cmp.ExportRefused, match=r"loses 50.00 points of IoU on picture 7 \(limit 10.0\)"):
+        cmp.check_int8(cmp.Difference(**{**vars(found), "mean": 0.0, "iou": 100.0}))
+
+
+def test_int8_is_right_without_vnni_too(exported) -> None:
+    root, _ = exported
+    check_saturation(onnx.load(root / "int8.onnx"))
+    assert "any processor" in dict(runners(root / "int8.onnx"))
+    assert "any processor" not in dict(runners(root / "fp32.onnx"))
 
 
 def test_a_refused_export_leaves_no_file(exported, monkeypatch, capsys) -> None:

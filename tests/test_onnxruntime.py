@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper
 from tiny_model import SPEC, write_int8_model
 
 from bgcam.realtime.backends import load_backend
@@ -65,10 +67,19 @@ def test_it_says_what_it_took(
     assert backend.infer(np.full((48, 64, 3), 255, np.uint8)).min() > 0.99
 
 
-@pytest.mark.parametrize(("works", "expected"), [(["CUDAExecutionProvider"], "CUDA, fp32"), ([], "CPU, int8")])
-def test_int8_is_for_the_cpu_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: list[str], expected: str
+@pytest.mark.parametrize(
+    ("works", "machine", "expected"),
+    [
+        (["CUDAExecutionProvider"], "x86_64", "CUDA, fp32 in place of int8"),
+        ([], "x86_64", "CPU, fp32 in place of int8"),
+        ([], "AMD64", "CPU, fp32 in place of int8"),
+        ([], "arm64", "CPU, int8"),
+    ],
+)
+def test_int8_is_for_the_cpu_alone_and_not_on_x86(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: list[str], machine: str, expected: str
 ) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
     path = write_int8_model(tmp_path / "m.onnx")
     asked = package(monkeypatch, ["CUDAExecutionProvider"], works)
     backend, _ = load_backend("onnxruntime", path, read_spec(path), SIZE, threads=1)
@@ -81,5 +92,41 @@ def test_without_onnx_an_int8_model_stays_on_the_cpu(tmp_path: Path, monkeypatch
     path = write_int8_model(tmp_path / "m.onnx")
     package(monkeypatch, ["CUDAExecutionProvider"], ["CUDAExecutionProvider"])
     monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
     backend, _ = load_backend("onnxruntime", path, read_spec(path), SIZE, threads=1)
     assert backend.description == "ONNX Runtime CPU, int8"
+
+
+def test_in_place_of_int8_no_integers_are_multiplied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    given: list[Any] = []
+    real = ort.InferenceSession
+
+    def session(model: bytes, options: Any, providers: list[str]) -> Any:
+        options.optimized_model_filepath = str(tmp_path / f"{len(given)}.onnx")
+        given.append(options)
+        return real(model, options, providers=providers)
+
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    path = write_fused_model(tmp_path / "m.onnx")
+    load_backend("onnxruntime", path, read_spec(path), SIZE, threads=1)
+    kinds = {node.op_type for node in onnx.load(tmp_path / f"{len(given) - 1}.onnx").graph.node}
+    assert "Conv" in kinds
+    assert "QLinearConv" not in kinds
+
+
+def write_fused_model(path: Path) -> Path:
+    """The tiny INT8 model with a last convolution that is quantised at both ends, which ONNX Runtime runs in INT8."""
+    model = onnx.load(write_int8_model(path))
+    end = next(node for node in model.graph.node if node.op_type == "Sigmoid")
+    scale = [name for node in model.graph.node if node.op_type == "QuantizeLinear" for name in node.input[1:]][-2:]
+    model.graph.node.remove(end)
+    model.graph.node.extend(
+        [
+            helper.make_node("QuantizeLinear", [end.input[0], *scale], ["d_q"]),
+            helper.make_node("DequantizeLinear", ["d_q", *scale], ["d_dq"]),
+            helper.make_node("Sigmoid", ["d_dq"], end.output),
+        ]
+    )
+    onnx.save(model, path)
+    return path

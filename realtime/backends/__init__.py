@@ -129,8 +129,12 @@ def auto_order() -> list[str]:
 
 def cpu_order() -> list[str]:
     """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return ["openvino", "onnxruntime"] if x86 else ["onnxruntime", "openvino"]
+    return ["openvino", "onnxruntime"] if is_x86_64() else ["onnxruntime", "openvino"]
+
+
+def is_x86_64() -> bool:
+    """Whether the processor is one of Intel's or AMD's kind."""
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _backend_class(name: str) -> type[Backend]:

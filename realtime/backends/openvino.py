@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.packages import missing
 from bgcam.realtime.backends._head import Head, cut_head
+from bgcam.realtime.backends._narrow_weights import narrow_weights
 from bgcam.realtime.backends._openvino_cache import DEVICE, Blob, compiled_network
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
@@ -59,6 +60,7 @@ class OpenVINOBackend:
             width, height = size_wh
             model.reshape([1, 3, height, width])
             quantized = join_quantizers(model) > 0
+            narrow_weights(model)
             self._head: Head | None
             model, self._head = cut_head(model) or (model, None)
             config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -85,7 +87,9 @@ class OpenVINOBackend:
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.description = f"OpenVINO CPU, {f'int8 and {precision}' if quantized else precision}"
+        if quantized:
+            precision = f"int8 and {precision}" if runs_int8(self._compiled) else f"{precision} in place of int8"
+        self.description = f"OpenVINO CPU, {precision}"
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Backend.infer`."""
@@ -131,6 +135,15 @@ def bf16_is_slow() -> bool:
         return False
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
     return "avx512_bf16" in flags and "amx_bf16" not in flags
+
+
+def runs_int8(compiled: Any) -> bool:
+    """Whether this processor computes any convolution of an `openvino.CompiledModel` in INT8."""
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        told = node.get_rt_info()
+        if told["layerType"].astype(str) == "Convolution" and told["primitiveType"].astype(str).lower().endswith("i8"):
+            return True
+    return False
 
 
 def first_line(error: Exception) -> str:
