@@ -76,7 +76,7 @@ pins: $(VENV)/.stamp-lint
 	$(PIN) $(ARGS) --group e2e --generate-hashes -c requirements/test.txt -o requirements/e2e.txt
 
 clean:
-	rm -rf $(VENV) .typing build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .typing .coverage build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f realtime/native/_library.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
