@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality
+from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality, rooms
 from bgcam.packages import missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
 COMMANDS = {
     "quality": (quality, "score the shipped model on a folder of pictures with mattes"),
     "clips": (clips, "score the shipped models on keyed clips, frame after frame"),
+    "rooms": (rooms, "score networks before rooms that stand still: what shows of them, and how it flickers"),
     "fps": (fps, "time the pipeline on a clip"),
     "load": (load, "run a camera on a busy machine: drops, latency, and what is said"),
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,20 @@ from bgcam.benchmarks.machine import describe
 from bgcam.benchmarks.picture_scenes import CLIPS, Sample, before_screen, moving, rooms_of
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.spec import ModelSpec
 
 Float = NDArray[np.float32]
 # The next frame's alpha, (H, W) float32 in [0, 1].
 AlphaOf = Callable[[CameraFrame], Float]
 FIGURES = {"mad": 2, "grad": 3, "dtssd": 3}
+
+
+class Matter(Protocol):
+    """What `realtime.matting.Matting` is here: the network's own matte of a frame, and its name."""
+
+    spec: ModelSpec
+
+    def __call__(self, frame: CameraFrame) -> CoarseMatte: ...
 
 
 @dataclass(frozen=True)
@@ -96,25 +105,30 @@ def figures(contender: Contender, samples: Sequence[Sample]) -> dict[str, float]
     }
 
 
-def bgcam(model: str, *, backend: str) -> Contender:
-    """A model with the chain's stages that make the matte."""
+def bgcam(
+    model: str, *, backend: str = "auto", without: Sequence[str] = (), matting: Matter | None = None
+) -> Contender:
+    """A model with the chain's stages that make the matte, but those of `without`.
+
+    matting: in the place of the model's own.
+    """
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.matting import Matting
     from bgcam.realtime.models import find_model
     from bgcam.realtime.picture.chain import Chain
     from bgcam.realtime.safety import SafeBackground
 
-    matting = Matting(find_model(model), backend=backend)
+    matter = matting or Matting(find_model(model), backend=backend)
 
     def begin(size_wh: tuple[int, int]) -> AlphaOf:
-        chain = Chain(SafeBackground(open_background("green"), size_wh))
+        chain = Chain(SafeBackground(open_background("green"), size_wh), without=without)
 
         def alpha_of(frame: CameraFrame) -> Float:
-            return chain.alpha(chain.prepare(frame, matting(frame))).copy()
+            return chain.alpha(chain.prepare(frame, matter(frame))).copy()
 
         return alpha_of
 
-    return Contender(matting.spec.name, begin)
+    return Contender(matter.spec.name, begin)
 
 
 def peers(folder: Path) -> list[Contender]:

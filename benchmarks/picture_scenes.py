@@ -65,7 +65,7 @@ def moving(folder: Path, rooms: Sequence[Path], matting: Matter, *, frames: int,
     """A keyed clip before a room that pans; with `sway` the person goes to and fro as well, up to 10 pixels a frame."""
     random = np.random.default_rng(1)
     room = cover(read_bgr(rooms[len(rooms) // 5]), (SIZE_WH[0] + 2 * PAN_PX, SIZE_WH[1]))
-    for at, one in enumerate(_keyed_clip(folder, frames)):
+    for at, one in enumerate(keyed_clip(folder, frames)):
         middle = (SIZE_WH[0] - one.alpha.shape[1]) // 2
         left = middle + (round(SWAY_PX * np.sin(2 * np.pi * at / SWAY_FRAMES)) if sway else 0)
         pan = PAN_PX + round(PAN_PX * np.sin(2 * np.pi * at / PAN_FRAMES))
@@ -132,7 +132,7 @@ def read_cutout(path: Path) -> Cutout:
     return Cutout(np.ascontiguousarray(twice[..., :3]), twice[..., 3].astype(np.float32) / np.float32(255))
 
 
-def _keyed_clip(folder: Path, frames: int) -> Iterator[Cutout]:
+def keyed_clip(folder: Path, frames: int) -> Iterator[Cutout]:
     for bgr, mask in _frames(folder, frames):
         yield _despilled(bgr, mask)
 
