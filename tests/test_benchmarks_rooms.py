@@ -94,7 +94,7 @@ def test_the_same_seed_draws_the_same_frames() -> None:
     room = np.full((96, 160, 3), 60, np.uint8)
     first, again = (list(draw(room, [figure()], motion="sways", count=3, seed=4)) for _ in range(2))
     for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.frame.room_bgr, other.frame.bgr)
+        np.testing.assert_array_equal(one.frame.room_bgr, other.frame.room_bgr)
         np.testing.assert_array_equal(one.alpha, other.alpha)
 
 
