@@ -22,6 +22,8 @@ from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
+# Times in whole milliseconds, as Matroska's, are meant for the even rate that is as near as this.
+_ROUNDED_S = 0.000_501
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
 
 
@@ -51,7 +53,7 @@ class VideoSink:
     """A video file, BT.709 limited range and tagged so. It grows as `.NAME.part` and takes its name at `close`.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
-    time is number / fps where its own time is within half a frame of that, otherwise its own. Without a single frame
+    time is number / fps where its own time is that in whole milliseconds, otherwise its own. Without a single frame
     no file is left. When the disk is full, `write` raises, and `close` still makes a whole video of what came before.
     Where the disk is nearly full already, making it raises SinkError.
     """
@@ -158,7 +160,7 @@ class VideoSink:
             self._start = (frame.number, frame.time_s)
         number, start_s = self._start
         time_s = (frame.number - number) / self._fps
-        if abs(frame.time_s - start_s - time_s) > 0.5 / self._fps:
+        if abs(frame.time_s - start_s - time_s) > _ROUNDED_S:
             time_s = frame.time_s - start_s
         self._last_pts = max(self._last_pts + 1, round(time_s * _CLOCK_HZ))
         return self._last_pts
@@ -175,4 +177,4 @@ def _rate(fps: float) -> Fraction:
     for base in (24, 30, 60, 120):
         if abs(fps - base * 1000 / 1001) < 0.005:
             return Fraction(base * 1000, 1001)
-    return Fraction(fps).limit_denominator(1000)
+    return Fraction(fps).limit_denominator(1000) if fps > 1 else 1 / Fraction(1 / fps).limit_denominator(1000)
