@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (default: the process's). Gives the exit code; never raises."""
     arguments = sys.argv[1:] if argv is None else argv
+    _print_any_name()
     try:
         with presses_kept(), _sigterm_as_interrupt():
             return _dispatch(arguments)
@@ -44,6 +46,13 @@ def main(argv: list[str] | None = None) -> int:
         else:
             _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback")
         return 1
+
+
+def _print_any_name() -> None:
+    """File names need not be text: what an encoding lacks is printed as an escape, and is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(arguments: list[str]) -> int:

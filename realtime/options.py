@@ -26,6 +26,13 @@ BACKGROUND_HELP = (
     "a picture, a video or GIF, a folder of pictures, blur[:1..10], a colour (green, #336699), none, "
     "or one that comes with bgcam (beach); default: blur"
 )
+INPUT_HELP = "a video, picture, folder or URL instead of the camera; the URL of a network camera, too"
+SIZE_HELP = "what to ask the camera for, such as 1280x720; an --input is brought to that size"
+FPS_HELP = "frames a second to ask the camera for; of an --input, frames are dropped or repeated"
+FIT_HELP = (
+    "how an --input of another aspect comes to --size: cover cuts off what is too much on two sides, contain keeps all "
+    "between bars; default: cover"
+)
 OUTPUT_HELP = (
     "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv or .webm file, a picture or folder, or null; may be given "
     "several times; default: the virtual camera, or the web page where there is none"
@@ -44,6 +51,7 @@ ON_DEMAND_HELP = (
     "before a blurred room"
 )
 
+FITS = ("cover", "contain")
 EDGES = ("shrink", "grow", "sharp")
 
 
@@ -68,15 +76,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--background", metavar="SPEC", default="blur", help=BACKGROUND_HELP)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--camera", metavar="X", help="index, /dev path or part of the name; default: the first camera")
-    source.add_argument("--input", metavar="X", help="a video, picture, folder or URL instead of the camera")
+    source.add_argument("--input", metavar="X", help=INPUT_HELP)
     parser.add_argument("--output", metavar="X", action="append", default=[], help=OUTPUT_HELP)
     parser.add_argument(
         "--allow-remote", action="store_true", help="let the web page have an address that other machines can reach"
     )
     parser.add_argument("--max-cpu", metavar="N%", type=cpu_share, help=MAX_CPU_HELP)
     parser.add_argument("--on-demand", action="store_true", help=ON_DEMAND_HELP)
-    parser.add_argument("--size", metavar="WxH", type=size_wh, help="what to ask the camera for, such as 1280x720")
-    parser.add_argument("--fps", metavar="N", type=rate, help="frames a second to ask the camera for")
+    parser.add_argument("--size", metavar="WxH", type=size_wh, help=SIZE_HELP)
+    parser.add_argument("--fit", choices=FITS, help=FIT_HELP)
+    parser.add_argument("--fps", metavar="N", type=rate, help=FPS_HELP)
     parser.add_argument("--mirror", action="store_true", help="flip the camera's picture left to right")
     parser.add_argument("--watchdog-ms", metavar="N", type=watchdog, default=500.0, help=WATCHDOG_HELP)
     _add_look_options(parser)

@@ -26,7 +26,7 @@ from bgcam.realtime.options import EDGES
 from bgcam.realtime.panic import panic_button
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import Sink, check_output, open_sink
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
+from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
-        if options.input is not None:
+        if options.input is not None and not is_live_address(options.input):
             raise
         return 0
 
@@ -51,7 +51,9 @@ def _run(options: Namespace) -> int:
     for output in options.output:
         check_output(output, allow_remote=options.allow_remote)
     check_backend_name(options.backend)
-    if options.input is None:
+    check_fit(options)
+    from_camera = options.input is None or is_live_address(options.input)
+    if from_camera:
         options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)
@@ -64,7 +66,12 @@ def _run(options: Namespace) -> int:
     if options.on_demand:
         check_on_demand(options.input, outputs)
     source = open_source(
-        camera=options.camera, input=options.input, size_wh=options.size, fps=options.fps, mirror=options.mirror
+        camera=options.camera,
+        input=options.input,
+        size_wh=options.size,
+        fps=options.fps,
+        mirror=options.mirror,
+        fit=options.fit or "cover",
     )
     with closing(source):
         if needs_matte and matting is None:
@@ -200,7 +207,9 @@ def _all_watched(outputs: list[str]) -> bool:
 
 def _are_pictures(input: str | None) -> bool:
     """Whether the input would be over before somebody has opened the page."""
-    return input is not None and (os.path.isdir(input) or Path(input).suffix.lower() in PICTURE_SUFFIXES)
+    from bgcam.realtime.sources.files import is_picture
+
+    return input is not None and (os.path.isdir(input) or (os.path.exists(input) and is_picture(Path(input))))
 
 
 def _default_outputs() -> list[str]:
@@ -210,6 +219,12 @@ def _default_outputs() -> list[str]:
         return ["virtual"]
     print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
     return ["web"]
+
+
+def check_fit(options: Namespace) -> None:
+    """Refuse `--fit` where nothing is brought to a size. Raises UsageError."""
+    if options.fit is not None and (options.input is None or options.size is None):
+        raise UsageError(f"--fit {options.fit} says how an --input comes to a --size; give both, or leave it out")
 
 
 def check_paths(options: Namespace) -> None:

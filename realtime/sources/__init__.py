@@ -10,7 +10,10 @@ from bgcam.realtime import MAX_PIXELS as MAX_PIXELS
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+
+# Streams by nature. What comes by HTTP is one where its server gives neither a length nor a duration.
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
 
 
 class Source(Protocol):
@@ -35,6 +38,12 @@ class Source(Protocol):
         """Let go of the device or file; may be called from another thread, and twice."""
 
 
+def is_live_address(input: str) -> bool:
+    """Whether this is the address of a network camera by its scheme alone, before anything is opened."""
+    scheme, separator, _ = input.partition("://")
+    return bool(separator) and scheme.lower() in LIVE_SCHEMES
+
+
 def open_source(
     *,
     camera: str | None = None,
@@ -42,12 +51,13 @@ def open_source(
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
+    fit: str = "cover",
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
-    size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
-    Raises SourceError, and UsageError for values that make no sense.
+    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are brought to
+    size_wh as `fit` says ("cover" or "contain", see `sources._shape`); of a video, frames are dropped or repeated for
+    fps. mirror flips left and right. Raises SourceError, and UsageError for values that make no sense.
     """
     if camera is not None and input is not None:
         raise UsageError(f"--camera {camera} and --input {input} exclude each other; give one of them")
@@ -59,14 +69,27 @@ def open_source(
         from bgcam.realtime.sources.camera import open_camera
 
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
-    if "://" not in input:
-        path = Path(input)
-        if not input or not os.path.exists(path):
-            raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
-        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-            from bgcam.realtime.sources.images import ImagesSource
+    local = input.removeprefix("file://")
+    if "://" in local and not os.path.exists(local):
+        from bgcam.realtime.sources.network import open_address
 
-            return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror)
-    from bgcam.realtime.sources.video import VideoSource
+        return _at_rate(open_address(input, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
+    if not local or not os.path.exists(local):
+        raise SourceError(f"{local or 'the empty name'}: no such file or folder; check the path given to --input")
+    from bgcam.realtime.sources.files import is_picture, open_moving
 
-    return VideoSource(input, size_wh=size_wh, fps=fps, mirror=mirror)
+    path = Path(local)
+    if path.is_dir() or is_picture(path):
+        from bgcam.realtime.sources.images import ImagesSource
+
+        return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit)
+    return _at_rate(open_moving(path, size_wh=size_wh, mirror=mirror, fit=fit), fps)
+
+
+def _at_rate(source: Source, fps: float | None) -> Source:
+    """A file's frames at this rate; a camera has seen to it itself."""
+    if fps is None or source.live:
+        return source
+    from bgcam.realtime.sources.rated import RatedSource
+
+    return RatedSource(source, fps)
