@@ -52,8 +52,7 @@ def _run(options: Namespace) -> int:
         check_output(output, allow_remote=options.allow_remote)
     check_backend_name(options.backend)
     check_fit(options)
-    from_camera = options.input is None or is_live_address(options.input)
-    if from_camera:
+    if options.input is None or "://" in options.input.removeprefix("file://"):  # by its address, it may be a camera
         options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)

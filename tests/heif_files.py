@@ -44,6 +44,30 @@ def tile_data(bgr: NDArray[np.uint8], codec: str) -> tuple[bytes, bytes]:
         return config, bytes(packet)
 
 
+def untiled(bgr: NDArray[np.uint8], *, turns: tuple[bytes, ...] = ()) -> bytes:
+    """A HEIC file of one picture, as many phones write it too."""
+    config, data = tile_data(bgr, "hevc")
+    ispe = full(b"ispe", struct.pack(">II", bgr.shape[1], bgr.shape[0]))
+    own = bytes(range(1, 3 + len(turns)))
+
+    def meta(offset: int) -> bytes:
+        return full(
+            b"meta",
+            full(b"hdlr", bytes(4), b"pict", bytes(13)),
+            full(b"pitm", struct.pack(">H", 1)),
+            full(b"iinf", struct.pack(">H", 1), full(b"infe", struct.pack(">HH4sx", 1, 0, b"hvc1"), version=2)),
+            box(
+                b"iprp",
+                box(b"ipco", ispe, config, *turns),
+                full(b"ipma", struct.pack(">IHB", 1, 1, len(own)) + own),
+            ),
+            full(b"iloc", struct.pack(">BBHHHHII", 0x44, 0, 1, 1, 0, 1, offset, len(data)), version=0),
+        )
+
+    head = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    return head + meta(len(head) + len(meta(0)) + 8) + box(b"mdat", data)
+
+
 def heif(
     bgr: NDArray[np.uint8],
     *,

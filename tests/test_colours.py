@@ -140,17 +140,25 @@ def test_matrix_and_range_are_followed(tmp_path: Path, bits: int, full: bool, ma
     assert np.abs(np.subtract(shown(path), (200, 60, 30))).max() <= 3
 
 
-def test_a_transparent_videos_hidden_colours_are_not_shown(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
-        stream: Any = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "bgra"
-        bgra = np.zeros((48, 64, 4), np.uint8)
-        bgra[..., :3] = np.random.default_rng(0).integers(0, 256, (48, 64, 3))
-        bgra[:, 32:] = (10, 200, 30, 255)
-        for _ in range(2):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(bgra, format="bgra")))
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.mkv", "ffv1", "bgra"), ("a.webm", "libvpx-vp9", "yuva420p"), ("b.webm", "libvpx", "yuva420p")],
+)
+def test_a_transparent_videos_hidden_colours_are_not_shown(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+    bgra = np.zeros((48, 64, 4), np.uint8)
+    bgra[..., :3] = (0, 0, 255)
+    bgra[:, 32:] = (10, 200, 30, 255)
+    with av.open(str(tmp_path / name), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options={"auto-alt-ref": "0", "crf": "5", "b": "2000000"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.metadata["alpha_mode"] = "1"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(bgra, format="bgra").reformat(format=pix_fmt)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    frame = open_source(input=str(tmp_path / "a.mkv")).read()
-    assert frame is not None
-    assert (frame.bgr[:, :32] == 128).all()
-    assert (frame.bgr[:, 32:] == (10, 200, 30)).all()
+    source = open_source(input=str(tmp_path / name))
+    frames = list(iter(source.read, None))
+    assert len(frames) == 3
+    for shown in frames:
+        assert np.abs(shown.bgr[:, :28].astype(int) - 128).max() <= 3
+        assert np.abs(shown.bgr[:, 36:].astype(int) - (10, 200, 30)).max() <= 8

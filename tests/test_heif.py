@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from command import Run
-from heif_files import box, heif
+from heif_files import box, heif, untiled
 from hypothesis import given, settings
 from lies import damage, damages, front, one_line, quick
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.sources import MAX_PIXELS, open_source
 from bgcam.realtime.sources.images import read_picture
+
+Turns = list[tuple[bytes, int]]
 
 TILE = 64
 CORNERS = {(4, 4): (0, 0, 255), (4, -5): (0, 255, 0), (-5, 4): (255, 0, 0), (-5, -5): (0, 255, 255)}
@@ -61,20 +63,33 @@ def test_av1_tiles(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert_near(read_picture(tmp_path / "a.avif"), corners((150, 70)))
 
 
+def is_shown(turns: Turns, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    for kind, value in turns:
+        bgr = np.rot90(bgr, value) if kind == b"irot" else np.flip(bgr, value)
+    return bgr
+
+
 @pytest.mark.parametrize(
-    ("turns", "shown"),
-    [
-        ([(b"irot", 1)], lambda bgr: np.rot90(bgr, 1)),
-        ([(b"irot", 3)], lambda bgr: np.rot90(bgr, 3)),
-        ([(b"imir", 0)], lambda bgr: bgr[:, ::-1]),
-        ([(b"imir", 1)], lambda bgr: bgr[::-1]),
-        ([(b"irot", 1), (b"imir", 0)], lambda bgr: np.rot90(bgr, 1)[:, ::-1]),
-    ],
+    "made", [lambda bgr, turns: heif(bgr, tile=TILE, turns=turns), untiled], ids=["tiled", "whole"]
 )
-def test_a_tiled_picture_is_upright(tmp_path: Path, turns: Any, shown: Any) -> None:
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [(b"irot", 1)],
+        [(b"irot", 2)],
+        [(b"irot", 3)],
+        [(b"imir", 0)],
+        [(b"imir", 1)],
+        [(b"irot", 1), (b"imir", 0)],
+        [(b"irot", 1), (b"imir", 1)],
+    ],
+    ids=str,
+)
+def test_a_picture_is_upright(tmp_path: Path, turns: Turns, made: Any) -> None:
+    """FFmpeg turns a picture that is stored whole, and the tiles of another are turned here: both the same way."""
     boxes = tuple(box(kind, bytes((value,))) for kind, value in turns)
-    (tmp_path / "a.heic").write_bytes(heif(corners(), tile=TILE, turns=boxes))
-    assert_near(read_picture(tmp_path / "a.heic"), np.asarray(shown(corners())))
+    (tmp_path / "a.heic").write_bytes(made(corners(), turns=boxes))
+    assert_near(read_picture(tmp_path / "a.heic"), is_shown(turns, corners()))
 
 
 def test_a_picture_without_tiles(tmp_path: Path) -> None:

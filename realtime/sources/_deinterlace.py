@@ -23,6 +23,8 @@ class Deinterlacer:
 
     def feed(self, frame: VideoFrame) -> list[VideoFrame]:
         """The frames that are ready now, in order. Raises FFmpeg's errors."""
+        if self._graph is None and not frame.interlaced_frame:
+            return [frame]
         kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.time_base)
         ready: list[VideoFrame] = []
         if self._graph is not None and kind != self._kind:

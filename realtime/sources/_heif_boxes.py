@@ -19,7 +19,7 @@ _MAX_META_BYTES = 1 << 24
 @dataclass(frozen=True)
 class Grid:
     """tiles: item numbers, row by row. turns: what to do with the whole picture, in this order: ("rotate", quarter
-    turns counterclockwise) or ("mirror", 0: left to right, 1: top to bottom)."""
+    turns counterclockwise) or ("mirror", 0: top to bottom, 1: left to right)."""
 
     rows: int
     columns: int

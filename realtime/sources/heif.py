@@ -21,6 +21,8 @@ from bgcam.realtime.sources._to_bgr import ToBgr
 
 _CODECS = ("hevc", "libdav1d", "av1", "libaom-av1", "mjpeg")
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(_CODECS)}
+# Tiles stick out at the right and below.
+_MAX_TILES = 2
 # Where nothing is said of the colours, ISO/IEC 23000-22 takes BT.601's matrix, whatever the size.
 _UNTAGGED = "ITU601"
 
@@ -60,6 +62,8 @@ def _tiled(container: av.container.InputContainer, grid: Grid) -> NDArray[np.uin
     streams = {stream.id: stream for stream in container.streams.video}
     places = {streams[tile].index: at for at, tile in enumerate(grid.tiles)}
     width, height = grid.size_wh
+    if sum(streams[tile].width * streams[tile].height for tile in grid.tiles) > _MAX_TILES * MAX_PIXELS:
+        raise ValueError("its tiles are far larger than the picture")
     whole, to_bgr, missing = np.zeros((height, width, 3), np.uint8), ToBgr(untagged=_UNTAGGED), set(places)
     for packet in container.demux([streams[tile] for tile in grid.tiles]):
         at = packet.stream.index  # an empty packet, which brings the last frame out, has no index of its own
@@ -75,7 +79,7 @@ def _tiled(container: av.container.InputContainer, grid: Grid) -> NDArray[np.uin
     if missing:
         raise ValueError(f"{len(missing)} of its {len(places)} tiles cannot be decoded")
     for how, value in grid.turns:
-        whole = np.rot90(whole, value) if how == "rotate" else np.flip(whole, 1 - value)
+        whole = np.rot90(whole, value) if how == "rotate" else np.flip(whole, value)
     return np.ascontiguousarray(whole)
 
 

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import MAX_PIXELS
+from bgcam.realtime.sources._clock import FrameClock
 from bgcam.realtime.sources._deinterlace import Deinterlacer
 from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._geometry import Geometry
 from bgcam.realtime.sources._shape import COVER, contain, shape
-from bgcam.realtime.sources._streams import best_video
+from bgcam.realtime.sources._streams import alpha_decoder, best_video
 from bgcam.realtime.sources._to_bgr import ToBgr
 from bgcam.realtime.sources._whole import missing_bytes
 
@@ -36,9 +37,7 @@ _LIMITS["codec_whitelist"] = ",".join(sorted(av.codecs_available - _NOT_TAKEN))
 # A camera's stream is shown as it comes: no queue at its reader, and by TCP where the camera has it.
 _LIVE_OPTIONS = {"fflags": "nobuffer", "flags": "low_delay", "rtsp_flags": "prefer_tcp"}
 _TIMEOUT_S, _CAMERA_TIMEOUT_S = 10.0, 5.0  # without any data
-# Where more lies between two frames, it is the clock that is broken: that of a broadcast leaps, others hold a day.
 _TS_DISCONT = 0x200  # AVFMT_TS_DISCONT
-_MAX_GAP_S, _MAX_BROADCAST_GAP_S = 86_400.0, 60.0
 
 
 class VideoSource:
@@ -72,8 +71,6 @@ class VideoSource:
         self._failure = ""
         self._ends_damaged = False
         self._number = 0
-        self._zero_s = 0.0
-        self._last_s = self._lasts_s = 0.0
         self._to_bgr = ToBgr()
         if self._path is not None:
             ordinary_bytes(self._path, "video")
@@ -91,7 +88,7 @@ class VideoSource:
             self._stream = self._video_stream(as_camera or self.endless)
             self.fps = self._rate()
             self.frames: int | None = self._stream.frames or None
-            self._max_gap_s = _MAX_GAP_S if self._path and not self._leaps() else _MAX_BROADCAST_GAP_S
+            self._clock = FrameClock(fps=self.fps, leaps=self._path is None or self._leaps())
             self._codec_aspect = self._stream.codec_context.sample_aspect_ratio
             self._decoded = self._decode()
             self._first = self._decode_next()
@@ -107,7 +104,7 @@ class VideoSource:
     @property
     def end_s(self) -> float:
         """Until when the newest frame that was read is shown, in seconds."""
-        return self._last_s + self._lasts_s
+        return self._clock.end_s
 
     def read(self) -> CameraFrame | None:
         with self._lock:
@@ -131,7 +128,7 @@ class VideoSource:
                 raise self._broken()
             return None
         captured_s = time.monotonic()
-        time_s = self._time_s(frame)
+        time_s = self._clock.time_s(frame)
         bgr = self.picture(frame)
         number, self._number = self._number, self._number + 1
         return CameraFrame(number, bgr, time_s, captured_s)
@@ -177,12 +174,12 @@ class VideoSource:
         return self._failure
 
     def _decode(self) -> Iterator[VideoFrame]:
-        deinterlacer = Deinterlacer()
+        deinterlacer, other = Deinterlacer(), alpha_decoder(self._stream, _LIMITS)
         for packet in self._container.demux(self._stream):
             if packet.size:  # the last, empty packet only flushes
                 self._ends_damaged = packet.is_corrupt
             try:
-                frames = packet.decode()
+                frames = packet.decode() if other is None else other.decode(packet)
             except av.error.InvalidDataError:
                 if self._path is None or self._ends_damaged:
                     continue  # one joins a live stream between key frames, and a cut file's last packet is half a frame
@@ -229,22 +226,6 @@ class VideoSource:
     def _rate(self) -> float:
         rates = (self._stream.average_rate, self._stream.guessed_rate)
         return next((float(rate) for rate in rates if rate and 0 < rate <= 1000), _FPS)
-
-    def _time_s(self, frame: VideoFrame) -> float:
-        """Seconds since the first frame, always rising: where the clock jumps, back or far ahead, one frame's time."""
-        lasts_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
-        self._lasts_s = lasts_s if 0 < lasts_s <= self._max_gap_s else min(1 / self.fps, self._max_gap_s)
-        clock_s = frame.time
-        if self._number == 0:
-            self._zero_s = clock_s or 0.0
-            return 0.0
-        time_s = self._last_s if clock_s is None else clock_s - self._zero_s
-        if not self._last_s < time_s <= self._last_s + self._max_gap_s:
-            time_s = self._last_s + min(1 / self.fps, _MAX_BROADCAST_GAP_S)
-            if clock_s is not None:
-                self._zero_s = clock_s - time_s
-        self._last_s = time_s
-        return time_s
 
     def _advice(self) -> str:
         return "check the address" if self._path is None else "the file may be cut off or no video"
