@@ -23,6 +23,7 @@ from waiting import wait_for
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import Source, is_live_address, open_source
+from bgcam.realtime.sources.network import NetworkCamera
 from bgcam.realtime.sources.reopening import ReopeningSource
 
 RATE = 50
@@ -156,6 +157,20 @@ def test_it_is_opened_again_after_a_loss(server: Server) -> None:
     assert server.visits == 2
     assert frame.number == len(frames) > 0
     assert frame.bgr.mean() > 13
+    source.close()
+
+
+def test_the_last_picture_is_given_after_its_stream_was_closed(server: Server) -> None:
+    """It needs nothing of what the stream's thread has freed, which would crash the process now and then."""
+    server.per_visit = 8
+    source = open_source(input=server.url("camera"))
+    assert isinstance(source, ReopeningSource)
+    assert isinstance(source._camera, NetworkCamera)
+    source._camera._thread.join(5)
+    del source._camera._video._stream, source._camera._video._container
+    frame = source.read()
+    assert frame is not None
+    assert frame.bgr.mean() == pytest.approx(7, abs=2)
     source.close()
 
 

@@ -6,14 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from av.video.frame import VideoFrame
-
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import is_live_address
 from bgcam.realtime.sources._shape import COVER
 from bgcam.realtime.sources.reopening import ReopeningSource
-from bgcam.realtime.sources.video import VideoSource
+from bgcam.realtime.sources.video import Decoded, VideoSource
 
 # Longer than FFmpeg's own limits for opening and reading: this is for what hangs all the same.
 _SILENCE_S = 12.0
@@ -64,7 +62,7 @@ class NetworkCamera:
         self._number = 0
         self._start_s: float | None = None
         self._video: VideoSource | None = None
-        self._newest: tuple[VideoFrame, float] | None = None
+        self._newest: tuple[Decoded, float] | None = None
         self._failure = ""
         self._closed = False
         self._changed = threading.Condition()
@@ -78,8 +76,8 @@ class NetworkCamera:
                 return None
             if self._newest is None or self._video is None:
                 raise SourceError(self._failure or f"{self.name}: no picture for {_SILENCE_S:g} s")
-            (frame, captured_s), self._newest = self._newest, None
-        bgr = self._video.picture(frame)
+            (decoded, captured_s), self._newest = self._newest, None
+        bgr = self._video.picture(decoded)
         if self._start_s is None:
             self._start_s = captured_s
         number, self._number = self._number, self._number + 1
@@ -114,7 +112,7 @@ class NetworkCamera:
     def _keep_newest(self, video: VideoSource) -> None:
         """Until the stream ends, or `close`."""
         last_s = float("-inf")
-        while not self._closed and (frame := video.next_frame()) is not None:
+        while not self._closed and (decoded := video.next_frame()) is not None:
             now_s = time.monotonic()
             with self._changed:
                 if self.fps < video.fps and now_s - last_s < _EARLY / self.fps:
@@ -122,5 +120,5 @@ class NetworkCamera:
                     continue
                 last_s = now_s
                 self.drops += self._newest is not None
-                self._newest = frame, now_s
+                self._newest = decoded, now_s
                 self._changed.notify_all()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import av.error
@@ -38,6 +39,13 @@ _LIMITS["codec_whitelist"] = ",".join(sorted(av.codecs_available - _NOT_TAKEN))
 _LIVE_OPTIONS = {"fflags": "nobuffer", "flags": "low_delay", "rtsp_flags": "prefer_tcp"}
 _TIMEOUT_S, _CAMERA_TIMEOUT_S = 10.0, 5.0  # without any data
 _TS_DISCONT = 0x200  # AVFMT_TS_DISCONT
+
+
+class Decoded(NamedTuple):
+    """A frame, and how it is to be shown; it needs the video no more."""
+
+    frame: VideoFrame
+    geometry: Geometry
 
 
 class VideoSource:
@@ -95,7 +103,7 @@ class VideoSource:
             if self._first is None:
                 why = "" if self._stream.width else ": its pictures have no size, or over 100 megapixels"
                 raise SourceError(f"{self.name}: no frame can be decoded{why}; {self._advice()}")
-            self._shown_wh = self._wh_of(self._first)
+            self._shown_wh = self._first.geometry.shown_wh((self._first.frame.width, self._first.frame.height))
             self.size_wh = size_wh or self._shown_wh
         except BaseException:
             self._container.close()
@@ -122,21 +130,21 @@ class VideoSource:
                 self._lock.release()
 
     def _read(self) -> CameraFrame | None:
-        frame = self.next_frame()
-        if frame is None:
+        decoded = self.next_frame()
+        if decoded is None:
             if self._failure:
                 raise self._broken()
             return None
         captured_s = time.monotonic()
-        time_s = self._clock.time_s(frame)
-        bgr = self.picture(frame)
+        time_s = self._clock.time_s(decoded.frame)
+        bgr = self.picture(decoded)
         number, self._number = self._number, self._number + 1
         return CameraFrame(number, bgr, time_s, captured_s)
 
-    def picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def picture(self, decoded: Decoded) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR of `size_wh`, of what `next_frame` gave. SourceError where its format has none."""
         try:
-            bgr = self._geometry(frame).apply(self._to_bgr(frame))
+            bgr = decoded.geometry.apply(self._to_bgr(decoded.frame))
             if (bgr.shape[1], bgr.shape[0]) != self._shown_wh:
                 bgr = contain(bgr, self._shown_wh)
             return shape(bgr, size_wh=self.size_wh, mirror=self._mirror, fit=self._fit)
@@ -149,12 +157,12 @@ class VideoSource:
         after = f"after {self._number}{of} frames ({self._failure})"
         return SourceError(f"{self.name}: the video breaks off {after}; get a whole copy of it")
 
-    def next_frame(self) -> VideoFrame | None:
+    def next_frame(self) -> Decoded | None:
         """The next frame as it was decoded; None at the end, with `failure` saying so if it is not a clean one."""
         first, self._first = self._first, None
         return first if first is not None else self._decode_next()
 
-    def _decode_next(self) -> VideoFrame | None:
+    def _decode_next(self) -> Decoded | None:
         if self._failure:
             return None
         try:
@@ -166,7 +174,7 @@ class VideoSource:
             missing = missing_bytes(self._path) if self._path else 0
             if missing or self._ends_damaged:
                 self._failure = f"at least {missing} bytes are missing" if missing else "its end is damaged"
-        return frame
+        return None if frame is None else Decoded(frame, self._geometry(frame))
 
     @property
     def failure(self) -> str:
@@ -210,9 +218,6 @@ class VideoSource:
         """The container's pixel aspect goes first, as with FFmpeg; but a broadcast may change the codec's."""
         now = self._stream.codec_context.sample_aspect_ratio
         return Geometry.of(frame, now if now != self._codec_aspect else self._stream.sample_aspect_ratio)
-
-    def _wh_of(self, frame: VideoFrame) -> tuple[int, int]:
-        return self._geometry(frame).shown_wh((frame.width, frame.height))
 
     def _has_no_length(self) -> bool:
         """A web server gives a file's length; so do playlists of a video that is whole, by its duration."""
