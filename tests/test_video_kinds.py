@@ -118,6 +118,7 @@ SMALL, LARGE = (64, 48), (96, 64)
         ("cover.mp4", [("mjpeg", (200, 200), COVER, 1), ("libx264", SMALL, DEFAULT, 4)], 100),
         ("png_cover.mp4", [("png", (200, 200), COVER, 1), ("libx264", SMALL, DEFAULT, 4)], 100),
         ("unmarked.mp4", [("mjpeg", (200, 200), NONE, 1), ("libx264", SMALL, NONE, 4)], 100),
+        ("unmarked.mkv", [("mjpeg", (200, 200), DEFAULT, 1), ("libx264", SMALL, DEFAULT, 4)], 100),
         ("default.mkv", [("libx264", LARGE, NONE, 4), ("libx264", SMALL, DEFAULT, 4)], 100),
         ("largest.mkv", [("libx264", SMALL, DEFAULT, 4), ("libx264", LARGE, DEFAULT, 4)], 100),
         ("first.mkv", [("libx264", SMALL, DEFAULT, 4), ("libx264", SMALL, DEFAULT, 4)], 50),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
 from numpy.typing import NDArray
@@ -35,7 +33,6 @@ def needs_table(trc: int, primaries: int) -> bool:
     return trc in _HDR or primaries in _TO_BT709
 
 
-@functools.lru_cache(maxsize=4)
 def colour_table(trc: int, primaries: int) -> NDArray[np.float64]:
     """(SIDE, SIDE, SIDE, 3) RGB in [0, 1] for signals of red, green and blue from 0 to 1, in the order of the axes.
 

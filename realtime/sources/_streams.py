@@ -38,5 +38,5 @@ def _rank(stream: av.VideoStream) -> tuple[bool, bool, bool, int]:
     context = stream.codec_context
     if context is None:  # a codec that FFmpeg does not know
         return False, False, False, 0
-    one_picture = context.name in _PICTURE_CODECS and stream.frames == 1
+    one_picture = context.name in _PICTURE_CODECS and stream.frames <= 1  # 0: the container does not count
     return True, not one_picture, bool(stream.disposition & Disposition.default), stream.width * stream.height

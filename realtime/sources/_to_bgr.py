@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -50,15 +51,20 @@ class ToBgr:
         rgb = self._reformatter.reformat(frame, format="gbrp12le", src_colorspace=guess, interpolation=_EXACT)  # type: ignore[arg-type]
         kind = (rgb.width, rgb.height, frame.color_trc, frame.color_primaries)
         if self._graph is None or kind != self._kind:
-            self._graph, self._kind = _table_graph(rgb, colour_table(frame.color_trc, frame.color_primaries)), kind
+            self._graph, self._kind = _table_graph(rgb, _cube(frame.color_trc, frame.color_primaries)), kind
         self._graph.vpush(rgb)
         return np.asarray(self._graph.vpull().to_ndarray(format="bgr24"), np.uint8)
 
 
-def _table_graph(rgb: VideoFrame, table: NDArray[np.float64]) -> Graph:
+@functools.lru_cache(maxsize=4)
+def _cube(trc: int, primaries: int) -> str:
+    """The table as the text of a .cube file, kept for a background that begins anew."""
+    colours = colour_table(trc, primaries).transpose(2, 1, 0, 3).reshape(-1, 3)  # red changes fastest
+    return f"LUT_3D_SIZE {SIDE}\n" + "%.5f %.5f %.5f\n" * len(colours) % tuple(colours.ravel().tolist())
+
+
+def _table_graph(rgb: VideoFrame, text: str) -> Graph:
     """FFmpeg's filter for a 3D table: it interpolates on several threads, and takes the table from a file alone."""
-    colours = table.transpose(2, 1, 0, 3).reshape(-1, 3)  # red changes fastest
-    text = f"LUT_3D_SIZE {SIDE}\n" + "%.5f %.5f %.5f\n" * len(colours) % tuple(colours.ravel().tolist())
     with tempfile.TemporaryDirectory() as folder:
         cube = Path(folder) / "table.cube"
         cube.write_text(text)
