@@ -47,12 +47,14 @@ def run(options: Namespace) -> int:
 
 
 def _run(options: Namespace) -> int:
+    if options.input is not None:
+        options.input = options.input.removeprefix("file://")  # one name for what may not be written over
     check_paths(options)
     for output in options.output:
         check_output(output, allow_remote=options.allow_remote)
     check_backend_name(options.backend)
     check_fit(options)
-    if options.input is None or "://" in options.input.removeprefix("file://"):  # by its address, it may be a camera
+    if options.input is None or "://" in options.input:  # by its address, it may be a camera
         options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)

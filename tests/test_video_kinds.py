@@ -323,6 +323,13 @@ def test_a_colon_in_a_relative_name(in_tmp: Path, bgcam: Run, name: str) -> None
     assert bgcam("--input", "photo.png", "--background", name, "--output", "out.png")[:3:2] == (0, "")
 
 
+def test_a_file_that_is_read_by_its_address_is_not_written_over(in_tmp: Path, bgcam: Run) -> None:
+    clip = (in_tmp / "clip.mp4").read_bytes()
+    code, _, err = bgcam("--input", f"file://{in_tmp / 'clip.mp4'}", "--background", "none", "--output", "clip.mp4")
+    assert (code, err.startswith("bgcam: --output clip.mp4 would write over")) == (2, True), err
+    assert (in_tmp / "clip.mp4").read_bytes() == clip
+
+
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text on this system")
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
 def test_a_name_that_is_no_text(tmp_path: Path, encoding: str) -> None:
