@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 ARGS ?=
+# Test processes, one a core. PARALLEL= runs the tests one after the other, as a debugger needs it.
+PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-e2e soak lint types clean
+.PHONY: help run demo test test-e2e soak lint types pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,8 +19,9 @@ help:
 	@echo "make test    install what the tests need and run them all"
 	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
-	@echo "make lint    ruff and clang-format: mistakes and layout"
-	@echo "make types   mypy"
+	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
+	@echo "make types   mypy, on the tests too"
+	@echo "make pins    requirements/ from pyproject.toml; ARGS=--upgrade for newer versions"
 	@echo "make clean   remove $(VENV) and all that was built"
 
 run: $(VENV)/.stamp-run
@@ -30,7 +33,7 @@ demo: $(VENV)/.stamp-run
 	@$(BIN)/bgcam demo $(ARGS)
 
 test: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # BGCAM_REQUIRE_E2E=1 makes it an error where no kernel can be booted.
 test-e2e: $(VENV)/.stamp-e2e
@@ -46,12 +49,26 @@ soak: $(VENV)/.stamp-test
 lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=.typing $(BIN)/lint-imports --no-logo
 	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/native/*.[ch] realtime/kernels/*.cu* tests/*.h)
 
-# mypy runs no import hooks, so it is shown the root under its package's name.
+# mypy runs no import hooks, so it is shown the root under its package's name. Two conftests are one too many for it.
+TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py))))
 types: $(VENV)/.stamp-lint
-	@mkdir -p .typing && ln -sfn .. .typing/bgcam
-	MYPYPATH=.typing $(BIN)/mypy -p bgcam
+	@MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
+
+# What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
+# torch.txt goes first, then what has most demands.
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --custom-compile-command "make pins"
+TESTED := pyproject.toml --extra onnxruntime --extra torch --extra train --extra export --group test
+
+pins: $(VENV)/.stamp-lint
+	$(PIN) $(ARGS) $(TESTED) --no-annotate -o requirements/torch.txt
+	sed -i '/^#/!{/^torch==/!d}' requirements/torch.txt
+	$(PIN) $(ARGS) $(TESTED) --generate-hashes -c requirements/torch.txt --no-emit-package torch -o requirements/test.txt
+	$(PIN) $(ARGS) pyproject.toml --generate-hashes -c requirements/test.txt -o requirements/run.txt
+	$(PIN) $(ARGS) --group lint --generate-hashes -c requirements/test.txt -o requirements/lint.txt
+	$(PIN) $(ARGS) --group e2e --generate-hashes -c requirements/test.txt -o requirements/e2e.txt
 
 clean:
 	rm -rf $(VENV) .typing build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -75,25 +92,29 @@ $(VENV)/.stamp-venv:
 	    echo "Making $(VENV) with `$$python --version`"; $$python -m venv $(VENV); fi
 	@touch $@
 
+# Each list is complete and has hashes, so pip need not resolve anything.
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml $(wildcard realtime/native/*)
-	$(PIP) install --quiet -r requirements/run.txt
+	$(PIP) install --quiet --no-deps -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --editable .
+	@mkdir -p .typing && ln -sfn .. .typing/bgcam
 	@$(BIN)/python -c "import sys; from bgcam.realtime.native import LIBRARY; sys.exit(not LIBRARY)" || \
 	    echo "No C compiler here: bgcam takes more of the processor; sudo apt install gcc libc6-dev, then make clean run"
 	@touch $@
 
-# On x86-64 the ordinary torch brings gigabytes of CUDA libraries, so the CPU build is offered where it can be reached.
-$(VENV)/.stamp-test: $(VENV)/.stamp-run requirements/test.txt
+# torch comes in builds of their own hashes and needs: on x86-64 the ordinary one brings gigabytes of CUDA libraries, so
+# the CPU build is offered where it can be reached.
+$(VENV)/.stamp-test: $(VENV)/.stamp-run requirements/test.txt requirements/torch.txt
+	$(PIP) install --quiet --no-deps -r requirements/test.txt
 	@index=; $(BIN)/python -c "import socket; socket.create_connection(('download.pytorch.org', 443), 3)" 2>/dev/null \
 	    && index="--extra-index-url $(CPU_TORCH)"; \
-	echo "$(PIP) install --quiet $$index -r requirements/test.txt"; \
-	$(PIP) install --quiet $$index -r requirements/test.txt
+	echo "$(PIP) install --quiet $$index -r requirements/torch.txt"; \
+	$(PIP) install --quiet $$index -r requirements/torch.txt
 	@touch $@
 
 $(VENV)/.stamp-e2e: $(VENV)/.stamp-test requirements/e2e.txt
-	$(PIP) install --quiet -r requirements/e2e.txt
+	$(PIP) install --quiet --no-deps -r requirements/e2e.txt
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test requirements/lint.txt
-	$(PIP) install --quiet -r requirements/lint.txt
+	$(PIP) install --quiet --no-deps -r requirements/lint.txt
 	@touch $@

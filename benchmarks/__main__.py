@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality
+from bgcam.packages import missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
 COMMANDS = {
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BgcamError as error:
         print(f"bgcam.benchmarks: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except ModuleNotFoundError as error:
+        print(f"bgcam.benchmarks: {missing(error.name or '')}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

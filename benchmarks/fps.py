@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bgcam.benchmarks.machine import describe
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
-from bgcam.realtime.options import size_wh
+from bgcam.realtime.option_values import size_wh
 
 STAGES = ("matte", "picture", "sinks")
 WARM_UP_FRAMES = 30

@@ -20,7 +20,7 @@ from bgcam.benchmarks.fps import Clock
 from bgcam.realtime.cpu_budget import call_threads
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.options import size_wh
+from bgcam.realtime.option_values import size_wh
 from bgcam.realtime.stats import Summary
 
 # The model's first frames are no steady state.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bgcam.benchmarks.fps import Clip, Clock, decode
 from bgcam.benchmarks.machine import describe
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.options import size_wh
+from bgcam.realtime.option_values import size_wh
 
 # The network that Linux-Fake-Background-Webcam runs, by its name in peers.json.
 NETWORK = "mediapipe_landscape"

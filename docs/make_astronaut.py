@@ -3,7 +3,7 @@
     python docs/make_astronaut.py ASTRONAUT.png          (the file `skimage/data/astronaut.png` of scikit-image)
 
 The outline was drawn by hand. A band around it, wider at the hair, is left to closed-form matting (pymatting), and the
-colours of the portrait's own backdrop are taken out of the edge. Needs `pip install "bgcam[train]"` for pymatting.
+colours of the portrait's own backdrop are taken out of the edge. Needs `pip install ".[train]"` for pymatting.
 """
 
 from __future__ import annotations

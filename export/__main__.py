@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
+from bgcam.packages import missing
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.models import CHECKSUMS
-from bgcam.realtime.options import size_wh
+from bgcam.realtime.option_values import size_wh
 
 # The backends that a new file is compared on; engines are compared when they are built.
 COMPARED = ("openvino", "onnxruntime", "torch")
@@ -168,8 +169,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bgcam.export: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        extras = "train,export,onnxruntime"
-        print(f'bgcam.export: {error.name} is missing; run: pip install "bgcam[{extras}]"', file=sys.stderr)
+        print(f"bgcam.export: {missing(error.name or '', extras='train,export,onnxruntime')}", file=sys.stderr)
         return 1
     return 0
 

@@ -10,41 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.colours import COLOURS, colour_of, is_meant
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.misspelt import closest
 from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
+from bgcam.realtime.shipped import shipped_backgrounds
 from bgcam.realtime.sources._shape import cover as cover
-
-SHIPPED_FOLDER = Path(__file__).resolve().parent / "assets" / "backgrounds"
-
-# CSS names, as RGB.
-COLOURS = {
-    "aqua": 0x00FFFF,
-    "beige": 0xF5F5DC,
-    "black": 0x000000,
-    "blue": 0x0000FF,
-    "brown": 0xA52A2A,
-    "cyan": 0x00FFFF,
-    "fuchsia": 0xFF00FF,
-    "gold": 0xFFD700,
-    "gray": 0x808080,
-    "green": 0x008000,
-    "grey": 0x808080,
-    "lime": 0x00FF00,
-    "magenta": 0xFF00FF,
-    "maroon": 0x800000,
-    "navy": 0x000080,
-    "olive": 0x808000,
-    "orange": 0xFFA500,
-    "pink": 0xFFC0CB,
-    "purple": 0x800080,
-    "red": 0xFF0000,
-    "silver": 0xC0C0C0,
-    "skyblue": 0x87CEEB,
-    "teal": 0x008080,
-    "white": 0xFFFFFF,
-    "yellow": 0xFFFF00,
-}
 
 
 class Background(Protocol):
@@ -100,30 +72,25 @@ class Room:
 
 
 def open_background(spec: str) -> Background:
-    """Open what `--background` names: a file, a folder, `blur[:1..10]`, a colour, `#rrggbb`, `none`, or a shipped one.
+    """Open what `--background` names: a file, a folder, `blur[:1..10]`, a CSS colour, `none`, or a shipped one.
 
     Raises BackgroundError when it is missing, empty or cannot be read; UsageError when it makes no sense.
     """
     word, _, value = spec.partition(":")
-    if word == "blur":
+    if word.lower() == "blur":
         return _open_blur(spec, value)
-    if spec == "none":
+    if spec.lower() == "none":
         return Room()
-    if spec.startswith("#"):
-        return _open_hex(spec)
-    if spec.lower() in COLOURS:
-        return _colour(spec, COLOURS[spec.lower()])
+    rgb = colour_of(spec)
+    if rgb is not None:
+        return _colour(spec, rgb)
+    if is_meant(spec):
+        raise UsageError(f"background {spec!r} is no colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'")
     return _open_path(_find(spec))
 
 
-def shipped_backgrounds() -> dict[str, Path]:
-    """The backgrounds that come with bgcam, by file name."""
-    folder = SHIPPED_FOLDER
-    return {path.name: path for path in sorted(folder.iterdir()) if path.is_file()} if folder.is_dir() else {}
-
-
 def _open_blur(spec: str, value: str) -> Background:
-    if spec == "blur":
+    if spec.lower() == "blur":
         return Blur()
     try:
         strength = float(value)
@@ -132,13 +99,6 @@ def _open_blur(spec: str, value: str) -> Background:
     if not MIN_STRENGTH <= strength <= MAX_STRENGTH:
         raise UsageError(f"background {spec!r}: the strength goes from {MIN_STRENGTH:g} to {MAX_STRENGTH:g}: blur:5")
     return Blur(strength)
-
-
-def _open_hex(spec: str) -> Background:
-    digits = spec[1:]
-    if len(digits) != 6 or not set(digits.lower()) <= set("0123456789abcdef"):
-        raise UsageError(f"background {spec!r}: a colour has six hexadecimal digits: #336699")
-    return _colour(spec, int(digits, 16))
 
 
 def _colour(name: str, rgb: int) -> Background:
@@ -154,11 +114,14 @@ def _find(spec: str) -> Path:
         return path
     shipped = shipped_backgrounds()
     for name, found in shipped.items():
-        if spec in (name, found.stem):
+        if spec.lower() in (name.lower(), found.stem.lower()):
             return found
+    names = {found.stem for found in shipped.values()}
+    meant = closest(spec, [*sorted(names), "blur", "none", *COLOURS])
+    question = f"did you mean {meant}? " if meant else ""
     raise BackgroundError(
-        f"{spec}: no such background; give a picture, a video, a folder, blur, a colour (green, #336699), none, or one "
-        f"that comes with bgcam ({', '.join(shipped) or 'none here'})"
+        f"{spec}: no such background; {question}give a picture, a video, a folder, blur, a colour (green, #336699), "
+        "none, or one of `bgcam backgrounds`"
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from bgcam.realtime.backends import OnCard
+from bgcam.realtime.backends.warming import say_to_terminal
 from bgcam.realtime.backgrounds import Background
 from bgcam.realtime.drawing import Draw, Drawing
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -14,10 +17,11 @@ from bgcam.realtime.gpu.opening import Asked, offer_card
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
 from bgcam.realtime.sources import Source
-from bgcam.realtime.still import StillMatting
+from bgcam.realtime.still import SamePicture, StillMatting
 from bgcam.realtime.watch import GIVE_UP_S, WATCHDOG_MS, Watch, patience_ms
 
 
@@ -32,24 +36,38 @@ def build_run(
     packed: bool = False,
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
-    drawn_by: Callable[[SafeBackground, Look], Draw] = Chain,
+    drawn_by: Callable[[SafeBackground, Look], Draw] | None = None,
+    independent: bool = False,
+    transparent: bool = False,
 ) -> Pipeline[Any]:
     """A pipeline without sinks, and with a `watch`; the source's size is known for sure.
 
     matting: None shows the whole frame. backend, threads: as the user named them. packed: whether all outputs take
-    I420. watchdog_ms, give_up_s: see `Watch`. drawn_by: makes what draws the picture. Raises what background and
-    backend raise.
+    I420. watchdog_ms, give_up_s: see `Watch`. drawn_by: makes what draws the picture; `Chain` unless given.
+    independent: the frames are pictures of which one says nothing of the next. transparent: give cutouts, not composed
+    frames. Raises what background and backend raise.
     """
-    behind = SafeBackground(background, source.size_wh)
-    check = MatteCheck() if background.needs_matte else None
+    behind = SafeBackground(background, source.size_wh, transparent=transparent)
     # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
-    find = StillMatting(matting) if matting and source.live else matting or everything
+    kept: StillMatting | SamePicture | None = None
+    if matting and source.live:
+        kept = SamePicture(matting) if independent else StillMatting(matting)
+    forget = kept.forget if isinstance(kept, StillMatting) else None
+    check = MatteCheck(independent=independent, on_refusal=forget) if background.needs_matte else None
+    find = kept or matting or everything
+    if drawn_by is None:
+        drawn_by = partial(CutoutChain if transparent else Chain, independent=independent)
     drawing = Drawing(find, drawn_by(behind, look), check=check)
     at_once = 1
     if matting:
-        at_once = matting.prepare(source.size_wh).at_once
-        asked = Asked(background, behind, look, source.size_wh, packed, check)
-        offer_card(drawing, matting, asked, backend=backend, threads=threads)
+        loaded = matting.prepare(source.size_wh)
+        at_once = loaded.at_once
+        asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
+        lacking = "transparency" if transparent else "pictures of their own" if independent else ""
+        if not lacking:
+            offer_card(drawing, matting, asked, backend=backend, threads=threads)
+        elif isinstance(loaded, OnCard):
+            say_to_terminal(f"the processor draws the picture: the GPU path has no {lacking}")
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)

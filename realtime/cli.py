@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import signal
 import sys
 import threading
@@ -12,7 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from bgcam.realtime.errors import BgcamError, UsageError
+from bgcam.realtime.console import lasting_streams, output_error
+from bgcam.realtime.errors import BgcamError, SinkError, UsageError
 from bgcam.realtime.panic import presses_kept
 
 # What is imported here delays the moment from which the panic button's signal ends no process.
@@ -22,8 +21,11 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (default: the process's). Gives the exit code; never raises."""
-    arguments = sys.argv[1:] if argv is None else argv
-    _print_any_name()
+    with lasting_streams():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(arguments: list[str]) -> int:
     try:
         with presses_kept(), _sigterm_as_interrupt():
             return _dispatch(arguments)
@@ -35,9 +37,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("stopped before it was done")
         return 1
-    except BrokenPipeError:  # `bgcam devices | head -1`; the interpreter's last flush would say it again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         if "--debug" in arguments:
             import traceback
@@ -48,36 +47,33 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _print_any_name() -> None:
-    """File names need not be text: what an encoding lacks is printed as an escape, and is no error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["demo"]:  # it has options of its own
         from bgcam.realtime.demo import main as demo
 
         code: int = demo(arguments[1:])
         return code
-    from bgcam.realtime.options import build_parser
+    from bgcam.realtime.options import parse_arguments
 
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments)
     if options.command == "demo":
         raise UsageError("options of demo go after its name: bgcam demo --threads 1")
     if options.command in BEFORE:
-        _check_belonging(options, defaults=parser.parse_args([]))
-    return COMMANDS[options.command](options)
+        _check_belonging(options, defaults=parse_arguments([]))
+    code = COMMANDS[options.command](options)
+    if options.command not in GOING_ON and (error := output_error()) is not None:
+        if isinstance(error, BrokenPipeError):  # `bgcam devices | head -1`
+            return 1
+        raise SinkError(f"standard output could not be written ({getattr(error, 'strerror', None) or error})")
+    return code
 
 
 def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
-    """Refuse what was given before a command's name and is nothing that it takes. Raises UsageError."""
+    """Refuse what was given before a command's name and is no option of it. Raises UsageError."""
     for name, default in vars(defaults).items():
         if name not in BEFORE[options.command] and getattr(options, name) != default:
             option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
-            raise UsageError(f"{option} is nothing that {command} takes; see {command} --help")
+            raise UsageError(f"{command} has no option {option}; see {command} --help")
 
 
 def _run(options: Namespace) -> int:
@@ -97,6 +93,19 @@ def _devices(options: Namespace) -> int:
 
     print_devices()
     return 0
+
+
+def _backgrounds(options: Namespace) -> int:
+    from bgcam.realtime.backgrounds_command import print_backgrounds
+
+    print_backgrounds()
+    return 0
+
+
+def _cache(options: Namespace) -> int:
+    from bgcam.realtime.cache_command import show_or_clear
+
+    return show_or_clear(options)
 
 
 def _doctor(options: Namespace) -> int:
@@ -127,17 +136,24 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
     "devices": _devices,
+    "backgrounds": _backgrounds,
+    "cache": _cache,
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
     "uninstall-service": _uninstall_service,
 }
 
+# What these print is about the result, not the result itself.
+GOING_ON = (None, "matte")
+
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
 _HOW = ("command", "model", "backend", "threads", "debug")
 BEFORE = {
-    "matte": _HOW,
+    "matte": (*_HOW, "overwrite", "no_audio"),
     "devices": _HOW,
+    "backgrounds": _HOW,
+    "cache": _HOW,
     "doctor": (*_HOW, "camera"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bgcam.realtime.errors import BgcamError, SinkError
-from bgcam.realtime.options import OneLineParser, thread_count
+from bgcam.realtime.option_values import thread_count
+from bgcam.realtime.options import OneLineParser, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,9 @@ SHOWN_FRAME = 45  # the frame in the picture, or the clip's last one
 
 def main(argv: list[str]) -> int:
     """Make the clip, run bgcam on it, leave demo.mp4 and demo.png in the folder. Exit code; raises BgcamError."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(argv)
+    refuse_unknown(unknown, parser)
     # The heavy imports are here, so that `bgcam demo --help` is quick.
     from bgcam.realtime.demo_clip import FPS, write_clip
     from bgcam.realtime.options import build_parser as build_main_parser
@@ -36,7 +39,13 @@ def main(argv: list[str]) -> int:
         clip = Path(scratch) / "demo clip.mp4"
         print(f"making a clip of {frames} frames", flush=True)
         write_clip(clip, frames=frames)
-        main_job = [f"--input={clip}", f"--background={options.background}", f"--output={video}", *shared]
+        main_job = [
+            f"--input={clip}",
+            f"--background={options.background}",
+            f"--output={video}",
+            "--overwrite",
+            *shared,
+        ]
         code = run(build_main_parser().parse_args(main_job))
     if code:
         return code
@@ -49,7 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of `bgcam demo`."""
     parser = OneLineParser(
         prog="bgcam demo",
-        description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png.",
+        description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png, "
+        "in place of those of the last time.",
         allow_abbrev=False,
     )
     parser.add_argument("--out", metavar="FOLDER", default="out", help="where to; default: out")

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from bgcam.realtime.backends.warming import Say, say_to_terminal
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
 
 Find = Callable[[CameraFrame], CoarseMatte]
-Draw = Callable[[CameraFrame, CoarseMatte], ComposedFrame]
+Draw = Callable[[CameraFrame, CoarseMatte], OutputFrame]
 Check = Callable[[CoarseMatte], None]
 
 
@@ -94,7 +94,7 @@ class Drawing:
                 self._leave(card, error)
         return Begun(frame.number, matte=self._find(frame))
 
-    def finish(self, frame: CameraFrame, begun: Begun) -> ComposedFrame:
+    def finish(self, frame: CameraFrame, begun: Begun) -> OutputFrame:
         """The second half. Raises what check or draw raises, or the card's `collect`."""
         matte = begun.matte
         if begun.card is not None and begun.sent is not None:

@@ -48,3 +48,14 @@ class BackendError(BgcamError, RuntimeError):
 
 class MatteRefused(BackendError):
     """A frame's matte cannot be a person's: that frame is not shown, others may be."""
+
+
+def as_error(error: BaseException) -> Exception:
+    """What a stage of a run raised, as an error that ends the run with exit code 1.
+
+    SystemExit and its like are no errors to Python: raised in a stage, they would end the run as if it were done.
+    """
+    if isinstance(error, Exception):
+        return error
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return BgcamError(f"a part of the run tried to end bgcam ({what}); start again, with --debug for the traceback")

@@ -16,6 +16,7 @@ class FirstRead:
         if self._first is None:
             raise SourceError(f"{source.name}: it ended before its first frame; give another input")
         self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
+        self.about_frames: int | None = getattr(source, "about_frames", source.frames)
         self.drops = source.drops
         note = getattr(source, "note", "")
         self.note = f" ({note})" if note else ""

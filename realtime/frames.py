@@ -1,12 +1,13 @@
 """What travels: a camera frame, its matte (first coarse, then whole), the composed frame. Each carries its number.
 
-A sink takes only a `ComposedFrame`, and only `bgcam.realtime.picture` makes one: a camera frame cannot reach an output
-by accident.
+A sink takes only a `ComposedFrame`, or, where it can hold transparency, a `CutoutFrame`, and only
+`bgcam.realtime.picture` makes these: a camera frame cannot reach an output by accident.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +120,32 @@ class PackedFrame(ComposedFrame):
     @property
     def size_wh(self) -> tuple[int, int]:
         return self.i420.shape[1], self.i420.shape[0] * 2 // 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CutoutFrame:
+    """The person alone, for outputs that hold transparency; no `ComposedFrame`, so that live outputs cannot take it.
+
+    bgra: (H, W, 4) uint8, not premultiplied: the person's own colours, and alpha. Where alpha is 0 the colours are 0.
+    number, time_s, captured_s: as in `_Picture`.
+    """
+
+    number: int
+    bgra: NDArray[np.uint8]
+    time_s: float
+    captured_s: float
+
+    def __post_init__(self) -> None:
+        if self.bgra.dtype != np.uint8 or self.bgra.ndim != 3 or self.bgra.shape[2] != 4 or not self.bgra.size:
+            raise ValueError(f"a cutout must be (H, W, 4) uint8, found {self.bgra.shape} {self.bgra.dtype}")
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.bgra.shape[1], self.bgra.shape[0]
+
+    def __repr__(self) -> str:
+        return f"CutoutFrame(number={self.number}, size_wh={self.size_wh})"
+
+
+# What travels to the sinks; see `sinks.hand_over`.
+OutputFrame: TypeAlias = "ComposedFrame | CutoutFrame"

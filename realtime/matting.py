@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import native
 from bgcam.realtime.backends import Backend, check_backend_name, load_backend
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.spec import ModelSpec, read_spec
 
 
@@ -45,7 +46,10 @@ class Matting:
             return self._loaded[size_wh]
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
-        """The matte of this frame, at the network's size. Raises BackendError, never gives a matte that is not one."""
+        """The matte of this frame, at the network's size, in [0, 1].
+
+        Raises MatteRefused for values that are none, BackendError for whatever else fails.
+        """
         return self.infer(frame, self.see(frame))
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
@@ -53,12 +57,19 @@ class Matting:
         return quick_resize(frame.bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
-        """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does."""
+        """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does.
+
+        What the backend returned is checked here, before rounding is clipped: see `matte_values`.
+        """
         backend = self.prepare(frame.size_wh)
         small = backend.infer(seen_bgr)
-        if small.shape != seen_bgr.shape[:2] or not np.isfinite(small).all():
-            raise BackendError(f"{backend.description} gave no matte for frame {frame.number}; try another --backend")
-        return CoarseMatte(frame.number, np.clip(small, 0, 1, dtype=np.float32), seen_bgr)
+        said = f"{backend.description} gave no matte for frame {frame.number}"
+        if small.shape != seen_bgr.shape[:2]:
+            raise BackendError(f"{said}: its size is {small.shape}, not {seen_bgr.shape[:2]}; try another --backend")
+        wrong = wrong_values(small)
+        if wrong:
+            raise MatteRefused(f"{said}: {wrong}; try another --backend")
+        return CoarseMatte(frame.number, clip_rounding(small), seen_bgr)
 
 
 def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:

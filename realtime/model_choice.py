@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bgcam.realtime.backends.blob_cache import CacheRefused, read_private
+from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.models import BY_QUALITY, find_model, shipped_models
 
@@ -104,20 +107,18 @@ def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, thread
 
 def cache_file() -> Path:
     """Where the times are kept; for a user without a home folder, where nothing can be."""
-    import platformdirs
-
     try:
-        return Path(platformdirs.user_cache_dir("bgcam", appauthor=False)) / "model_times.json"
+        return cache_folder("model_times.json")
     except RuntimeError:
         return Path(os.devnull, "model_times.json")
 
 
 def read_cache(path: Path) -> dict[str, float]:
-    """What is kept; a missing or damaged file is an empty one, since it can be measured again."""
+    """What is kept; a missing, damaged or foreign file is an empty one, since it can be measured again."""
     try:
-        values = json.loads(path.read_text())
-        return {str(k): float(v) for k, v in values.items() if float(v) > 0}
-    except (OSError, ValueError, TypeError, AttributeError):
+        values = json.loads(read_private(path))
+        return {str(k): float(v) for k, v in values.items() if 0 < float(v) < math.inf}
+    except (CacheRefused, OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -12,7 +12,8 @@ from bgcam.realtime.errors import ModelError
 BY_QUALITY = ("fast", "resnet50_half", "resnet50")
 DEFAULT_MODEL = BY_QUALITY[0]
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
-# Beside the models: a line for each, as `sha256sum` writes it. `python -m bgcam.export.checksums` makes it.
+# Beside the models: a line for each and for their known mattes, as `sha256sum` writes it. Made by
+# `python -m bgcam.export.checksums`.
 CHECKSUMS = "SHA256SUMS"
 
 
@@ -30,7 +31,7 @@ def find_model(name_or_path: str | None = None) -> Path:
     wanted = DEFAULT_MODEL if name_or_path in (None, "auto") else name_or_path
     shipped = MODELS_FOLDER / f"{wanted}.onnx"
     if wanted in shipped_models():
-        _check(shipped)
+        check_shipped(shipped)
         return shipped
     path = Path(os.path.expanduser(wanted))  # Path's own fails for an unknown user
     if os.path.isfile(path):
@@ -47,8 +48,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(path: Path) -> None:
-    """Raise ModelError unless the table beside a shipped model holds its checksum."""
+def check_shipped(path: Path) -> None:
+    """Raise ModelError unless the table beside a shipped model, or a table of models, holds its checksum."""
     mend = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
         found = sha256_of(path)

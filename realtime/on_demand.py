@@ -63,11 +63,12 @@ class OnDemand:
         return self._demand(max(asked, default=Viewers.NONE), self._clock())
 
 
-def check_on_demand(input: str | None, outputs: Sequence[str]) -> None:
+def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:
     """Raise UsageError where `--on-demand` makes no sense, or cannot be told."""
     if sys.platform != "linux":
         raise UsageError("--on-demand: who watches can be told on Linux alone; leave it out")
-    if input is not None and not is_live_address(input):
-        raise UsageError(f"--on-demand is for a camera, and --input {input} is none; give one of them")
+    file = next((one for one in inputs or () if not is_live_address(one)), None)
+    if file is not None:
+        raise UsageError(f"--on-demand is for a camera, and --input {file} is none; give one of them")
     if not any(output.partition(":")[0] == "virtual" for output in outputs):
         raise UsageError("--on-demand goes by who watches the virtual camera; add --output virtual")

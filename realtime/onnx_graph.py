@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 
-PACKAGE_MISSING = "the package onnx is not installed; run: pip install onnx"
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -23,7 +23,7 @@ def load_onnx(path: Path) -> Any:
     try:
         import onnx
     except ImportError:
-        raise BackendError(PACKAGE_MISSING) from None
+        raise BackendError(missing("onnx")) from None
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)

@@ -14,6 +14,7 @@ from typing import TextIO
 
 KEY = b"p"
 LOOK_EVERY_S = 0.05
+HINT = "press p for the placeholder instead of you, p again for you; Ctrl-C ends"
 
 
 # The signals that came while there was no button yet, of which a process has one.
@@ -37,13 +38,27 @@ def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> I
     """
     with ExitStack() as stack:
         stack.enter_context(_on_signal(toggle))
-        stream = keys or sys.stdin
-        if sys.platform != "win32" and stream is not None and not stream.closed and stream.isatty():
-            stack.enter_context(_on_key(toggle, stream.fileno()))
+        terminal = _terminal(keys)
+        if terminal is not None:
+            stack.enter_context(_on_key(toggle, terminal))
         while _early:
             _early.pop()
             toggle()
         yield
+
+
+def key_hint(*, keys: TextIO | None = None) -> str:
+    """What to say of the key where `panic_button` reads it now; "" elsewhere."""
+    terminal = _terminal(keys)
+    return "" if terminal is None or not _in_front(terminal) else HINT
+
+
+def _terminal(keys: TextIO | None) -> int | None:
+    """The descriptor that the key is read from; None without a terminal."""
+    stream = keys or sys.stdin
+    if sys.platform == "win32" or stream is None or stream.closed or not stream.isatty():
+        return None
+    return stream.fileno()
 
 
 @contextmanager

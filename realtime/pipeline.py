@@ -16,9 +16,9 @@ from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
-from bgcam.realtime.errors import SourceWaits
-from bgcam.realtime.frames import CameraFrame, ComposedFrame
-from bgcam.realtime.sinks import Sink
+from bgcam.realtime.errors import SourceWaits, as_error
+from bgcam.realtime.frames import CameraFrame, OutputFrame
+from bgcam.realtime.sinks import Sink, hand_over
 from bgcam.realtime.sources import Source
 from bgcam.realtime.stats import Stats, Summary
 from bgcam.realtime.watch import Watch
@@ -55,7 +55,7 @@ class Pipeline(Generic[AnyMatte]):
         self,
         source: Source,
         matting: Callable[[CameraFrame], AnyMatte],
-        render: Callable[[CameraFrame, AnyMatte], ComposedFrame],
+        render: Callable[[CameraFrame, AnyMatte], OutputFrame],
         sinks: Sequence[Sink],
         *,
         depth: int = 1,
@@ -66,14 +66,17 @@ class Pipeline(Generic[AnyMatte]):
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
         self.stats, self._busy = Stats(), Busy()
         self.stopped = False
+        # Whether the source has come to its own end, and every frame of it was written.
+        self.whole = False
         self.sinks = list(sinks)
         self._source, self._matting, self._render = source, matting, render
         self._workers, self.watch = workers, watch
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # With why it is a card, if it is one.
-        self._composed: Channel[tuple[ComposedFrame, Exception | None]] = Channel(depth)
+        self._composed: Channel[tuple[OutputFrame, Exception | None]] = Channel(depth)
         self._error: BaseException | None = None
+        self._read_to_end = False
         self._error_lock = threading.Lock()
         self._stopped_s = 0.0
 
@@ -120,6 +123,7 @@ class Pipeline(Generic[AnyMatte]):
             self._last_card()
         if self._error is None and self.watch is not None:
             self._error = self.watch.nothing_shown()
+        self.whole = self._read_to_end and self._error is None
         if self._error is None and self.stats.frames:
             self._close_sinks()
         else:
@@ -148,6 +152,7 @@ class Pipeline(Generic[AnyMatte]):
                 started_s = time.monotonic()
                 frame = self._next_frame()
                 if frame is None:
+                    self._read_to_end = not self.stopped and self._error is None
                     break
                 self.stats.stage("read", started_s)
                 self._mattes.put((frame, pool.submit(self._matte, frame)))
@@ -198,7 +203,7 @@ class Pipeline(Generic[AnyMatte]):
             self._composed.put((composed, failed))
         self._composed.end()
 
-    def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> ComposedFrame:
+    def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> OutputFrame:
         matte = future.result()
         started_s = time.monotonic()
         composed = self._render(frame, matte)
@@ -214,7 +219,7 @@ class Pipeline(Generic[AnyMatte]):
                 self.watch.write(frame, failed)
             else:
                 for sink in self.sinks:
-                    sink.write(frame)
+                    hand_over(sink, frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 
@@ -232,6 +237,9 @@ class Pipeline(Generic[AnyMatte]):
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
+        # A stop by Ctrl-C reaches the main thread alone, and is no error of a stage.
+        if threading.current_thread() is not threading.main_thread() or not isinstance(error, KeyboardInterrupt):
+            error = as_error(error)
         with self._error_lock:
             self._error = self._error or error
         self._mattes.give_up()
@@ -243,8 +251,8 @@ class Pipeline(Generic[AnyMatte]):
         for sink in self.sinks:
             try:
                 sink.close()
-            except Exception as error:
-                self._error = self._error or error
+            except (Exception, SystemExit) as error:
+                self._error = self._error or as_error(error)
                 with contextlib.suppress(Exception):
                     sink.abort()
 

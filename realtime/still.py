@@ -15,7 +15,7 @@ the network's. Whatever the pictures say, every `refresh`th frame is inferred.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -110,6 +110,32 @@ class StillMatting:
         with self._lock:
             if self._last is None or self._last.number < frame.number:
                 self._last = Inferred(frame.number, coarse.alpha, luma)
+        return coarse
+
+    def forget(self) -> None:
+        """The last matte holds for no more frames: it was refused."""
+        with self._lock:
+            self._last = None
+
+
+class SamePicture:
+    """A matting for a source that holds its last picture: the same array again takes its matte over, whatever else.
+
+    May be called from several threads.
+    """
+
+    def __init__(self, matting: Matter):
+        self._matting = matting
+        self._last: tuple[NDArray[np.uint8], CoarseMatte] | None = None
+
+    def __call__(self, frame: CameraFrame) -> CoarseMatte:
+        """The matte of this frame. Raises BackendError."""
+        last = self._last
+        if last is not None and last[0] is frame.bgr:
+            return replace(last[1], number=frame.number)
+        seen_bgr = self._matting.see(frame)
+        coarse = self._matting.infer(frame, seen_bgr)
+        self._last = (frame.bgr, coarse)
         return coarse
 
 

@@ -107,9 +107,15 @@ def list_modes(descriptor: int, *, sizes: Sequence[tuple[int, int]] = ()) -> lis
     """What a camera can give, in its own order. sizes: looked for where it takes any size in a range."""
     return [
         Mode(fourcc, size_wh, _best_rate(descriptor, fourcc, size_wh))
-        for fourcc in _formats(descriptor)
+        for fourcc in list_formats(descriptor)
         for size_wh in dict.fromkeys(_sizes(descriptor, fourcc, sizes))
     ]
+
+
+def list_formats(descriptor: int) -> list[str]:
+    """The four letters of each format that a camera offers, in its own order."""
+    requests = _enumerate(descriptor, _ENUM_FMT, lambda at: _FMTDESC.pack(at, BUF_TYPE_CAPTURE, 0, bytes(4)))
+    return [_FMTDESC.unpack(request)[3].decode("latin-1") for request in requests]
 
 
 class ClientUsage:
@@ -150,11 +156,6 @@ class ClientUsage:
 
     def _subscribe(self) -> None:
         _ioctl(self._descriptor, _SUBSCRIBE, bytearray(_SUBSCRIPTION.pack(self._type, 0, _SEND_INITIAL)))
-
-
-def _formats(descriptor: int) -> Iterator[str]:
-    for request in _enumerate(descriptor, _ENUM_FMT, lambda at: _FMTDESC.pack(at, BUF_TYPE_CAPTURE, 0, bytes(4))):
-        yield _FMTDESC.unpack(request)[3].decode("latin-1")
 
 
 def _sizes(descriptor: int, fourcc: str, wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from bgcam.realtime.channel import GaveUp
 from bgcam.realtime.errors import BgcamError, MatteRefused, SinkError, SourceWaits
-from bgcam.realtime.frames import CameraFrame, ComposedFrame
-from bgcam.realtime.sinks import Sink
+from bgcam.realtime.frames import CameraFrame, OutputFrame
+from bgcam.realtime.sinks import Sink, hand_over
 
 WATCHDOG_MS = 500.0
 # Longer than a camera's own patience, so that its error is the one to be told.
@@ -42,7 +42,7 @@ def patience_ms(watchdog_ms: float, fps: float) -> float:
 class Cards(Protocol):
     """Makes cards; see `safety.SafeBackground`."""
 
-    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame: ...
+    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame: ...
 
 
 class _Output:
@@ -53,10 +53,10 @@ class _Output:
         self.lock = threading.Lock()
         self.wrote_s, self.shows_card = 0.0, False
 
-    def write(self, frame: ComposedFrame, *, is_card: bool) -> None:
+    def write(self, frame: OutputFrame, *, is_card: bool) -> None:
         # Before the write, so that one that hangs half-way counts as shown.
         self.shows_card = is_card
-        self.sink.write(frame)
+        hand_over(self.sink, frame)
         self.wrote_s = time.monotonic()
 
 
@@ -144,11 +144,11 @@ class Watch:
             self._good_s = self._trouble_s
         self._show_cards(wait_s=LOCK_PATIENCE_S)
 
-    def instead_of(self, frame: CameraFrame | ComposedFrame) -> ComposedFrame:
+    def instead_of(self, frame: CameraFrame | OutputFrame) -> OutputFrame:
         """The card in a frame's place."""
         return self._cards.card(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
 
-    def write(self, frame: ComposedFrame, failed: Exception | None) -> None:
+    def write(self, frame: OutputFrame, failed: Exception | None) -> None:
         """Write to all sinks. failed: why it is a card, if it is. GaveUp after `end`.
 
         A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
@@ -179,7 +179,7 @@ class Watch:
         if failed is None and not self._is_stale(frame):
             self._good_s = time.monotonic()
 
-    def _is_stale(self, frame: ComposedFrame) -> bool:
+    def _is_stale(self, frame: OutputFrame) -> bool:
         """Whether it was on its way when its camera went: it would come after the card."""
         return frame.captured_s < self._trouble_s
 

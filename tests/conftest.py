@@ -19,6 +19,28 @@ from bgcam.realtime.sinks.web import WebSink
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# These look at the clock: one test process runs them all, one after the other. Any other file is one process's too, so
+# that what its tests share is made once.
+TIMED = {
+    "test_camera",
+    "test_drawing",
+    "test_fail_closed",
+    "test_killed",
+    "test_on_demand",
+    "test_paced",
+    "test_panic",
+    "test_pipeline",
+    "test_reopening",
+    "test_web",
+    "test_web_attacks",
+    "test_whole_command",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("timed" if item.path.stem in TIMED else item.path.stem))
+
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -20,7 +20,7 @@ class Array(np.ndarray[Any, Any]):
     """A CuPy array: `data` is its address."""
 
     @property
-    def data(self) -> Any:  # type: ignore[override]
+    def data(self) -> Any:
         return SimpleNamespace(ptr=self.__array_interface__["data"][0])
 
 

@@ -37,7 +37,8 @@ FAULTS = [
     Fault("matte is NaN", "alpha of NaN"),
     Fault("matte is all one", "alpha of 1 everywhere, suddenly"),
     Fault("matte is one half", "alpha of 0.5 everywhere, suddenly"),
-    Fault("matte is out of range", "alpha of 7"),
+    Fault("matte is out of range", "alpha of 7 on 96 % of the frame"),
+    Fault("matte is of 0 to 255", "alpha of 255 on 96 % of the frame"),
     Fault("matte of another frame", "the frame's number is wrong"),
     Fault("matte of another size", "a row is missing"),
     Fault("background vanishes", "the background raises"),
@@ -106,6 +107,18 @@ OTHERS = [
         "alpha of 1 everywhere, from the first frame on",
         "no file; one line, exit code 1",
         "test_whole_command.py::test_files_are_not_kept_where_every_matte_is_refused",
+    ),
+    Otherwise(
+        "network flickers in an empty room",
+        "alpha of 1 on 80 % of the frame, for one frame and for two",
+        "background alone",
+        "test_jumps.py::test_a_network_that_flickers_shows_no_room_in_a_run",
+    ),
+    Otherwise(
+        "a part ends itself",
+        "SystemExit in the camera, the network, the picture or an output",
+        "one line, exit code 1; no file",
+        "test_system_exit.py::test_a_stage_that_ends_itself_is_an_error",
     ),
     Otherwise(
         "model file is cut, written over or removed",
@@ -190,6 +203,18 @@ OTHERS = [
         "bytes changed at random; bombs of 144 megapixels",
         "one line, exit code 1",
         "test_lying_videos.py::test_damaged_videos",
+    ),
+    Otherwise(
+        "compiled network in the cache is damaged",
+        "bits flipped, a page zeroed, cut, another network's body",
+        "one line; it is compiled again",
+        "test_blob_cache.py::test_a_flipped_bit_is_not_run",
+    ),
+    Otherwise(
+        "network, compiler or driver is wrong",
+        "the known picture's matte is another",
+        "one line; compiled again, then the next backend, then exit code 1",
+        "test_known_matte.py::test_a_wrong_network_is_seen",
     ),
     Otherwise(
         "shipped model is damaged",

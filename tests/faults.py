@@ -139,11 +139,42 @@ class KeptCamera:
         """The camera stays for the next opening."""
 
 
-MATTE_VALUES = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7.0}
+# Alpha, and in which share of the rows, from the top.
+MATTE_VALUES = {
+    "matte is NaN": (np.nan, 1.0),
+    "matte is all one": (1.0, 1.0),
+    "matte is one half": (0.5, 1.0),
+    "matte is out of range": (7.0, 0.96),
+    "matte is of 0 to 255": (255.0, 0.96),
+}
+
+
+class FaultyBackend:
+    """A backend that knows where the person stands. What it gives for alpha is checked by `Matting`, as any other's."""
+
+    name, description, at_once = "faulty", "faulty CPU", 1
+
+    def __init__(self, faults: Injector):
+        self._faults = faults
+
+    def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if bgr.shape != (SMALL_WH[1], SMALL_WH[0], 3):
+            raise ValueError(f"expected {SMALL_WH}, found {bgr.shape}")
+        alpha = np.zeros(bgr.shape[:2], np.float32)
+        alpha[:, : bgr.shape[1] // PERSON_SHARE] = 1
+        name = self._faults.name
+        if name == "inference fails":
+            raise BackendError("the model failed")
+        if name == "inference hangs":
+            self._faults.hang()
+        if name in MATTE_VALUES:
+            value, rows = MATTE_VALUES[name]
+            alpha[: round(rows * len(alpha))] = value
+        return alpha
 
 
 class FaultyMatting(Matting):
-    """A network that knows where the person stands, on no backend."""
+    """`Matting` on a faulty backend; its results may be taken for another frame's as well."""
 
     path, at_once, spec = Path("none.onnx"), 1, SPEC
 
@@ -151,24 +182,17 @@ class FaultyMatting(Matting):
         self._faults = faults
 
     def prepare(self, frame_wh: tuple[int, int]) -> Any:
-        return self
+        return FaultyBackend(self._faults)
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         return np.ascontiguousarray(frame.bgr[::2, ::2])
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
-        matte = right_matte(frame)
-        name = self._faults.name
-        if name == "inference fails":
-            raise BackendError("the model failed")
-        if name == "inference hangs":
-            self._faults.hang()
-        if name == "matte of another frame":
+        matte = super().infer(frame, seen_bgr)
+        if self._faults.name == "matte of another frame":
             return replace(matte, number=frame.number - 1)
-        if name == "matte of another size":
+        if self._faults.name == "matte of another size":
             return replace(matte, alpha=matte.alpha[:-1])
-        if name in MATTE_VALUES:
-            return replace(matte, alpha=np.full_like(matte.alpha, MATTE_VALUES[name]))
         return matte
 
 

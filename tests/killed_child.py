@@ -70,6 +70,6 @@ def run(tell: Connection, model: str, folder: str) -> None:
         return sink
 
     run_command.open_sink = opening
-    run_command.open_source = lambda **options: SecretCamera()  # type: ignore[assignment, return-value]
+    run_command.open_source = lambda **options: SecretCamera()
     outputs = ["--output", "web:0", "--output", folder]
     cli.main(["--model", model, "--threads", "1", "--background", "#0000c8", *outputs])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ def before(alpha: NDArray[np.float32], person: NDArray[np.int_], room: NDArray[n
     return np.rint(person * alpha[..., None] + room * (1 - alpha[..., None])).astype(np.uint8)
 
 
-def shrunk(picture: NDArray[np.generic], size_wh: tuple[int, int]) -> NDArray[np.generic]:
+def shrunk(picture: NDArray[Any], size_wh: tuple[int, int]) -> NDArray[Any]:
     return cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
 
 

@@ -41,5 +41,6 @@ def opened(name: str, api: Any, model: Path, **options: Any) -> tuple[EngineNetw
     """The network in fp16 unless told otherwise, and what was said."""
     said: list[str] = []
     card = options.pop("card", CARD)
-    network = opener(name, api, card).open(model, SPEC, SIZE, **{"precision": "fp16", "say": said.append} | options)
+    asked: dict[str, Any] = {"precision": "fp16", "say": said.append} | options
+    network = opener(name, api, card).open(model, SPEC, SIZE, **asked)
     return network, said

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny_model import SPEC, write_int8_model, write_tiny_model
 
+from bgcam.packages import missing
 from bgcam.realtime import backends
 from bgcam.realtime.backends import load_backend
 from bgcam.realtime.errors import BackendError, UsageError
@@ -109,25 +110,23 @@ def test_auto_says_why_it_passed_one_over(tiny_model: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "openvino", None)  # as if it were not installed
     backend, passed_over = load_backend("auto", tiny_model, SPEC, (64, 48), threads=1)
     assert backend.name == "onnxruntime"
-    assert passed_over == ["openvino: the package openvino is not installed; run: pip install openvino"]
+    assert passed_over == [f"openvino: {missing('openvino')}"]
 
 
-@pytest.mark.parametrize(("name", "line"), [("openvino", "openvino"), ("onnxruntime", '"bgcam[onnxruntime]"')])
+@pytest.mark.parametrize(("name", "line"), [("openvino", "openvino"), ("onnxruntime", "onnxruntime")])
 def test_an_explicit_backend_never_falls_back(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(BackendError) as caught:
         load_backend(name, tiny_model, SPEC, (64, 48))
-    assert str(caught.value).endswith(f"is not installed; run: pip install {line}")
+    assert str(caught.value).endswith(f"pip install {line}")
 
 
 def test_auto_without_any_backend_says_all_reasons(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("openvino", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(
-        BackendError, match=r"no backend can run.*pip install openvino; .*pip install .bgcam\[onnxruntime"
-    ):
+    with pytest.raises(BackendError, match=r"no backend can run.*pip install openvino; .*pip install onnxruntime"):
         load_backend("auto", tiny_model, SPEC, (64, 48))
 
 

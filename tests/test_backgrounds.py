@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -15,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bgcam.realtime import backgrounds
+from bgcam.realtime import shipped
 from bgcam.realtime.backgrounds import cover, open_background
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -104,12 +105,14 @@ def test_a_bare_name_is_looked_up_among_the_shipped(tmp_path: Path, monkeypatch:
     (tmp_path / "shipped").mkdir()
     (tmp_path / "here").mkdir()
     cv2.imwrite(str(tmp_path / "shipped" / "shore.png"), np.full((4, 4, 3), 10, np.uint8))
-    monkeypatch.setattr(backgrounds, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path / "here")
     assert shown_level("shore", [0]) == shown_level("shore.png", [0]) == [1]
     cv2.imwrite("shore.png", np.full((4, 4, 3), 90, np.uint8))  # a file here goes first
     assert shown_level("shore.png", [0]) == [9]
-    with pytest.raises(BackgroundError, match=r"^shoer: no such background; .*\(shore\.png\)$"):
+    with pytest.raises(
+        BackgroundError, match=r"^shoer: no such background; did you mean shore\? .*`bgcam backgrounds`$"
+    ):
         open_background("shoer")
 
 
@@ -167,9 +170,16 @@ PictureList = list[Image.Image]
 def animated(path: Path, *, mode: str = "RGB") -> Path:
     """Levels 0, 100 and 200 for 100, 200 and 300 ms."""
     pictures: PictureList = [Image.new("RGB", (64, 48), (level,) * 3).convert(mode) for level in (0, 100, 200)]
-    how: dict[str, object] = {"lossless": True} if path.suffix == ".webp" else {}
+    how: dict[str, Any] = {"lossless": True} if path.suffix == ".webp" else {}
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 200, 300], loop=1, **how)
     return path
+
+
+def test_an_animated_picture_is_none_of_several_pictures(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    moving = animated(tmp_path / "v.webp")
+    with pytest.raises(UsageError, match=r"v\.webp is no picture, and several inputs have to be"):
+        open_source(input=[str(tmp_path / "a.png"), str(moving)])
 
 
 @pytest.mark.parametrize("name", ["v.webp", "v.png", "v.apng"])
@@ -220,7 +230,8 @@ def hidden(path: Path) -> Path:
     bgra[..., :3] = np.random.default_rng(0).integers(0, 256, (48, 64, 3))
     bgra[:, 32:] = (10, 250, 30, 255)
     rgba = Image.fromarray(np.ascontiguousarray(bgra[..., [2, 1, 0, 3]]))
-    rgba.save(path, **({"lossless": True, "exact": True} if path.suffix == ".webp" else {}))
+    how: dict[str, Any] = {"lossless": True, "exact": True} if path.suffix == ".webp" else {}
+    rgba.save(path, **how)
     return path
 
 
@@ -304,7 +315,7 @@ def test_a_folder_without_a_readable_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_names_are_files() -> None:
-    for name, path in backgrounds.shipped_backgrounds().items():
+    for name, path in shipped.shipped_backgrounds().items():
         picture: NDArray[np.uint8] = open_background(name).picture(camera_frame(), NOBODY)
         assert path.is_file()
         assert picture.shape == (48, 64, 3)

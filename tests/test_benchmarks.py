@@ -154,7 +154,9 @@ def test_quality_with_only_corrupt_pictures_fails(photos: Path) -> None:
     for path in (photos / "images").iterdir():
         path.write_bytes(b"")
     with pytest.raises(SourceError, match="none of the pictures"):
-        quality.average_scores([quality.Contender("x", "-", lambda bgr: bgr)], quality.choose_pairs(photos))
+        quality.average_scores(
+            [quality.Contender("x", "-", lambda bgr: bgr[..., 0].astype(np.float32))], quality.choose_pairs(photos)
+        )
 
 
 def test_peers_folder_without_peers_py(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ def blue() -> Still:
     return Still("blue", np.uint8(BLUE)[None, None])
 
 
-def shown(look: Look | None = None, *, without: tuple[str, ...] = (), **options: tuple[int, int]) -> NDArray[np.int_]:
+def shown(look: Look | None = None, *, without: tuple[str, ...] = (), **options: Any) -> NDArray[np.int_]:
     frame, coarse, _ = scene(**options)
     return Chain(blue(), look, without=without)(frame, coarse).bgr.astype(int)
 

@@ -14,6 +14,7 @@ from clips import PERSON, ROOM, SIZE_WH, read_clip, scene
 from command import Run, one_line
 
 from bgcam import __version__
+from bgcam.packages import missing
 from bgcam.realtime import cli, devices, run_command
 from bgcam.realtime.devices import Device
 from bgcam.realtime.frames import ComposedFrame
@@ -88,6 +89,25 @@ def test_devices_are_listed_by_name_and_path(bgcam: Run, monkeypatch: pytest.Mon
     ]
 
 
+def test_the_panic_key_is_mentioned_where_it_works(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "press p" not in bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1]
+    monkeypatch.setattr(run_command, "key_hint", lambda: "press p for the placeholder")
+    out = bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1].splitlines()
+    assert out.index("press p for the placeholder") == out.index("output: null") + 1
+
+
+def test_without_camera_and_virtual_camera_only_the_camera_is_missed(
+    bgcam: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bgcam.realtime.sources import camera
+
+    monkeypatch.setattr(devices, "list_virtual_cameras", list)
+    monkeypatch.setitem(camera.open_camera.__kwdefaults__ or {}, "cameras", list)
+    code, _, err = bgcam()
+    assert code == 1
+    assert "no camera found; plug one in" in one_line(err)
+
+
 def test_without_a_virtual_camera_the_picture_goes_to_the_web(
     in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +174,7 @@ def test_passed_over_backends_are_told(in_tmp: Path, bgcam: Run, monkeypatch: py
     monkeypatch.setitem(sys.modules, "openvino", None)
     code, out, _ = bgcam("--input", "photo.png", "--output", "null")
     assert code == 0
-    assert "passed over openvino: the package openvino is not installed; run: pip install openvino" in out
+    assert f"passed over openvino: {missing('openvino')}" in out
     assert "model: tiny on ONNX Runtime CPU, fp32" in out
     code, _, err = bgcam("--input", "photo.png", "--output", "null", "--backend", "openvino")
     assert code == 1

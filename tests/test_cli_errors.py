@@ -14,7 +14,7 @@ from tiny_model import write_tiny_model
 from bgcam.realtime import cli, devices, run_command
 from bgcam.realtime.devices import Device
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.frames import CameraFrame, Matte
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 
 def make_files(folder: Path) -> None:
@@ -66,7 +66,8 @@ def make_files(folder: Path) -> None:
         (["matte", "photo.png", "photo.png"], 2, "photo.png is the picture that is read"),
         (["matte", "clip.mp4", "m.png"], 2, "m.png: the matte of a video is a video"),
         (["matte", "clip.mp4", "clip.mp4"], 2, "clip.mp4 is the video that is read"),
-        (["matte", "--cutout", "clip.mp4", "m.mp4"], 2, "--cutout makes pictures"),
+        (["matte", "--cutout", "clip.mp4", "m.mp4"], 2, "m.mp4: holds no video with transparency"),
+        (["matte", "--cutout", "clip.mp4", "m.png"], 2, "m.png: holds no video with transparency"),
     ],
 )
 def test_an_error_is_one_line_and_leaves_nothing_behind(
@@ -94,8 +95,8 @@ def test_an_error_is_one_line_and_leaves_nothing_behind(
         (["--fps", "nan"], "'nan' is no frame rate"),
         (["--threads", "-1"], "'-1' is no number of threads"),
         (["--camera", "0", "--input", "clip.mp4"], "not allowed with argument"),
-        (["--backgrund=x"], "unrecognized arguments"),
-        (["dance"], "invalid choice: 'dance'"),
+        (["--backgrund=x"], "bgcam has no option --backgrund; did you mean --background?"),
+        (["dance"], "no command is called 'dance'"),
         (["matte", "a.png"], "required: OUTPUT"),
     ],
 )
@@ -135,14 +136,14 @@ def test_an_option_that_a_command_would_not_heed_is_refused(
 ) -> None:
     assert cli.main([*arguments]) == 2
     said = one_line(capsys.readouterr().err)
-    assert re.fullmatch(rf"bgcam: {option} is nothing that bgcam (\w+) takes; see bgcam \1 --help\n", said)
+    assert re.fullmatch(rf"bgcam: bgcam (\w+) has no option {option}; see bgcam \1 --help\n", said)
     assert sorted(path.name for path in in_tmp.iterdir()) == ["clip.mp4", "photo.png"]
 
 
 def test_an_inference_error_leaves_no_output(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = run_command.Matting.__call__
 
-    def failing(self: Any, frame: CameraFrame) -> Matte:
+    def failing(self: Any, frame: CameraFrame) -> CoarseMatte:
         if frame.number == 4:
             raise BackendError("openvino failed on a frame (out of memory)")
         return real(self, frame)

@@ -20,7 +20,8 @@ from bgcam.realtime.frames import CameraFrame
 class EndlessCamera:
     """A live source without end."""
 
-    name, size_wh, fps, live, drops, frames = "fake camera", SIZE_WH, 25.0, True, 0, None
+    name, size_wh, fps, live, drops = "fake camera", SIZE_WH, 25.0, True, 0
+    frames: int | None = None
 
     def __init__(self) -> None:
         self._number = 0

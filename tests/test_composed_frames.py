@@ -12,7 +12,7 @@ import bgcam
 
 REALTIME = Path(bgcam.__file__).resolve().parent / "realtime"
 MAKER = REALTIME / "picture" / "compose.py"
-COMPOSED = ("ComposedFrame", "PackedFrame")
+COMPOSED = ("ComposedFrame", "PackedFrame", "CutoutFrame")
 
 
 def makings(code: str, *, defines: bool = False) -> Iterator[int]:
@@ -37,7 +37,7 @@ def makings(code: str, *, defines: bool = False) -> Iterator[int]:
         # `dataclasses.replace` would put a camera's picture into a frame that is composed.
         replaced = (
             isinstance(node, ast.Call)
-            and "bgr" in [given.arg for given in node.keywords]
+            and {"bgr", "bgra"} & {given.arg for given in node.keywords}
             and (getattr(node.func, "id", getattr(node.func, "attr", "")) == "replace")
         )
         if renamed or replaced or (name in COMPOSED and node not in as_types):
@@ -61,6 +61,8 @@ def test_composed_frames_are_made_in_one_file_alone() -> None:
         "class Mine(ComposedFrame): pass",
         "shown = replace(shown, bgr=camera.bgr)",
         "shown = ComposedFrame.__new__(ComposedFrame)",
+        "shown = CutoutFrame(1, np.dstack([camera.bgr, alpha]), 0, 0)",
+        "shown = replace(shown, bgra=bgra)",
     ],
 )
 def test_what_makes_one_is_found(line: str) -> None:

@@ -22,7 +22,7 @@ from bgcam.realtime.cpu_budget import (
     threads_within,
 )
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.options import cpu_share
+from bgcam.realtime.option_values import cpu_share
 
 
 class Machine:

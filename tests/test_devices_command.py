@@ -48,7 +48,7 @@ def test_a_camera():
 
 def test_what_picks_one_of_two_alike():
     both = [C920, TWIN]
-    for device, word in ((C920, C920.by_id), (TWIN, TWIN.path)):
+    for device, word in ((C920, str(C920.by_id)), (TWIN, TWIN.path)):
         assert told(device, beside=both)[-1] == f"bgcam --camera {word}"
         assert find_device(both, word) == device
 

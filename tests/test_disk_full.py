@@ -22,7 +22,7 @@ from bgcam.realtime import cli, run_command
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.build import everything
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import _reserve, open_sink
@@ -156,7 +156,7 @@ class NoisyCamera:
 class FullFolder(FolderSink):
     """A folder of pictures whose disk is full from frame 7 on."""
 
-    def write(self, frame: ComposedFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         if frame.number >= 7:
             raise SinkError("pictures: cannot be written (No space left on device); free some space")
         super().write(frame)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from clips import read_clip, write_clip
 from fake_cupy import FakeCupy
-from faults import SIZE_WH, FaultyBackground, Injector, LookingSink, SecretCamera, right_matte, room
+from faults import MATTE_VALUES, SIZE_WH, FaultyBackground, Injector, LookingSink, SecretCamera, right_matte, room
 
 from bgcam.realtime.backends import cpu_order, load_backend
 from bgcam.realtime.backgrounds import Blur, Room, Still
 from bgcam.realtime.cli import main
 from bgcam.realtime.drawing import CardFailed, Drawing
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, PackedFrame
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.device_path import DevicePath
@@ -56,9 +56,9 @@ class GreenNetwork:
             self._faults.hang()
         green, red = (self.input[0, at] * SPEC.std[at] + SPEC.mean[at] for at in (1, 0))
         self.output[0, 0] = green > np.maximum(red, 0.4)
-        values = {"matte is NaN": np.nan, "matte is all one": 1.0, "matte is one half": 0.5, "matte is out of range": 7}
-        if self._faults.name in values:
-            self.output[0, 0] = values[self._faults.name]
+        if self._faults.name in MATTE_VALUES:
+            value, rows = MATTE_VALUES[self._faults.name]
+            self.output[0, 0, : round(32 * rows)] = value
 
 
 class BrightNetwork(GreenNetwork):
@@ -117,6 +117,8 @@ CARD_FAULTS = [
     "matte is NaN",
     "matte is all one",
     "matte is one half",
+    "matte is out of range",
+    "matte is of 0 to 255",
     "camera changes its size",
     "background vanishes",
     "background of another size",
@@ -154,10 +156,13 @@ def test_every_fault_of_the_card_is_bridged_and_the_run_goes_on(cupy: FakeCupy, 
     assert drawing.card is path
 
 
-def test_a_matte_out_of_range_is_cut_as_on_the_processor(cupy: FakeCupy, faults: Injector) -> None:
+@pytest.mark.parametrize("name", ["matte is out of range", "matte is of 0 to 255"])
+def test_a_matte_out_of_range_is_refused_as_on_the_processor(cupy: FakeCupy, faults: Injector, name: str) -> None:
     path = card(cupy, faults)
-    faults.set("matte is out of range")
-    assert np.array_equal(path.collect(frame(0), path.submit(frame(0))).bgr, room(0))
+    faults.set(name)
+    sent = path.submit(frame(0))
+    with pytest.raises(MatteRefused, match="a stand-in gave no matte"):
+        path.collect(frame(0), sent)
 
 
 def test_what_was_smoothed_with_a_refused_matte_is_not_shown(cupy: FakeCupy, faults: Injector) -> None:

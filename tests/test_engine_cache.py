@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from tensorrt_setup import CARD, SIZE, apis, opened, opener
 from tiny_model import SPEC, write_int8_model
 
 from bgcam.realtime.backends import _engine_choice
-from bgcam.realtime.backends._engine_cache import cache_folder
 from bgcam.realtime.backends._engine_choice import Measured, fastest
 from bgcam.realtime.backends._engine_run import EngineNetwork
 from bgcam.realtime.backends.tensorrt import TensorRTBackend
+from bgcam.realtime.cache import cache_folder
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -71,7 +72,7 @@ def test_a_damaged_engine_in_the_cache_is_never_loaded(
     name: str, module: Callable[[], Any], backend: type[TensorRTBackend], model: Path, damage: Any, reason: str
 ) -> None:
     opened(name, module(), model)
-    (engine,) = cache_folder().glob("*.engine")
+    (engine,) = cache_folder("engines").glob("*.engine")
     whole = engine.read_bytes()
     engine.write_bytes(damage(whole))
     api = module()
@@ -107,18 +108,47 @@ def test_a_cache_that_cannot_be_written_is_said(model: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     network, said = opened("tensorrt", fake_tensorrt.tensorrt(), model)
     assert network.output.shape == (1, 1, 48, 64)
-    assert said[-1].startswith("the engine cannot be kept for the next start (Not a directory")
+    assert said[-1].startswith("the engine cannot be kept for the next start (")
 
 
 def test_compiled_kernels_are_kept_for_the_next_start(model: Path) -> None:
     api = fake_tensorrt_rtx.tensorrt_rtx()
     fake_tensorrt_rtx.RuntimeCache.read = b""
     opened("tensorrt-rtx", api, model)
-    (kept,) = cache_folder().glob("*.kernels")
-    assert kept.read_bytes() == b"kernels"
+    (kept,) = cache_folder("engines").glob("*.kernels")
+    assert kept.read_bytes().endswith(b"kernels")
     assert fake_tensorrt_rtx.RuntimeCache.read == b""
     opened("tensorrt-rtx", api, model)
     assert fake_tensorrt_rtx.RuntimeCache.read == b"kernels"
+
+
+@pytest.mark.parametrize("place", [0, 20, -1])
+def test_compiled_kernels_that_changed_are_not_used(model: Path, place: int) -> None:
+    api = fake_tensorrt_rtx.tensorrt_rtx()
+    opened("tensorrt-rtx", api, model)
+    (kept,) = cache_folder("engines").glob("*.kernels")
+    data = bytearray(kept.read_bytes())
+    data[place] ^= 1
+    kept.write_bytes(data)
+    fake_tensorrt_rtx.RuntimeCache.read = b""
+    opened("tensorrt-rtx", api, model)
+    assert fake_tensorrt_rtx.RuntimeCache.read == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows knows no such modes")
+def test_an_engine_that_others_may_write_or_that_is_a_link_is_built_again(model: Path, tmp_path: Path) -> None:
+    api = fake_tensorrt.tensorrt()
+    opened("tensorrt", api, model)
+    (kept,) = cache_folder("engines").glob("*.engine")
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    kept.chmod(0o666)
+    _, said = opened("tensorrt", api, model)
+    assert said == ["the engine in the cache is built again: other users may write to it"]
+    kept.rename(tmp_path / "away")
+    kept.symlink_to(tmp_path / "away")
+    _, said = opened("tensorrt", api, model)
+    assert said == ["the engine in the cache is built again: it is a link"]
+    assert (opened("tensorrt", api, model)[1], api.Builder.builds) == ([], 3)
 
 
 def test_the_fastest_within_the_limit_is_chosen() -> None:
@@ -144,7 +174,7 @@ def test_auto_measures_once(model: Path, monkeypatch: pytest.MonkeyPatch, slower
     assert f"tensorrt runs in {chosen} here (fp16 " in said[0]
     network, said = opened("tensorrt", api, model, precision="auto")
     assert (network.description[-4:], said, api.Builder.builds) == (chosen, [], 3)
-    (kept,) = cache_folder().glob("*.json")
+    (kept,) = cache_folder("engines").glob("*.json")
     kept.write_text("{")
     opened("tensorrt", api, model, precision="auto")
     assert '"precision"' in kept.read_text()
@@ -163,7 +193,7 @@ def test_what_is_damaged_is_built_in_the_background(model: Path) -> None:
     found.open(model, SPEC, SIZE, say=lambda line: None)
     assert found.is_ready(model, SPEC, SIZE)
     assert not opener("tensorrt-rtx", api, replace(CARD, driver="590.10")).is_ready(model, SPEC, SIZE)
-    for kept in cache_folder().glob("*.engine"):
+    for kept in cache_folder("engines").glob("*.engine"):
         kept.write_bytes(b"x")
     assert not found.is_ready(model, SPEC, SIZE)
 

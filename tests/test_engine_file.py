@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_model import SPEC
@@ -92,7 +93,7 @@ def test_every_single_byte_of_the_engine_counts(path: Path) -> None:
         ({"size_wh": (240, 320)}, r"another size wh: \(320, 240\), not \(240, 320\)"),
     ],
 )
-def test_an_engine_for_something_else_is_refused(wanted: dict[str, object], reason: str) -> None:
+def test_an_engine_for_something_else_is_refused(wanted: dict[str, Any], reason: str) -> None:
     with pytest.raises(EngineRefused, match=reason):
         check_engine(MANIFEST, wanted)
     check_engine(replace(MANIFEST, **wanted), wanted)

@@ -99,17 +99,17 @@ def test_unsigned_steps_become_signed_ones_of_the_same_range() -> None:
             helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
             helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
         ]
-        values = [numpy_helper.from_array(np.float32(0.01), "s"), numpy_helper.from_array(zero, "z")]
+        values = [numpy_helper.from_array(np.asarray(0.01, np.float32), "s"), numpy_helper.from_array(zero, "z")]
         ends = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, [3])] for n in "xy"]
-        graph = helper.make_graph(nodes, "g", *ends, values)
+        graph = helper.make_graph(nodes, "g", ends[0], ends[1], values)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
-    model = make_signed(quantised(np.uint8(0)))
+    model = make_signed(quantised(np.asarray(0, np.uint8)))
     scale = numpy_helper.to_array(model.graph.initializer[0])
     assert activation_types(model) == {TensorProto.INT8}
     assert scale * 127 == pytest.approx(0.01 * 255)
     with pytest.raises(ValueError, match="zero point"):
-        make_signed(quantised(np.uint8(7)))
+        make_signed(quantised(np.asarray(7, np.uint8)))
 
 
 def test_what_strays_is_refused() -> None:

@@ -309,8 +309,8 @@ def matte_of(share: float, value: float = 1.0) -> CoarseMatte:
 def test_the_check_believes_who_comes_near_and_who_leaves_and_nothing_sudden() -> None:
     for shares, believed in [
         ([0.3, 0.6, 0.8, 1.0, 1.0], [True] * 5),
-        ([0.3, 0.0, 0.3, 0.97], [True] * 4),
-        ([0.3, 1.0, 1.0, 0.5, 0.98, 0.9, 1.0], [True, False, False, True, False, True, True]),
+        ([0.7, 0.0, 0.7, 0.97], [True] * 4),
+        ([0.3, 1.0, 1.0, 0.5, 0.98, 0.78, 1.0], [True, False, False, True, False, True, True]),
         ([1.0, 0.4], [False, True]),
     ]:
         check, said = MatteCheck(), []

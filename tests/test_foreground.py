@@ -124,7 +124,7 @@ def test_laying_the_person_is_the_reference(network_wh: tuple[int, int], frame_w
     near = near_colours(seen, small, frame_wh=frame_wh)
     unchanged = frame.copy(), background.copy(), alpha.copy()
     with_colours = lay_person(frame, background, alpha, parts, near).astype(int)
-    expected = blend_reference(exact_foreground(frame, alpha, near), background, alpha)
+    expected = blend_reference(exact_foreground(frame, alpha, near), background, alpha)  # type: ignore[arg-type]
     assert np.abs(with_colours - expected).max() <= 1
     plain = lay_person(frame, background, alpha, parts).astype(int)
     assert np.abs(plain - blend_reference(frame, background, alpha)).max() <= 1

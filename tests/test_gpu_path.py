@@ -14,14 +14,16 @@ from fake_cupy import FakeCupy
 from picture_scenes import before, disc
 
 from bgcam.realtime.backgrounds import Blur, Still
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, PackedFrame
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.device_path import DevicePath
 from bgcam.realtime.gpu.frame_path import FramePath
 from bgcam.realtime.gpu.frame_work import Stages
 from bgcam.realtime.gpu.kernels import Guide, Steadiness
+from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.gpu.opening import stages_for
+from bgcam.realtime.known_matte import cells_of, known_picture
 from bgcam.realtime.look import Look
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
@@ -36,12 +38,12 @@ FRAME_WH = (64, 34)
 
 @dataclass
 class Bright:
-    """A network: alpha is the red plane of its input, as a share of full red. NaN where `breaks`."""
+    """A network: alpha is the red plane of its input, as a share of full red; at one place `broken`, if given."""
 
     cupy: Any
     input: Any
     output: Any
-    breaks: bool = False
+    broken: float | None = None
     description = "bright"
 
     def enqueue(self, stream: int) -> None:
@@ -57,8 +59,8 @@ class Bright:
         alpha[...] = self.input[0, 0]
         alpha *= SPEC.std[0]
         alpha += SPEC.mean[0]
-        if self.breaks:
-            self.output[0, 0, 3, 4] = np.nan
+        if self.broken is not None:
+            self.output[0, 0, 3, 4] = self.broken
 
 
 @pytest.fixture(params=["host", "host without graphs", "cuda"])
@@ -87,7 +89,7 @@ def frame(number: int) -> np.ndarray:
 
 def expected(bgr: np.ndarray, behind: np.ndarray) -> np.ndarray:
     small = resize(bgr, (48, 32))[..., 2].astype(np.float32) / 255
-    return blend_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))
+    return blend_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
 
 
 def test_every_frame_comes_back_with_its_own_matte(cupy: Any) -> None:
@@ -133,11 +135,12 @@ def test_a_pinned_frame_is_read_where_it_lies(cupy: Any) -> None:
     assert np.abs(path.take().astype(int) - expected(frame(3), frame(4))).max() <= 2
 
 
-def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any) -> None:
-    broken = network(cupy, breaks=True)
+@pytest.mark.parametrize("wrong", [np.nan, 7.0, 255.0, -0.5])
+def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any, wrong: float) -> None:
+    broken = network(cupy, broken=wrong)
     path = DevicePath(broken, SPEC, frame_wh=FRAME_WH, in_flight=2)
     path.put(frame(0), frame(1))
-    with pytest.raises(BackendError, match="no matte"):
+    with pytest.raises(MatteRefused, match="bright gave no matte for a frame: 1 of 1536 values are not finite or"):
         path.take()
     assert path.in_flight == 0
 
@@ -194,14 +197,14 @@ def test_a_picture_of_another_size_is_no_frames() -> None:
 def test_a_packed_frame_shows_itself_in_bgr() -> None:
     camera = CameraFrame(7, frame(0), 0.25, 3.0)
     planes = cv2.cvtColor(np.full((34, 64, 3), (200, 30, 90), np.uint8), cv2.COLOR_BGR2YUV_I420)
-    packed = composed_i420(camera, planes)
+    packed = composed_i420(camera, planes)  # type: ignore[arg-type]
     assert isinstance(packed, PackedFrame)
     assert (packed.number, packed.time_s, packed.captured_s, packed.size_wh) == (7, 0.25, 3.0, FRAME_WH)
     assert packed.bgr.shape == camera.bgr.shape
     assert np.abs(packed.bgr.astype(int) - (200, 30, 90)).max() <= 3
     assert packed.bgr is packed.bgr
     with pytest.raises(ValueError, match="I420 must be"):
-        PackedFrame(0, planes[:-1], 0.0, 0.0)
+        PackedFrame(0, planes[:-1], 0.0, 0.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("background", [None, Blur(4)])
@@ -223,7 +226,7 @@ def test_frames_become_what_the_processor_makes_of_them(cupy: Any, frame_wh: Any
         got = path.collect(frame, sent)
         assert (got.number, got.time_s, got.captured_s) == (frame.number, frame.time_s, frame.captured_s)
         seen = resize(frame.bgr, (48, 32))
-        coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)
+        coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)  # type: ignore[arg-type]
         difference = np.abs(got.bgr.astype(int) - chain(frame, coarse).bgr)
         # On its way the processor rounds to bytes where the card does not; and it leaves a faint spill.
         assert difference.mean() < 0.6
@@ -246,7 +249,7 @@ def test_large_frames_go_up_in_parts(cupy: Any) -> None:
     mirrored = one[:, ::-1]
     path.put(mirrored, behind)
     small = resize(np.ascontiguousarray(mirrored), (48, 32))[..., 2].astype(np.float32) / 255
-    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))
+    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
     assert np.abs(path.take().astype(int) - wanted).max() <= 2
 
 
@@ -279,3 +282,53 @@ def test_a_thousand_frames_allocate_nothing() -> None:
     assert held[0] == held[1]
     while path.in_flight:
         path.take()
+
+
+class Clear(Bright):
+    """Alpha is 1 where the red plane is over 0.55 in the left half, else 0; where nobody is where `turned`."""
+
+    turned = False
+
+    def _infer(self) -> None:
+        super()._infer()
+        alpha = self.output[0, 0]
+        alpha[...] = alpha > 0.55
+        alpha[:, 48:] = 0
+        alpha[...] = (alpha > 0) != self.turned
+
+
+@pytest.mark.parametrize("output", ["bgr", "i420"])
+@pytest.mark.parametrize("harm", ["", "network", "compose", "input"])
+def test_a_known_frame_tells_whether_the_card_is_right(
+    cupy: Any, monkeypatch: pytest.MonkeyPatch, harm: str, output: str
+) -> None:
+    if not isinstance(cupy, FakeCupy):
+        pytest.skip("the kernels of a real card are not exchanged here")
+    small_wh, frame_wh = (96, 64), (128, 96)
+    made = Clear(cupy, cupy.zeros((1, 3, 64, 96), np.float32), cupy.zeros((1, 1, 64, 96), np.float32))
+    made.turned = harm == "network"
+    kernels = gpu_cuda.load_kernels()
+    real = {name: getattr(kernels, name) for name in ("compose", "to_input")}
+
+    def compose(frame: Any, behind: Any, *given: Any, **options: Any) -> None:
+        real["compose"](frame, frame, *given, **options)  # the room stands behind
+
+    def to_input(frame: Any, *given: Any, **options: Any) -> None:
+        real["to_input"](frame[::-1].copy(), *given, **options)
+
+    for name, replaced in (("compose", compose), ("input", to_input)):
+        if harm == name:
+            monkeypatch.setattr(kernels, "compose" if name == "compose" else "to_input", replaced)
+    spec = ModelSpec(name="clear", encoder="none", precision="fp32", sizes_wh=(small_wh,))
+    path = DevicePath(made, spec, frame_wh=frame_wh, output=output)
+    alpha = (known_picture(small_wh)[..., 2] > 0.55 * 255).astype(np.float32)
+    alpha[:, 48:] = 0
+    wrong = why_wrong_frame(path, cells_of(alpha), small_wh, blurred=False)
+    found = {
+        "": "",
+        "network": "its matte of a known picture is wrong",
+        "input": "its matte of a known picture is wrong",
+        "compose": "it shows something of a known picture where nobody is",
+    }
+    assert wrong.startswith(found[harm])
+    assert bool(wrong) == bool(harm)

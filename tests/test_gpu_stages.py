@@ -45,7 +45,7 @@ def scene(frame_wh: Any, small_wh: Any, room: Any, seed: int = 0) -> tuple[np.nd
     random = np.random.default_rng(seed)
     width, height = frame_wh
     alpha = disc(height, width, radius=0.3 * min(frame_wh) + 0.4, softness=max(1.0, 0.08 * min(frame_wh)))
-    clean = before(alpha, (90, 110, 200), room)
+    clean = before(alpha, (90, 110, 200), room)  # type: ignore[arg-type]
     stripes = np.multiply.outer(np.arange(width) % 5 == 0, (0, 70, 0)) * alpha[..., None]
     # The room is no plain wall, or a blur along the wrong side would not show.
     waves = np.sin(np.add.outer(np.arange(height) / 5, np.arange(width) / 17))
@@ -147,7 +147,8 @@ def test_the_person_is_laid_as_on_the_cpu(machine: Machine, frame_wh: Any, small
     grid = near_colours(seen, alpha, frame_wh=frame_wh).grid
     spill = find_spill(seen, alpha, frame_wh=frame_wh)
     # With the very colours and limits that the kernels found: only the laying is compared here.
-    same = Colours(*(np.ascontiguousarray(side[..., :3]) for side in colours), grid)
+    person, behind_it = (np.ascontiguousarray(side[..., :3]) for side in colours)
+    same = Colours(person, behind_it, grid)
     if spill is not None:
         spill = Spill(spill.direction, limits, spill.grid, spill.shows)
     expected = composed_reference(frame, behind, whole, same, spill)

@@ -98,7 +98,7 @@ def test_places_are_parts_of_the_whole() -> None:
 def test_where_it_is_sure_alpha_is_0_or_1() -> None:
     x = np.linspace(0, 9, 64, dtype=np.float32)
     small = np.clip(0.5 + 2 * np.sin(x)[None, :] * np.cos(x[:48])[:, None], 0, 1)
-    lines = find_lines(small, noise(48, 64))
+    lines = find_lines(small, noise(48, 64))  # type: ignore[arg-type]
     alpha = lay_lines(lines, noise(480, 640, 3, seed=1))
     beside_unsure = cv2.dilate(lines.unsure.astype(np.uint8), np.ones((3, 3), np.uint8))
     sure = cv2.resize(beside_unsure, (640, 480), interpolation=cv2.INTER_NEAREST) == 0
@@ -141,4 +141,4 @@ def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="cannot take luma"):
         find_lines(small, noise(5, 4))
     with pytest.raises(ValueError, match="cannot take luma"):
-        find_lines(small.astype(np.float64), noise(4, 5))  # type: ignore[arg-type]
+        find_lines(small.astype(np.float64), noise(4, 5))

@@ -117,6 +117,19 @@ def test_in_a_folder_as_a_background_and_through_the_command(tmp_path: Path, til
     assert_near(read_picture(out), corners())
 
 
+def test_they_are_written_to_a_folder_as_jpegs(tmp_path: Path, tiled: bytes, bgcam: Run) -> None:
+    (tmp_path / "in" / "trip").mkdir(parents=True)
+    for name in ("a.heic", "trip/b.AVIF", "c.png", "d.jpg"):
+        (tmp_path / "in" / name).write_bytes(tiled)
+    code, _, err = bgcam("--input", str(tmp_path / "in"), "--background", "none", "--output", f"{tmp_path}/out/")
+    assert (code, err) == (0, "")
+    written = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert [str(path.relative_to(tmp_path / "out")) for path in written] == ["a.jpg", "c.png", "d.jpg", "trip/b.jpg"]
+    for path in written:
+        assert_near(read_picture(path), corners())
+    assert (tmp_path / "out" / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_over_100_megapixels_is_refused_by_its_header(tmp_path: Path, tiled: bytes) -> None:
     (tmp_path / "a.heic").write_bytes(heif(corners(), tile=TILE, announced_wh=(60_000, 60_000)))
     with pytest.raises(SourceError, match=r"a\.heic: 60000x60000 is over 100 megapixels"):

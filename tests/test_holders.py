@@ -170,7 +170,7 @@ def test_modes_are_read_as_the_kernel_gives_them(monkeypatch):
     monkeypatch.setattr(v4l2, "_ioctl", answer)
     assert list_modes(3, sizes=[(640, 360), (641, 360), (4000, 4000)]) == [
         Mode("MJPG", (1280, 720), 30.0),
-        Mode("MJPG", (640, 480), pytest.approx(29.97, abs=0.001)),
+        Mode("MJPG", (640, 480), pytest.approx(29.97, abs=0.001)),  # type: ignore[arg-type]
         Mode("YUYV", (640, 360), 0.0),
         Mode("YUYV", (1920, 1080), 5.0),
     ]

@@ -11,6 +11,7 @@ import pytest
 from cuda_host import Machine
 
 from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
+from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.matting import resize
 from bgcam.realtime.picture.blend import blend_reference
 from bgcam.realtime.spec import ModelSpec
@@ -123,7 +124,7 @@ def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size
 
 @pytest.mark.parametrize("steadiness", [Steadiness(), UNSTEADY])
 def test_a_first_matte_is_taken_as_it_is(machine: Machine, steadiness: Steadiness) -> None:
-    output = np.random.default_rng(3).uniform(-0.1, 1.1, (1, 1, 5, 7)).astype(np.float32)
+    output = np.random.default_rng(3).uniform(-9e-4, 1 + 9e-4, (1, 1, 5, 7)).astype(np.float32)
     luma = np.random.default_rng(4).integers(0, 256, (5, 7), dtype=np.uint8)
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
     alpha, seen, _, _ = take(machine, output, luma, nothing, steadiness)
@@ -138,15 +139,25 @@ def test_unsteady_mattes_follow_at_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_alpha_that_is_no_number_is_told_and_hides(machine: Machine, dtype: str, wrong: float) -> None:
-    output = np.ones((1, 1, 5, 7), dtype)
-    output[0, 0, 2, 3] = wrong
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1.01, 7, 255, -0.01, -7])
+def test_alpha_that_is_none_is_counted_and_hides(machine: Machine, dtype: str, wrong: float) -> None:
+    output = np.ones((1, 1, 50, 7), dtype)
+    output[0, 0, 2, 3] = output[0, 0, 49, 1:3] = wrong
+    nothing = np.full((50, 7), np.nan), np.zeros((50, 7))
+    alpha, _, _, told = take(machine, output, np.zeros((50, 7), np.uint8), nothing, UNSTEADY)
+    assert list(told) == [3, 347]
+    assert alpha[2, 3] == 0
+    assert alpha.sum() == 347
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_alpha_out_of_range_by_rounding_is_clipped(machine: Machine, dtype: str) -> None:
+    output = np.full((1, 1, 5, 7), 1 + ROUNDING / 2, dtype)
+    output[0, 0, 2] = -ROUNDING / 2
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
     alpha, _, _, told = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNSTEADY)
-    assert list(told) == [1, 34]
-    assert alpha[2, 3] == 0
-    assert alpha.sum() == 34
+    assert list(told) == [0, 28]
+    assert set(np.unique(alpha)) == {0, 1}
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (48, 32), (19, 23)])

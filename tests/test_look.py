@@ -34,7 +34,7 @@ def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--edge", "wide"], "'wide' is nothing that an edge does; give one of shrink, grow, sharp"),
+        (["--edge", "wide"], "'wide' is not an edge; give one of shrink, grow, sharp"),
         (["--edge", "shrink:6"], "'6' is not from 0 to 5; give shrink:2 or another step"),
         (["--edge", "shrink:"], "'' is not from 0 to 5"),
         (["--edge", "grow:nan"], "'nan' is not from 0 to 5"),
@@ -55,8 +55,8 @@ def shown(tmp_path: Path, model: Path, *arguments: str) -> NDArray[np.int_]:
     """The picture of `clips.scene` that the command writes with these options."""
     write_picture(tmp_path / "in.png", number=5)
     output = tmp_path / "out.png"
-    given = ["--input", str(tmp_path / "in.png"), "--output", str(output), "--model", str(model), *arguments]
-    assert cli.main(given) == 0
+    given = ["--input", str(tmp_path / "in.png"), "--output", str(output), "--overwrite", "--model", str(model)]
+    assert cli.main([*given, *arguments]) == 0
     return read_picture(output).astype(int)
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import PERSON, SIZE_WH, read_clip, scene, write_clip, write_picture
+from PIL import Image
 
 from bgcam.realtime import cli, matte_command
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -34,7 +35,7 @@ def test_a_picture_gives_a_gray_png_of_its_size(tmp_path: Path, matte: Matte, si
     gray = cv2.imread(str(tmp_path / "m.png"), cv2.IMREAD_UNCHANGED)
     assert gray.shape == (size_wh[1], size_wh[0])
     assert gray.dtype == np.uint8
-    assert share_right(gray, 0, size_wh) > 0.93
+    assert share_right(gray, 0, size_wh) > 0.93  # type: ignore[arg-type]
 
 
 def test_a_folder_gives_a_folder_with_the_same_stems(tmp_path: Path, matte: Matte) -> None:
@@ -47,7 +48,7 @@ def test_a_folder_gives_a_folder_with_the_same_stems(tmp_path: Path, matte: Matt
     written = sorted((tmp_path / "out" / "mattes").iterdir())
     assert [path.name for path in written] == ["a.png", "b c.png", "d.e.png"]
     for number, path in enumerate(written):
-        assert share_right(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), number) > 0.93
+        assert share_right(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), number) > 0.93  # type: ignore[arg-type]
 
 
 def test_a_broken_picture_in_a_folder_is_told_and_skipped(
@@ -65,6 +66,18 @@ def test_a_broken_picture_in_a_folder_is_told_and_skipped(
     assert sorted(path.name for path in (tmp_path / "mattes").iterdir()) == ["a.png", "c.png"]
 
 
+def test_the_last_line_says_what_is_where(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for name in ("a.png", "b.png"):
+        write_picture(Path("photos") / name)
+    assert matte(Path("photos/a.png"), Path("m.png")) == 0
+    assert matte(Path("photos"), Path("mattes")) == 0
+    assert capsys.readouterr().out.splitlines() == ["done: m.png", "2 pictures done: mattes"]
+
+
 def test_a_video_gives_a_gray_video(tmp_path: Path, matte: Matte) -> None:
     write_clip(tmp_path / "clip.mp4", frames=6)
     assert matte(tmp_path / "clip.mp4", tmp_path / "m.mkv") == 0
@@ -73,6 +86,31 @@ def test_a_video_gives_a_gray_video(tmp_path: Path, matte: Matte) -> None:
     for number, frame in enumerate(frames):
         assert np.ptp(frame.astype(int), axis=2).max() <= 4
         assert share_right(frame[..., 1], number) > 0.93
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png"])
+def test_an_animated_picture_gives_a_gray_video(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    pictures = [Image.fromarray(np.ascontiguousarray(scene(number)[..., ::-1])) for number in (0, 4, 8)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], duration=[100, 200, 300], loop=1)
+    assert matte(tmp_path / name, tmp_path / "m.mp4") == 0
+    mattes = read_clip(tmp_path / "m.mp4")
+    assert len(mattes) == 3
+    for number, gray in zip((0, 4, 8), mattes, strict=True):
+        assert share_right(gray[..., 0], number) > 0.93
+    assert matte(tmp_path / name, tmp_path / "m.png") == 2
+    assert "the matte of a video is a video" in capsys.readouterr().err
+
+
+def test_an_input_that_is_given_by_its_address_is_not_written_over(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "in.mp4", frames=3)
+    data = (tmp_path / "in.mp4").read_bytes()
+    assert matte(f"file://{tmp_path / 'in.mp4'}", tmp_path / "in.mp4", "--overwrite") == 2
+    assert "in.mp4 is the video that is read" in capsys.readouterr().err
+    assert (tmp_path / "in.mp4").read_bytes() == data
 
 
 def test_a_cutout_has_transparency_and_hides_the_room(tmp_path: Path, matte: Matte) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import matting as module
 from bgcam.realtime import native
-from bgcam.realtime.errors import BackendError, ModelError, UsageError
+from bgcam.realtime.errors import BackendError, MatteRefused, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.matting import Matting, quick_resize, resize
 from bgcam.realtime.models import find_model
@@ -57,29 +58,52 @@ def test_one_backend_is_loaded_for_each_input_size(tiny_model: Path, monkeypatch
     assert loaded == [(320, 240), (240, 320), (320, 192)]
 
 
-@pytest.mark.parametrize("answer", [np.full((240, 320), np.nan), np.zeros((240, 321)), np.full((240, 320), np.inf)])
-def test_what_is_no_matte_is_an_error(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, answer: NDArray[np.float64]
-) -> None:
-    class Broken:
+def answering(monkeypatch: pytest.MonkeyPatch, answer: NDArray[Any]) -> None:
+    """From here on, every backend gives this as alpha."""
+
+    class Fixed:
         name, description = "broken", "broken CPU"
 
-        def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return answer.astype(np.float32)
+        def infer(self, bgr: NDArray[np.uint8]) -> NDArray[Any]:
+            return answer
 
-    monkeypatch.setattr(module, "load_backend", lambda *args, **kwargs: (Broken(), []))
-    with pytest.raises(BackendError, match="broken CPU gave no matte for frame 7"):
+    monkeypatch.setattr(module, "load_backend", lambda *args, **kwargs: (Fixed(), []))
+
+
+def mostly(value: float) -> NDArray[np.float32]:
+    """The value in 96 % of the frame, so that it is not all of it that is shown."""
+    alpha = np.zeros((240, 320), np.float32)
+    alpha[: 240 * 96 // 100] = value
+    return alpha
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.full((240, 320), np.nan, np.float32),
+        np.full((240, 320), -np.inf, np.float32),
+        mostly(7.0),
+        mostly(255.0),
+        mostly(1.002),
+        -mostly(0.002),
+        mostly(255).astype(np.uint8),
+        np.zeros((240, 320), np.complex64),
+    ],
+)
+def test_what_is_no_matte_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, answer: NDArray[Any]) -> None:
+    answering(monkeypatch, answer)
+    with pytest.raises(MatteRefused, match=r"broken CPU gave no matte for frame 7: .*; try another --backend"):
         Matting(tiny_model)(half_bright(480, 640))
 
 
-def test_values_outside_the_range_are_clipped(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Over:
-        name, description = "over", "over"
+def test_a_matte_of_another_size_is_an_error(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, np.zeros((240, 321), np.float32))
+    with pytest.raises(BackendError, match=r"its size is \(240, 321\), not \(240, 320\)"):
+        Matting(tiny_model)(half_bright(480, 640))
 
-        def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return np.linspace(-0.5, 1.5, 240 * 320, dtype=np.float32).reshape(240, 320)
 
-    monkeypatch.setattr(module, "load_backend", lambda *args, **kwargs: (Over(), []))
+def test_rounding_alone_is_clipped(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, np.linspace(-9e-4, 1 + 9e-4, 240 * 320, dtype=np.float32).reshape(240, 320))
     alpha = Matting(tiny_model)(half_bright(480, 640)).alpha
     assert (alpha.min(), alpha.max()) == (0, 1)
 

@@ -178,8 +178,13 @@ def test_it_is_waited_for_while_its_server_is_down(server: Server) -> None:
     server.per_visit = 10
     source = open_source(input=server.url("camera"))
     server.up = False
-    said = set()
-    wait_for(lambda: "5XX" in str(said) or said.add(waited(source)))
+    said: set[str] = set()
+
+    def is_said() -> bool:
+        said.add(waited(source))
+        return "5XX" in str(said)
+
+    wait_for(is_said)
     server.up = True
     assert next_frame(source) is not None
     source.close()

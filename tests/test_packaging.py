@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 TOP_FOLDERS = ("benchmarks", "export", "models", "realtime", "train")
+PIN_FILES = ["run.txt", "torch.txt", "test.txt", "lint.txt", "e2e.txt"]
 NEEDS_NVIDIA = {"tensorrt", "tensorrt-rtx", "cuda"}  # extras that are not part of the tested set
 
 # Import names that differ from the distribution's.
@@ -44,15 +46,10 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def pins(file: str) -> list[Requirement]:
-    """The requirements of one file under requirements/, with those of the files that it reads."""
-    found = []
-    for line in (ROOT / "requirements" / file).read_text().splitlines():
-        text = line.partition("#")[0].strip()
-        if text.startswith("-r "):
-            found += pins(text[3:].strip())
-        elif text:
-            found.append(Requirement(text))
-    return found
+    """The requirements of one file under requirements/; torch, whose builds differ in their hashes, is test.txt's."""
+    text = (ROOT / "requirements" / file).read_text().replace("\\\n", " ")
+    lines = [line.partition(" --hash=")[0] for line in text.splitlines() if line[:1] not in ("", "#", " ")]
+    return [Requirement(line) for line in lines] + (pins("torch.txt") if file == "test.txt" else [])
 
 
 def pinned_on(file: str, machine: str) -> dict[str, str]:
@@ -125,10 +122,32 @@ def test_version_has_one_source() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", bgcam.__version__)
 
 
-@pytest.mark.parametrize("file", ["run.txt", "test.txt", "lint.txt"])
+@pytest.mark.parametrize("file", PIN_FILES)
 def test_pins_are_exact(file: str) -> None:
     loose = [str(pin) for pin in pins(file) if not re.fullmatch(r"==[0-9][0-9a-z.]*", str(pin.specifier))]
+    assert pins(file)
     assert loose == []
+
+
+@pytest.mark.parametrize("file", sorted(set(PIN_FILES) - {"torch.txt"}))
+def test_every_pin_has_its_hashes(file: str) -> None:
+    text = (ROOT / "requirements" / file).read_text().replace("\\\n", " ")
+    bare = [line for line in text.splitlines() if re.match(r"\w", line) and "--hash=sha256:" not in line]
+    assert bare == []
+
+
+@pytest.mark.parametrize("file", PIN_FILES)
+def test_pins_name_no_place(file: str) -> None:
+    assert not re.search(r"https?:|file:|/opt|index-url|find-links", (ROOT / "requirements" / file).read_text())
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_pins_agree(machine: str) -> None:
+    versions: dict[str, set[str]] = {}
+    for file in PIN_FILES:
+        for name, version in pinned_on(file, machine).items():
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -139,8 +158,9 @@ def test_pins_are_exact(file: str) -> None:
         ("test.txt", [text for extra, texts in EXTRAS.items() if extra not in NEEDS_NVIDIA for text in texts]),
         ("test.txt", PYPROJECT["dependency-groups"]["test"]),
         ("lint.txt", PYPROJECT["dependency-groups"]["lint"]),
+        ("e2e.txt", PYPROJECT["dependency-groups"]["e2e"]),
     ],
-    ids=["run", "extras", "test group", "lint group"],
+    ids=["run", "extras", "test group", "lint group", "e2e group"],
 )
 def test_pins_satisfy_what_is_declared(file: str, declared: list[str], machine: str) -> None:
     pinned = pinned_on(file, machine)
@@ -175,6 +195,24 @@ def test_ci_is_executable_and_calls_make_test() -> None:
     ci = ROOT / ".ci" / "run"
     assert os.access(ci, os.X_OK)
     assert re.search(r"^phase \"make test\" make test$", ci.read_text(), re.MULTILINE)
+
+
+def test_ci_fails_where_the_kernels_tests_do_not_finish(tmp_path: Path) -> None:
+    body = re.search(r"^end_e2e\(\) {$.*?^}$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE | re.DOTALL)
+    assert body
+    code = f"""
+        SECONDS=1000000 LIMIT_S=1170 scratch={tmp_path}
+        stop_e2e() {{ kill "$e2e"; }}
+        {body.group()}
+        : > "$scratch/e2e.txt"
+        sleep 60 & e2e=$!
+        end_e2e
+    """
+    ran = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "make test-e2e did not finish within 1170 s; run it by itself to see what takes long\n",
+    )
 
 
 def test_licence_is_the_gpl_and_said_so() -> None:

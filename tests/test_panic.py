@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from bgcam.realtime import cli
-from bgcam.realtime.panic import panic_button, presses_kept
+from bgcam.realtime.panic import key_hint, panic_button, presses_kept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
 
@@ -49,11 +49,19 @@ def test_the_key_toggles_without_return_and_the_terminal_is_as_before() -> None:
         before, toggled = termios.tcgetattr(terminal), Count()
         with panic_button(toggled, keys=keys):
             assert not termios.tcgetattr(terminal)[3] & termios.ICANON
+            assert "press p" in key_hint(keys=keys)
             typing.write(b"xp")
             until(lambda: toggled.times == 1)
             typing.write(b"P")
             until(lambda: toggled.times == 2)
         assert termios.tcgetattr(terminal) == before
+
+
+def test_without_a_terminal_the_key_is_not_mentioned() -> None:
+    reads, writes = os.pipe()
+    os.close(writes)
+    with os.fdopen(reads, "r") as keys:
+        assert key_hint(keys=keys) == ""
 
 
 def test_without_a_terminal_nothing_is_read() -> None:

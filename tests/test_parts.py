@@ -22,7 +22,7 @@ def test_only_edges_are_unsure(network_wh: tuple[int, int], frame_wh: tuple[int,
     random = np.random.default_rng(seed)
     blobs = cv2.resize(random.uniform(-2, 3, (4, 4)), network_wh, interpolation=cv2.INTER_CUBIC)
     small = np.clip(blobs, 0, 1).astype(np.float32).reshape(network_wh[::-1])
-    lines = find_lines(small, random.integers(0, 256, small.shape, dtype=np.uint8))
+    lines = find_lines(small, random.integers(0, 256, small.shape, dtype=np.uint8))  # type: ignore[arg-type]
     alpha = lay_lines(lines, random.integers(0, 256, (*frame_wh[::-1], 3), dtype=np.uint8))
     parts = find_parts(small, lines.unsure, frame_wh=frame_wh, tile_px=tile_px)
     seen = np.zeros(alpha.shape, int)

@@ -20,7 +20,9 @@ class Frames:
     name, size_wh, live, drops = "frames", (2, 2), False, 0
 
     def __init__(self, times_s: list[float], fps: float, *, fails: bool = False):
-        self.times_s, self.fps, self.frames, self.fails, self.number = times_s, fps, len(times_s), fails, 0
+        self.times_s, self.fps, self.fails, self.number = times_s, fps, fails, 0
+        self.frames: int | None = len(times_s)
+        self.about_frames = self.frames
 
     def read(self) -> CameraFrame | None:
         if self.number == len(self.times_s):
@@ -59,6 +61,13 @@ def test_each_moment_shows_the_nearest_frame(
     found = levels(RatedSource(Frames(times_s, own_fps), fps))
     assert len(found) == len(shown)
     assert np.abs(np.subtract(found, shown)).max(initial=0) <= (fps == 20)  # of two that are as near, either
+
+
+def test_a_guess_at_the_frames_is_made_for_the_new_rate() -> None:
+    source = Frames([0, 0.1, 0.2, 0.3], 10)
+    assert RatedSource(source, 5).about_frames == 2
+    source.frames, source.about_frames = None, 40
+    assert (RatedSource(source, 5).frames, RatedSource(source, 5).about_frames) == (None, 20)
 
 
 def test_what_came_before_a_break_is_shown_to_its_end() -> None:

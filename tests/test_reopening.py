@@ -219,7 +219,7 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
             ahead_s = 3600.0
             return ended
 
-        watch._stop.wait = wait
+        watch._stop.wait = wait  # type: ignore[assignment]
         wait_for(lambda: ahead_s > 0)
         time.sleep(0.1)
         assert failed == []

@@ -14,6 +14,7 @@ from bgcam.export.quantize import activation_types
 from bgcam.realtime.demo_clip import DemoCamera
 from bgcam.realtime.demo_room import draw_room
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.known_matte import TABLE
 from bgcam.realtime.matting import Matting
 from bgcam.realtime.models import CHECKSUMS, DEFAULT_MODEL, MODELS_FOLDER, find_model, sha256_of, shipped_models
 from bgcam.realtime.picture.guided import whole_matte
@@ -36,7 +37,8 @@ def test_the_default_model_is_among_them() -> None:
 
 def test_the_table_of_checksums_is_of_these_files() -> None:
     lines = (MODELS_FOLDER / CHECKSUMS).read_text().splitlines()
-    found = [f"{sha256_of(MODELS_FOLDER / f'{name}.onnx')}  {name}.onnx" for name in MODELS]
+    files = [*(f"{name}.onnx" for name in MODELS), TABLE]
+    found = [f"{sha256_of(MODELS_FOLDER / name)}  {name}" for name in files]
     assert lines == found, "after exchanging a model run: python -m bgcam.export.checksums"
 
 
@@ -76,6 +78,6 @@ def test_it_finds_nobody_in_the_demos_empty_room(name: str) -> None:
 def test_its_iou_has_not_dropped(name: str) -> None:
     alpha_of = shipped(name, backend="auto").alpha_of
     pairs = choose_pairs(TEST_SET)
-    scores = [iou(alpha_of(read_rgb(p.image)[..., ::-1]), read_alpha(p).astype(np.float32) / 255) for p in pairs]
+    scores = [iou(alpha_of(read_rgb(p.image)[..., ::-1]), read_alpha(p).astype(np.float32) / 255) for p in pairs]  # type: ignore[arg-type]
     assert len(scores) == 264
     assert float(np.mean(scores)) > EG1800_IOU[name] - DROP

@@ -11,6 +11,7 @@ from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.null import NullSink
 from bgcam.realtime.sources import open_source
 
@@ -28,8 +29,8 @@ def composed(number=0, colour=None, size_wh=SIZE_WH, time_s=None):
     return ComposedFrame(number, bgr, number / FPS if time_s is None else time_s, 0.0)
 
 
-def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS):
-    sink = open_sink(str(spec), size_wh=size_wh, fps=fps)
+def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS, job=CAMERA_JOB):
+    sink = open_sink(str(spec), size_wh=size_wh, fps=fps, job=job)
     for frame in frames:
         sink.write(frame)
     sink.close()
@@ -91,25 +92,45 @@ def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name.startswith(CODECS[suffix])
-        assert float(stream.average_rate) == FPS
+        assert stream.average_rate == FPS
         assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)
         if suffix != ".webm":
             assert (stream.codec_context.color_primaries, stream.codec_context.color_trc) == (1, 1)
 
 
-def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path):
-    times = [3.0, 3.0404, 3.1, 3.1, 4.0]  # the second is the even rate's in whole milliseconds, the third is not
-    write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=time_s) for number, time_s in enumerate(times)])
+@pytest.mark.parametrize(
+    ("job", "times", "shown"),
+    [
+        # The second is within half a frame of the even rate, the third is not.
+        (CAMERA_JOB, [3.0, 3.03, 3.2, 3.2, 4.0], [0, 0.04, 0.2, 0.2, 1.0]),
+        # The second is the even rate's in whole milliseconds, the third is not.
+        (Job(own_times=True), [3.0, 3.0404, 3.1, 3.1, 4.0], [0, 0.04, 0.1, 0.1, 1.0]),
+    ],
+)
+def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path, job, times, shown):
+    frames = [composed(number, 9, time_s=time_s) for number, time_s in enumerate(times)]
+    write_all(tmp_path / "a.mp4", frames, job=job)
     got = [frame.time_s for frame in read_all(tmp_path / "a.mp4")]
-    np.testing.assert_allclose(got, [0, 0.04, 0.1, 0.1, 1.0], atol=0.0001)
+    np.testing.assert_allclose(got, shown, atol=0.0001)
     assert np.diff(got).min() > 0
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, ".mov"])
+def test_video_of_very_uneven_times_ends_with_its_last_frame(tmp_path, suffix):
+    times = [0, 0.04, 0.08, 0.5, 3, 3.04, 3.08, 8]
+    frames = [composed(number, time_s=time_s) for number, time_s in enumerate(times)]
+    path = tmp_path / f"a{suffix}"
+    write_all(path, frames, job=Job(own_times=True))
+    with av.open(str(path)) as container:
+        assert (container.duration or 0) / av.time_base == pytest.approx(8 + 1 / FPS, abs=0.002)
+    assert read_all(path)[-1].time_s == pytest.approx(8, abs=0.001)
 
 
 @pytest.mark.parametrize("fps", [29.97, 23.976, 30, 14.5])
 def test_video_rate(tmp_path, fps):
     write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=number / fps) for number in range(12)], fps=fps)
     with av.open(str(tmp_path / "a.mp4")) as container:
-        assert float(container.streams.video[0].average_rate) == pytest.approx(fps, abs=0.002)
+        assert float(container.streams.video[0].average_rate or 0) == pytest.approx(fps, abs=0.002)
 
 
 @pytest.mark.parametrize(("size_wh", "even_wh"), [((65, 49), (64, 48)), ((1, 1), (2, 2)), ((64, 49), (64, 48))])

@@ -282,13 +282,26 @@ def test_folder_without_pictures(tmp_path):
         open_source(input=str(tmp_path))
 
 
-def test_bad_picture_in_a_folder_is_named_when_reached(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), picture())
-    (tmp_path / "b.png").write_text("no")
-    source = ImagesSource(tmp_path)
-    assert source.read().number == 0
-    with pytest.raises(SourceError, match=r"b\.png: not a readable picture"):
-        source.read()
+def test_bad_pictures_in_a_folder_are_said_when_reached_and_passed_over(tmp_path):
+    for name in ("b.png", "d.png"):
+        cv2.imwrite(str(tmp_path / name), picture())
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_text("no")
+    said = []
+    source = ImagesSource(tmp_path, say=said.append)
+    assert len(said) == 1
+    frames = list(iter(source.read, None))
+    assert [frame.number for frame in frames] == [0, 1]
+    assert [source.path_of(number).name for number in range(2)] == ["b.png", "d.png"]
+    assert [str(error).partition(": ")[0] for error in said] == [str(tmp_path / "a.png"), str(tmp_path / "c.png")]
+    assert source.skipped == 2
+
+
+def test_folder_of_bad_pictures_alone(tmp_path, capsys):
+    (tmp_path / "a.png").write_text("no")
+    with pytest.raises(SourceError, match="none of the 1 pictures in it can be read"):
+        open_source(input=str(tmp_path))
+    assert "bgcam: skipped: " in capsys.readouterr().err
 
 
 # ---- open_source

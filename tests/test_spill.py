@@ -70,7 +70,7 @@ def test_removing_is_the_formula(width: int, height: int, cell_px: int, seed: in
     grid = Grid(cell_px, -(-width // cell_px), -(-height // cell_px))
     direction = random.normal(size=3)
     direction = ((direction - direction.mean()) / np.linalg.norm(direction - direction.mean())).astype(np.float32)
-    limit_near = random.uniform(0, 1, (grid.rows, grid.columns, 2)).astype(np.float32) * np.float32((60, 1))
+    limit_near = random.uniform(0, 1, (grid.rows, grid.columns, 2)).astype(np.float32) * np.array((60, 1), np.float32)
     place = slice(0, height), slice(0, width)
     person = random.uniform(0, 255, (height, width, 3)).astype(np.float32)
     limit, near = np.moveaxis(colours_at(limit_near, cell_px, place).astype(np.float64), -1, 0)

@@ -251,9 +251,7 @@ def test_a_size_that_the_model_cannot_have_is_one_line(tiny_model: Path) -> None
         at_size(fixed, (32, 16))
 
 
-@pytest.mark.parametrize(
-    ("package", "line"), [("torch", r"pip install .bgcam\[torch\]."), ("onnx", "pip install onnx")]
-)
+@pytest.mark.parametrize(("package", "line"), [("torch", ".*pip install torch onnx"), ("onnx", ".*pip install onnx")])
 def test_a_missing_package_is_one_line(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, package: str, line: str
 ) -> None:
@@ -279,7 +277,7 @@ def test_names_of_device_networks_are_checked(tiny_model: Path) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA card")
 def test_without_a_card_it_says_so(tiny_model: Path) -> None:
-    with pytest.raises(BackendError, match=r"^torch finds no NVIDIA card it can use .*pip install torch --index-url"):
+    with pytest.raises(BackendError, match=r"^torch finds no NVIDIA card it can use .*pip install torch --index-url="):
         open_device_network(tiny_model, SPEC, (64, 48), backend="torch")
     with pytest.raises(BackendError, match=r"nothing can run the model on a graphics card: .*torch: torch finds no"):
         open_device_network(tiny_model, SPEC, (64, 48))

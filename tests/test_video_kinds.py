@@ -240,7 +240,7 @@ def test_fit_is_an_option_of_the_command_and_needs_a_size(in_tmp: Path, bgcam: R
     cv2.imwrite("tall.png", flat(200, (40, 80)))
     arguments = ("--input", "tall.png", "--background", "none", "--size", "80x80")
     for fit, level in (((), 200), (("--fit", "cover"), 200), (("--fit", "contain"), 0)):
-        assert bgcam(*arguments, *fit, "--output", "out.png")[0] == 0
+        assert bgcam(*arguments, *fit, "--output", "out.png", "--overwrite")[0] == 0
         assert cv2.imread("out.png")[40, 2, 0] == level
     for missing in (("--input", "tall.png"), ("--size", "80x80")):
         code, _, err = bgcam(*missing, "--fit", "cover", "--output", "null")
@@ -335,7 +335,8 @@ def test_a_file_that_is_read_by_its_address_is_not_written_over(in_tmp: Path, bg
 def test_a_name_that_is_no_text(tmp_path: Path, encoding: str) -> None:
     write_clip(tmp_path / "a.mp4")
     os.rename(os.fsencode(tmp_path / "a.mp4"), os.fsencode(tmp_path) + b"/caf\xe9.mp4")
-    for arguments in (["--input", b"caf\xe9.mp4", "--background", "none"], ["--input", b"n\xe9.mp4"]):
+    inputs: list[list[str | bytes]] = [["--input", b"caf\xe9.mp4", "--background", "none"], ["--input", b"n\xe9.mp4"]]
+    for arguments in inputs:
         run = subprocess.run(
             [sys.executable, "-m", "bgcam", *arguments, "--output", "null"],
             capture_output=True,

@@ -3,6 +3,7 @@
 import struct
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,7 +69,7 @@ class FakeDriver:
 
     def sink(self, argument="", size_wh=SIZE_WH):
         backoff = Backoff(clock=lambda: self.now_s)
-        options = {"devices": lambda: list(self.devices), "opener": self.open, "backoff": backoff}
+        options: dict[str, Any] = {"devices": lambda: list(self.devices), "opener": self.open, "backoff": backoff}
         return VirtualSink(argument, size_wh=size_wh, fps=FPS, **options)
 
 

@@ -19,6 +19,7 @@ from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import open_sink
 from bgcam.realtime.sinks._web_guard import Guard
 from bgcam.realtime.sinks._web_server import MAX_WATCHERS
+from bgcam.realtime.sinks.web import RemoteWebSink
 
 
 def test_page(web_sink, page):
@@ -60,6 +61,7 @@ def test_it_listens_on_loopback_only(web_sink):
 def test_allow_remote_listens_elsewhere_and_keeps_the_other_rules():
     web_sink = open_sink("web:0.0.0.0:0", size_wh=(64, 48), fps=25, allow_remote=True)
     page = Page(web_sink.name)
+    assert isinstance(web_sink, RemoteWebSink)
     assert web_sink._server.server_address[0] == "0.0.0.0"
     assert "0.0.0.0" not in web_sink.name
     assert page.get("alive").status == 200
@@ -76,7 +78,7 @@ def test_loopback_has_other_numbers_too():
         web_sink = open_sink(spec, size_wh=(64, 48), fps=25)
         assert urlsplit(web_sink.name).hostname == {"web:localhost:0": "127.0.0.1"}.get(spec, "127.0.0.2")
         host = urlsplit(web_sink.name).hostname
-        connection = http.client.HTTPConnection(host, urlsplit(web_sink.name).port, timeout=5)
+        connection = http.client.HTTPConnection(str(host), urlsplit(web_sink.name).port, timeout=5)
         connection.request("GET", urlsplit(web_sink.name).path)
         assert connection.getresponse().status == 200
         web_sink.close()
@@ -162,7 +164,7 @@ def test_two_small_pictures_at_most_wait_for_a_slow_watcher(web_sink, page):
     smooth = cv2.resize(shades, (320, 180))  # JPEGs of 11 KB, of which a connection would hold a dozen
     with slow_watcher(page, holds_bytes=4096) as slow:
         for number in range(80):
-            web_sink.write(ComposedFrame(number, smooth, number / 25, 0.0))
+            web_sink.write(ComposedFrame(number, smooth, number / 25, 0.0))  # type: ignore[arg-type]
             time.sleep(0.005)
         assert 1 <= web_sink.encoded <= 2
         web_sink.write(ComposedFrame(80, np.full_like(smooth, 250), 3.2, 0.0))

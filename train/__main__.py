@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgcam.packages import missing
+
 if TYPE_CHECKING:
     from bgcam.train.teachers import Teacher
 
@@ -322,7 +324,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bgcam.train: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f'bgcam.train: {error.name} is missing; run: pip install "bgcam[train]"', file=sys.stderr)
+        print(f"bgcam.train: {missing(error.name or '', extras='train')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bgcam.train: stopped; run the same command to go on from the last checkpoint", file=sys.stderr)

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import install_command
+
 Teacher = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -32,7 +34,7 @@ def load_peers(folder: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        raise ValueError(f"{path} needs {error.name}; run: pip install {error.name}") from error
+        raise ValueError(f"{path} needs {error.name}; run: {install_command(error.name or '')}") from error
     except Exception as error:  # whatever is written there
         raise ValueError(f"{path} does not load: {type(error).__name__}: {error}") from error
     if missing := [name for name in ("SPECS", "Peer") if not hasattr(module, name)]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.known_matte import why_wrong
 from bgcam.realtime.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def load_backend(
     if name == "auto" and path.suffix == ".engine":
         name = _engines_backend(path)
     if name != "auto":
-        return _backend_class(name)(path, spec, size_wh, threads=threads), []
+        return _open(name, path, spec, size_wh, threads=threads), []
     backend, passed_over = load_first(auto_order(), path, spec, size_wh, threads=threads)
     if isinstance(backend, Slow):
         backend.make_optional()
@@ -95,10 +96,19 @@ def load_first(
     passed_over: list[str] = []
     for candidate in names:
         try:
-            return _backend_class(candidate)(path, spec, size_wh, threads=threads), passed_over
+            return _open(candidate, path, spec, size_wh, threads=threads), passed_over
         except BackendError as error:
             passed_over.append(f"{candidate}: {error}")
     raise BackendError("no backend can run the model: " + "; ".join(passed_over))
+
+
+def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int) -> Backend:
+    """The backend, if it gives the right matte of a known picture. Raises BackendError."""
+    backend = _backend_class(name)(path, spec, size_wh, threads=threads)
+    wrong = why_wrong(backend.infer, path, size_wh)
+    if wrong:
+        raise BackendError(f"{backend.description}: {wrong}; update its package and drivers, or take another --backend")
+    return backend
 
 
 def check_backend_name(name: str) -> None:

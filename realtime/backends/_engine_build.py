@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.onnx_graph import QUANTIZERS, at_size, load_onnx, without_quantizers
 from bgcam.realtime.onnx_half import to_float16
@@ -38,7 +39,7 @@ def load_api(name: str) -> Any:
         api = importlib.import_module(APIS[name])
         api.Builder  # noqa: B018  # a package whose libraries are missing has no more than a name
     except (ImportError, AttributeError, OSError, RuntimeError):
-        raise BackendError(f'the package {name} is not installed; run: pip install "bgcam[{name}]"') from None
+        raise BackendError(missing(name, extras=name)) from None
     return api
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from bgcam.realtime.backends._engine_file import (
     write_engine,
 )
 from bgcam.realtime.backends._gpu import Gpu
+from bgcam.realtime.backends.blob_cache import CacheRefused, private_folder, read_private
+from bgcam.realtime.cache import cache_folder, prune
 from bgcam.realtime.spec import ModelSpec
 
 Say = Callable[[str], None]
+FOLDER = "engines"
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,14 @@ class Wanted:
         lasting = repr([found[name] for name in ("api", "model_sha256", "size_wh", "precision", "gpu")])
         key = hashlib.sha256(lasting.encode()).hexdigest()[:16]
         width, height = self.size_wh
-        return cache_folder() / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
+        return cache_folder(FOLDER) / f"{self.path.stem}-{width}x{height}-{self.precision}-{self.api_name}-{key}.engine"
 
 
-def cache_folder() -> Path:
-    """The user's cache folder for engines; not made."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("bgcam") / "engines"
+def forget_cached(wanted: Wanted) -> None:
+    """What was built for this card has to be built again: engine, kernels, and which precision was chosen."""
+    for suffix in (".engine", ".kernels", ".json"):
+        with suppress(OSError):
+            wanted.cached().with_suffix(suffix).unlink()
 
 
 def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
@@ -70,11 +74,11 @@ def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
     An engine that is damaged, foreign or out of date is never given.
     """
     try:
-        manifest, engine = read_engine(wanted.cached())
+        manifest, engine = read_engine(wanted.cached(), read=read_private)
         check_engine(manifest, wanted.identity())
     except FileNotFoundError:
         return None
-    except (EngineRefused, OSError) as error:
+    except (CacheRefused, EngineRefused, OSError) as error:
         say(f"the engine in the cache is built again: {error}")
         return None
     return engine
@@ -86,9 +90,11 @@ def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> byte
     identity = wanted.identity()
     made = manifest(built, wanted.spec, compute_capabilities=CURRENT, **identity)
     try:
+        private_folder(FOLDER)
         write_engine(wanted.cached(), made, built.engine)
-    except OSError as error:
-        say(f"the engine cannot be kept for the next start ({error.strerror or error})")
+        prune(FOLDER)
+    except (CacheRefused, OSError) as error:
+        say(f"the engine cannot be kept for the next start ({getattr(error, 'strerror', None) or error})")
     return built.engine
 
 

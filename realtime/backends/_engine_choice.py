@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.backends._engine_cache import Say, Wanted
+from bgcam.realtime.backends._engine_cache import FOLDER, Say, Wanted
 from bgcam.realtime.backends._engine_file import write_whole
+from bgcam.realtime.backends.blob_cache import CacheRefused, private_folder, read_private
 from bgcam.realtime.onnx_graph import QUANTIZERS, load_onnx
 from bgcam.realtime.spec import ModelSpec
 
@@ -62,7 +63,8 @@ def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, 
         told = "; ".join(f"{n} {m.latency_ms:.3f} ms, alpha {m.difference:.4f} off" for n, m in measured.items())
         say(f"{wanted.api_name} runs in {chosen} here ({told})")
         network = networks[chosen]
-    with suppress(OSError):  # it is measured again at the next start
+    with suppress(CacheRefused, OSError):  # it is measured again at the next start
+        private_folder(FOLDER)
         write_whole(_path(wanted), json.dumps({"precision": chosen, "for": _key(wanted)}).encode())
     return chosen, network
 
@@ -70,9 +72,9 @@ def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, 
 def read_choice(wanted: Wanted) -> str | None:
     """What was measured for this machine, model and size; None when it has to be measured."""
     try:
-        kept = json.loads(_path(wanted).read_bytes())
+        kept = json.loads(read_private(_path(wanted)))
         found = kept["precision"] if kept["for"] == _key(wanted) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (CacheRefused, OSError, ValueError, KeyError, TypeError):
         return None
     return found if found in ("fp16", "int8") else None
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def write_engine(path: Path, manifest: EngineManifest, engine: bytes | memoryvie
     write_whole(path, MAGIC, json.dumps(asdict(manifest), sort_keys=True).encode(), b"\n", engine)
 
 
-def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+def write_whole(path: Path, *parts: bytes | memoryview, mode: int = 0o644) -> None:
     """Write a file under another name first, so that it is there whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -61,16 +61,16 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
 
 
-def read_engine(path: Path) -> tuple[EngineManifest, bytes]:
+def read_engine(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> tuple[EngineManifest, bytes]:
     """What the file says of itself, and the engine, its checksum compared. Raises EngineRefused, FileNotFoundError."""
-    data = path.read_bytes()
+    data = read(path)
     if not data.startswith(MAGIC):
         raise EngineRefused("it is no engine file of bgcam")
     line, _, engine = data[len(MAGIC) :].partition(b"\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgcam.realtime.backends._engine_build import Progress, load_api
-from bgcam.realtime.backends._engine_cache import Say, Wanted, build_cached, load_cached
+from bgcam.realtime.backends._engine_cache import Say, Wanted, build_cached, forget_cached, load_cached
 from bgcam.realtime.backends._engine_choice import choose_precision, read_choice
 from bgcam.realtime.backends._engine_file import SUFFIX, EngineManifest, EngineRefused, check_engine, read_engine
 from bgcam.realtime.backends._engine_run import EngineNetwork
@@ -70,6 +70,11 @@ class Opener:
         wanted = self._wanted(path, spec, size_wh, choice)
         compiled = self.api_name != "tensorrt-rtx" or _kernels(wanted).is_file()
         return compiled and load_cached(wanted, say=lambda line: None) is not None
+
+    def forget(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int]) -> None:
+        """Build again what `open` takes from the cache."""
+        for precision in ("auto", *PRECISIONS):
+            forget_cached(self._wanted(path, spec, size_wh, precision))
 
     def _wanted(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], precision: str) -> Wanted:
         return Wanted(self.api_name, self._api, path, spec, size_wh, precision, self._gpu)

@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from bgcam.realtime.backends._engine_build import _logger
+from bgcam.realtime.backends._engine_cache import FOLDER
+from bgcam.realtime.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.cuda import capture, load_cupy, stream_of
 
 DTYPES = {"HALF": "float16", "FLOAT": "float32"}
+
+
+def _kept(runtime_cache: Path | None) -> bytes | None:
+    """What was compiled for this card before; None where there is nothing, or nothing to be trusted."""
+    try:
+        return None if runtime_cache is None else load_blob(runtime_cache, runtime_cache.name)
+    except (CacheRefused, OSError):
+        return None
 
 
 class EngineNetwork:
@@ -83,9 +93,10 @@ class EngineNetwork:
             strategies = self._api.CudaGraphStrategy
             config.cuda_graph_strategy = strategies.WHOLE_GRAPH_CAPTURE if own_graph else strategies.DISABLED
             self._cache = config.create_runtime_cache()
-            if runtime_cache is not None and runtime_cache.is_file():
-                # It checks for itself whether the file fits this card, driver and version; if not, it stays empty.
-                self._cache.deserialize(runtime_cache.read_bytes())
+            # It checks for itself whether the file fits this card, driver and version; if not, it stays empty.
+            kernels = _kept(runtime_cache)
+            if kernels is not None:
+                self._cache.deserialize(kernels)
             config.set_runtime_cache(self._cache)
         context = self._engine.create_execution_context(config)
         if context is None:
@@ -106,11 +117,10 @@ class EngineNetwork:
         """Write TensorRT-RTX's compiled kernels for the next start; a start without them is only slower."""
         if path is None or not hasattr(self, "_cache"):
             return
-        from bgcam.realtime.backends._engine_file import write_whole
-
         try:
-            write_whole(path, bytes(self._cache.serialize()))
-        except OSError:
+            private_folder(FOLDER)
+            keep_blob(path, path.name, bytes(self._cache.serialize()))
+        except (CacheRefused, OSError):
             return
 
     def _why(self) -> str:

@@ -11,16 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bgcam.packages import install_command
 from bgcam.realtime.backends._torch_graph import GraphNetwork
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.onnx_graph import at_size, load_onnx, without_quantizers
 from bgcam.realtime.spec import ModelSpec
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-NO_GPU = (
-    "torch finds no NVIDIA card it can use ({}); check nvidia-smi, and that torch is a CUDA build: "
-    "pip install torch --index-url https://download.pytorch.org/whl/cu130"
-)
+NO_GPU = "torch finds no NVIDIA card it can use ({}); check nvidia-smi, and that torch is a CUDA build: {}"
+CUDA_INDEX = "--index-url=https://download.pytorch.org/whl/cu130"
 
 
 def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, precision: str = "auto") -> TorchDevice:
@@ -29,7 +28,7 @@ def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, preci
     if dtype is None:
         raise BackendError(f"torch runs no {precision}; choose one of: auto, {', '.join(DTYPES)}")
     if not torch.cuda.is_available():
-        raise BackendError(NO_GPU.format(f"torch {torch.__version__}"))
+        raise BackendError(NO_GPU.format(f"torch {torch.__version__}", install_command("torch", CUDA_INDEX)))
     model = without_quantizers(at_size(load_onnx(path), size_wh))
     try:
         return TorchDevice(model, size_wh, dtype=dtype)

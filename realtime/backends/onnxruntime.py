@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
 
-PACKAGE_MISSING = 'the package onnxruntime is not installed; run: pip install "bgcam[onnxruntime]"'
 ERRORS_ONLY = 3
 CPU = "CPUExecutionProvider"
 # In order of preference: what a package was built for beside the CPU, and its name for people. INT8 models are slow
@@ -35,7 +35,7 @@ class ONNXRuntimeBackend:
         try:
             import onnxruntime as ort
         except ImportError:
-            raise BackendError(PACKAGE_MISSING) from None
+            raise BackendError(missing("onnxruntime")) from None
         self._size_wh = size_wh
         self._planes = Planes(spec)
         try:

@@ -10,31 +10,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.backends._head import Head, cut_head
+from bgcam.realtime.backends._openvino_cache import DEVICE, Blob, compiled_network
 from bgcam.realtime.backends._quantizers import join_quantizers
 from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backends.quiet import without_telemetry
+from bgcam.realtime.backends.warming import Say, say_to_terminal
+from bgcam.realtime.cache import prune
 from bgcam.realtime.cpu_budget import cores
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.known_matte import why_wrong
 from bgcam.realtime.spec import ModelSpec
 
 CPUINFO = Path("/proc/cpuinfo")
 # Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
 MOST_AT_ONCE = 4
-PACKAGE_MISSING = "the package openvino is not installed; run: pip install openvino"
 
 
 class OpenVINOBackend:
-    """See `Backend`. `infer` may be called from several threads: each has its own request."""
+    """See `Backend`. `infer` may be called from several threads: each has its own request.
+
+    say: told in a line what is wrong with a compiled network in the cache.
+    """
 
     name = "openvino"
 
-    def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
+    def __init__(
+        self,
+        path: Path,
+        spec: ModelSpec,
+        size_wh: tuple[int, int],
+        *,
+        threads: int = 0,
+        say: Say = say_to_terminal,
+    ):
         without_telemetry()
         try:
             import openvino  # noqa: F401
         except ImportError:
-            raise BackendError(PACKAGE_MISSING) from None
+            raise BackendError(missing("openvino")) from None
         self._size_wh, self._planes = size_wh, Planes(spec)
         self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
@@ -46,14 +61,26 @@ class OpenVINOBackend:
             quantized = join_quantizers(model) > 0
             self._head: Head | None
             model, self._head = cut_head(model) or (model, None)
-            config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"} | _cache_config()
+            config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
             if quantized and bf16_is_slow():
                 config["INFERENCE_PRECISION_HINT"] = "f32"
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads
             else:
                 config["NUM_STREAMS"] = self.at_once
-            self._compiled = core.compile_model(model, "CPU", config)
+            blob = Blob(core, path, size_wh, config, say=say)
+
+            def why_not(compiled: Any) -> str:
+                self._compiled = compiled
+                try:
+                    return why_wrong(self.infer, path, size_wh)
+                except BackendError as error:
+                    return str(error)
+                finally:
+                    self._local = threading.local()
+
+            self._compiled = compiled_network(blob, lambda: core.compile_model(model, DEVICE, config), why_not)
+            prune("openvino")
         except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
             size = f"{size_wh[0]}x{size_wh[1]}"
             raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
@@ -111,15 +138,3 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (useful or lines or [type(error).__name__])[0]
-
-
-def _cache_config() -> dict[str, Any]:
-    """Compiled models are kept in the user's cache folder, for quicker starts; not where that cannot be written."""
-    from platformdirs import user_cache_path
-
-    try:
-        folder = user_cache_path("bgcam") / "openvino"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the latter: a user without a home folder
-        return {}
-    return {"CACHE_DIR": str(folder)}

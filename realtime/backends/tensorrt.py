@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backends import Backend, cpu_order, load_first
+from bgcam.realtime.backends._engine_file import SUFFIX
 from bgcam.realtime.backends._engine_open import Opener
 from bgcam.realtime.backends.device import DeviceNetwork
 from bgcam.realtime.backends.warming import Progress, Say, WarmingBackend, say_to_terminal
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.cuda import load_kernels
+from bgcam.realtime.known_matte import why_wrong
 from bgcam.realtime.spec import ModelSpec
 
 
@@ -42,10 +44,20 @@ class TensorRTBackend:
         self._warming: WarmingBackend | None = None
 
         def make(progress: Progress) -> Backend:
-            network = found.open(path, spec, size_wh, progress=progress, say=say)
             with suppress(BackendError):  # compiled now, no frame waits for them later; what is wrong is said then
                 load_kernels()
-            return EngineBackend(self.name, network, spec, size_wh, cupy=found.cupy)
+            wrong = ""
+            for _ in range(2):
+                network = found.open(path, spec, size_wh, progress=progress, say=say)
+                backend = EngineBackend(self.name, network, spec, size_wh, cupy=found.cupy)
+                wrong = why_wrong(backend.infer, path, size_wh)
+                if not wrong:
+                    return backend
+                if path.suffix == SUFFIX:
+                    break
+                say(f"the engine is built again: {wrong}")
+                found.forget(path, spec, size_wh)
+            raise BackendError(f"{self.name}: {wrong}; update its package and the card's driver")
 
         self._serving: Backend
         if found.is_ready(path, spec, size_wh):

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.spec import ModelSpec
-
-PACKAGE_MISSING = 'the package torch is not installed; run: pip install "bgcam[torch]"'
 
 
 class TorchBackend:
@@ -27,7 +26,7 @@ class TorchBackend:
         try:
             import torch
         except ImportError:
-            raise BackendError(PACKAGE_MISSING) from None
+            raise BackendError(missing("torch", extras="torch")) from None
         from bgcam.realtime.backends import _torch_runners as runners
 
         self._size_wh = size_wh

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
+from bgcam.realtime.default_camera import choose_default
 from bgcam.realtime.devices import Device, QueryCap, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.doctor.system import TIMED_OUT, System
 from bgcam.realtime.holders import Holders, find_holders
@@ -77,7 +78,15 @@ class Machine:
         """The camera that `bgcam` takes; None where there is none. Raises SourceError when a name fits none."""
         if self._wanted is not None:
             return find_device([*self.cameras, *self.virtual_cameras], self._wanted)
-        return self.cameras[0] if self.cameras else None
+        if not self.cameras:
+            return None
+        return choose_default(self.cameras, formats=self._formats)[0]
+
+    def _formats(self, device: Device) -> list[str]:
+        try:
+            return [mode.fourcc for mode in self.system.modes(device.path)]
+        except OSError:
+            return []
 
     @property
     def virtual_camera(self) -> Device | None:

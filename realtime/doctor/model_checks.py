@@ -11,6 +11,7 @@ from typing import Any
 from bgcam.realtime import native
 from bgcam.realtime.backends import CARD_MODULES, auto_order
 from bgcam.realtime.backends._gpu import has_gpu
+from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.doctor.machine import Machine
 from bgcam.realtime.errors import BgcamError
@@ -89,10 +90,8 @@ def check_compiled(machine: Machine) -> Finding:
 
 
 def check_cache(machine: Machine) -> Finding:
-    from platformdirs import user_cache_path
-
     try:
-        folder = user_cache_path("bgcam", appauthor=False)
+        folder = cache_folder()
     except RuntimeError:
         found = "this user has no home folder, so there is none: bgcam starts slowly every time"
         return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder of this user")

@@ -7,11 +7,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.kernels import Kernels
 from bgcam.realtime.gpu.source import source_text
 
-PACKAGE_MISSING = 'the package cupy is not installed; run: pip install "bgcam[cuda]"'
 # Above this a block has to ask for shared memory by name.
 PLAIN_SHARED_BYTES = 48 * 1024
 
@@ -21,7 +21,7 @@ def load_cupy() -> Any:
     try:
         import cupy
     except ImportError:
-        raise BackendError(PACKAGE_MISSING) from None
+        raise BackendError(missing("cupy", extras="cuda")) from None
     try:
         found = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy's errors for a missing driver differ between versions

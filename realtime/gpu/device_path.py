@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.frame_work import TAIL_BYTES, TOLD, FrameWork, Stages
 from bgcam.realtime.gpu.kernels import check_layout, check_output, frame_shape
@@ -142,7 +142,7 @@ class DevicePath:
     def take(self) -> NDArray[np.uint8]:
         """The oldest frame's picture, waited for: `out_shape`, pinned, the caller's to keep.
 
-        Raises BackendError when the network gave no matte for it, ValueError when nothing is on its way.
+        Raises MatteRefused when the network gave no matte for it, ValueError when nothing is on its way.
         """
         return self.take_with_share()[0]
 
@@ -158,9 +158,11 @@ class DevicePath:
             self._free.append(slot)
         assert result is not None
         at, size_bytes, kind = TOLD
-        no_number, shown = (int(one) for one in result[-at:][:size_bytes].view(kind))
-        if no_number:
-            raise BackendError(f"{self._network.description} gave no matte for a frame; try another --backend")
+        wrong, shown = (int(one) for one in result[-at:][:size_bytes].view(kind))
+        if wrong:
+            said = f"{self._network.description} gave no matte for a frame"
+            share = f"{wrong} of {self._work.cells} values"
+            raise MatteRefused(f"{said}: {share} are not finite or outside of 0 to 1; try another --backend")
         size = int(np.prod(self.out_shape))
         return result[:size].reshape(self.out_shape), shown / self._work.cells
 

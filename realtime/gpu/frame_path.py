@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.device_path import DevicePath
 from bgcam.realtime.gpu.frame_work import Stages
+from bgcam.realtime.gpu.known_frame import why_wrong_frame
+from bgcam.realtime.known_matte import expected_cells
 from bgcam.realtime.picture.compose import composed, composed_i420
 from bgcam.realtime.safety import Behind, MatteCheck
 from bgcam.realtime.spec import ModelSpec
@@ -54,11 +57,19 @@ class FramePath:
         in_flight: int = IN_FLIGHT,
     ):
         self.description = network.description
+        self._size_wh = spec.best_size_wh(frame_wh)
         self._background = None if stages.blur_strength else background
         self._make, self._check = {"bgr": composed, "i420": composed_i420}[output], check
         self._path = DevicePath(network, spec, frame_wh=frame_wh, output=output, in_flight=in_flight, stages=stages)
         self._on_way: deque[Sent] = deque()
         self._refused = 0
+
+    def why_wrong(self, model: Path) -> str:
+        """Why it is not to be used, "" if a known picture comes out right or none is known. Before the first frame."""
+        expected = expected_cells(model, self._size_wh)
+        if expected is None:
+            return ""
+        return why_wrong_frame(self._path, expected, self._size_wh, blurred=self._background is None)
 
     def submit(self, frame: CameraFrame) -> Sent:
         """Send a frame on its way. Raises CardFailed, what the background raises, and ValueError for another size."""
@@ -78,7 +89,8 @@ class FramePath:
             picture, share = self._path.take_with_share()
             if oldest is not sent or sent.number != frame.number:
                 raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
-            if sent.run == self._refused and self._check is not None:
+            # Of the frames behind a refused one too: what the network said of them was counted before smoothing.
+            if self._check is not None:
                 self._check.believe(frame.number, share)
         except BackendError:
             with contextlib.suppress(RuntimeError):  # a card that failed says so of the next frame

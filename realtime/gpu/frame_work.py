@@ -19,8 +19,9 @@ from bgcam.realtime.spec import ModelSpec
 if TYPE_CHECKING:
     from bgcam.realtime.backends.device import DeviceNetwork
 
-# After the picture's bytes, at so many before the end: 2 int32, whether the alpha held something that is no number and
-# how many are above SHOWS; a float32, how many cells changed much since the frame before; and 4 float32, `room_sums`.
+# After the picture's bytes, at so many before the end: 2 int32, how many of the network's alphas are wrong (see
+# `matte_values`) and how many are above SHOWS; a float32, how many cells changed much since the frame before; and 4
+# float32, `room_sums`.
 TAIL_BYTES = 64
 TOLD, CHANGED, SUMS = (64, 8, np.int32), (48, 4, np.float32), (32, 16, np.float32)
 

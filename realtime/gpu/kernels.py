@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
+from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.spec import ModelSpec
 
 THREADS = 128
@@ -148,7 +149,7 @@ class Kernels:
         shows: float = SHOWS,
     ) -> None:
         """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32. told (2,) int32,
-        zeros: whether there was no number for an alpha, and how many of the network's alphas are above `shows`.
+        zeros: how many of the network's alphas are wrong (see `matte_values`), and how many are above `shows`.
 
         moved and total are `movement`'s, or zeros for UNSTEADY.
         """
@@ -157,7 +158,7 @@ class Kernels:
         numbers = (one.rest, *one.apart, *one.moved, one.sure, one.leave, one.held)
         arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, told]
         name = f"take_alpha_{DTYPES[str(output.dtype)]}"
-        arguments = plain([*arrays, count, shows, *numbers])
+        arguments = plain([*arrays, count, shows, ROUNDING, *numbers])
         # It needs no shared memory but votes: a few bytes tell the tests' build that its threads wait for each other.
         self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS, shared_bytes=4)
 

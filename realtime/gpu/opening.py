@@ -47,7 +47,7 @@ def stages_for(look: Look, background: Background) -> Stages:
 @dataclass(frozen=True)
 class Asked:
     """What a run is to show. background: as the user named it; behind: what is asked for its picture. packed: whether
-    I420 is wanted, which needs even sides. check: told each matte.
+    I420 is wanted, which needs even sides. check: told each matte. model: its file, for `known_matte`.
     """
 
     background: Background
@@ -56,6 +56,7 @@ class Asked:
     frame_wh: tuple[int, int]
     packed: bool
     check: MatteCheck | None
+    model: Path | None = None
 
 
 def offer_card(drawing: Drawing, matting: Matting, asked: Asked, *, backend: str, threads: int) -> None:
@@ -99,7 +100,11 @@ def _open(backend: OnCard, spec: ModelSpec, asked: Asked) -> FramePath | None:
     output = "i420" if asked.packed and even else "bgr"
     shown: dict[str, Any] = {"frame_wh": asked.frame_wh, "stages": stages, "output": output, "check": asked.check}
     try:
-        return FramePath(network, spec, asked.behind, **shown)
+        path = FramePath(network, spec, asked.behind, **shown)
+        wrong = "" if asked.model is None else path.why_wrong(asked.model)
+        if wrong:
+            raise BackendError(f"the graphics card's path is not used: {wrong}; update its driver and cupy")
+        return path
     except BackendError:
         raise
     except (RuntimeError, MemoryError, ValueError) as error:  # of CuPy and of the network's library

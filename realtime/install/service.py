@@ -76,9 +76,10 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
 
 def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
     """The command that the service runs, its paths absolute; and its options. Raises BgcamError or exits with 2."""
-    from bgcam.realtime.options import build_parser
+    from bgcam.realtime.options import build_parser, checked
 
-    told = build_parser().parse_args(list(arguments))
+    arguments = checked(arguments)
+    told = build_parser().parse_args(arguments)
     if told.command is not None:
         raise UsageError(f"the service runs bgcam itself, not {told.command!r}; give its options alone after --")
     for output in told.output:
@@ -132,16 +133,17 @@ def _check_values(told: Namespace) -> None:
     find_model(told.model)
     open_background(told.background)
     # A camera may be plugged in later, and an address may answer later.
-    if told.input is not None and "://" not in told.input.removeprefix(FILE_URL):
+    if told.input and all("://" not in one.removeprefix(FILE_URL) for one in told.input):
         open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
 
 
 def _absolute(word: str, told: Namespace) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    if value not in (told.background, told.model, told.input):
+    inputs = told.input or ()
+    if value not in (told.background, told.model, *inputs):
         return word
-    local = os.path.expanduser(value.removeprefix(FILE_URL) if value == told.input else value)
+    local = os.path.expanduser(value.removeprefix(FILE_URL) if value in inputs else value)
     if not os.path.exists(local):
         return word
     path = os.path.abspath(local)

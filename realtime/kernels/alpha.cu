@@ -68,20 +68,21 @@ struct Steady {
     }
 };
 
-// kept_alpha: the steady alpha of the frame before, NaN where there is none. told[0] becomes 1 when an alpha is no
-// number; that pixel is then background, which shows nothing of the room. To told[1] goes the number of alphas above
-// shows.
+// kept_alpha: the steady alpha of the frame before, NaN where there is none. To told[0] goes the number of alphas that
+// are no number or outside [0, 1] by more than rounding; these pixels are then background, which shows nothing of the
+// room. To told[1] goes the number of alphas above shows.
 template <class Value>
 __device__ void take_alpha(const Value *output, const float *luma, const float *moved, const float *total,
                            float *kept_alpha, float *kept_luma, float2 *pairs, int *told, int count, float shows,
-                           const Steady &steady) {
+                           float rounding, const Steady &steady) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     float alpha = at < count ? value(output[at]) : 0.0f;
-    if (!(alpha > -1e4f && alpha < 1e4f)) {
-        told[0] = 1;
+    const bool wrong = !(alpha >= -rounding && alpha <= 1.0f + rounding); // so that NaN is wrong too
+    if (wrong)
         alpha = 0.0f;
-    }
-    const int many = __syncthreads_count(alpha > shows);
+    const int wrong_ones = __syncthreads_count(wrong), many = __syncthreads_count(alpha > shows);
+    if (threadIdx.x == 0 && wrong_ones)
+        atomicAdd(told, wrong_ones);
     if (threadIdx.x == 0 && many)
         atomicAdd(told + 1, many);
     if (at >= count)
@@ -102,9 +103,9 @@ __device__ void take_alpha(const Value *output, const float *luma, const float *
 #define TAKE_ALPHA(TYPE, VALUE)                                                                                        \
     extern "C" __global__ void take_alpha_##TYPE(                                                                      \
         const VALUE *output, const float *luma, const float *moved, const float *total, float *kept_alpha,             \
-        float *kept_luma, float2 *pairs, int *told, int count, float shows, float rest, float apart0, float apart1,    \
-        float moved0, float moved1, float sure, float leave, float held) {                                             \
-        take_alpha(output, luma, moved, total, kept_alpha, kept_luma, pairs, told, count, shows,                       \
+        float *kept_luma, float2 *pairs, int *told, int count, float shows, float rounding, float rest, float apart0,  \
+        float apart1, float moved0, float moved1, float sure, float leave, float held) {                               \
+        take_alpha(output, luma, moved, total, kept_alpha, kept_luma, pairs, told, count, shows, rounding,             \
                    Steady{rest, apart0, apart1, moved0, moved1, sure, leave, held});                                   \
     }
 

@@ -23,7 +23,7 @@ from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
 from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
 from bgcam.realtime.picture.match import light_gains, light_table
-from bgcam.realtime.picture.parts import find_parts, widened
+from bgcam.realtime.picture.parts import Parts, find_parts, widened
 from bgcam.realtime.picture.spill import Spill, find_spill
 from bgcam.realtime.picture.steady import Kept, steady
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
@@ -71,17 +71,25 @@ class Chain:
     """Called with each frame and its coarse matte, in order, on one thread; gives the composed frame.
 
     without: names of STAGES to leave out, for measuring what they gain; what `look` does not ask for is out anyway.
+    independent: a frame says nothing of the next, so nothing is kept: the pictures of a folder are no video.
     Raises ValueError for a matte that is another frame's, frames out of order, and a background of another size.
     """
 
-    def __init__(self, background: Behind, look: Look | None = None, *, without: Collection[str] = ()):
+    def __init__(
+        self,
+        background: Behind,
+        look: Look | None = None,
+        *,
+        without: Collection[str] = (),
+        independent: bool = False,
+    ):
         self.look, self.background = look or Look(), background
         self.kept: Kept | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
         self._buffers = Buffers()
-        self._last = -1
+        self._last, self._independent = -1, independent
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
         return composed(frame, self.draw(self.prepare(frame, coarse)))
@@ -93,6 +101,8 @@ class Chain:
         if frame.number <= self._last:
             raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
         self._last = frame.number
+        if self._independent:
+            self.kept, self.gains, self.follow = None, None, Follow()
         work = Work(frame, coarse)
         for stage in self._stages:
             if stage is not None:
@@ -187,7 +197,8 @@ def _composite(chain: Chain, work: Work) -> Picture:
     return _lay(chain, work, work.background)
 
 
-def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
+def parts_of(work: Work) -> Parts:
+    """Where a prepared frame needs work."""
     small, frame_wh = work.coarse.alpha, work.frame.size_wh
     cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
     edge = work.lines.unsure
@@ -195,12 +206,15 @@ def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
         edge = edge | work.spill.shows
     if work.glow is not None:
         edge = widened(edge, frame_wh=frame_wh, reach_px=REACH_SIGMAS * REACH_SHARE * min(frame_wh))
-    parts = find_parts(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
+    return find_parts(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
+
+
+def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
     return draw_person(
         work.person_bgr,
         background,
         work.lines,
-        parts,
+        parts_of(work),
         work.colours,
         luma_from=work.frame.bgr,
         spill=work.spill,

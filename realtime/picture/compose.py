@@ -1,11 +1,11 @@
-"""The only place where a `ComposedFrame` is made."""
+"""The only place where a `ComposedFrame` or a `CutoutFrame` is made."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte, PackedFrame
+from bgcam.realtime.frames import CameraFrame, ComposedFrame, CutoutFrame, Matte, PackedFrame
 from bgcam.realtime.picture.blend import blend
 
 
@@ -34,6 +34,23 @@ def composed_i420(frame: CameraFrame, i420: NDArray[np.uint8]) -> ComposedFrame:
     if i420.shape != (frame.bgr.shape[0] * 3 // 2, frame.bgr.shape[1]):
         raise ValueError(f"{frame} cannot have become a picture in I420 of shape {i420.shape}")
     return PackedFrame(frame.number, i420, frame.time_s, frame.captured_s)
+
+
+def composed_cutout(frame: CameraFrame, bgra: NDArray[np.uint8]) -> CutoutFrame:
+    """As `composed`, of the person alone: (H, W, 4) uint8 BGRA. ValueError too where transparent pixels have a colour.
+
+    What no viewer shows can still be read from the file, so it must not hold the room.
+    """
+    if bgra.shape[:2] != frame.bgr.shape[:2]:
+        raise ValueError(f"{frame} cannot have become a cutout of shape {bgra.shape}")
+    if bgra[bgra[..., 3] == 0].any():
+        raise ValueError(f"{frame}: its cutout has colours under what is transparent")
+    return CutoutFrame(frame.number, bgra, frame.time_s, frame.captured_s)
+
+
+def empty_cutout(number: int, size_wh: tuple[int, int], *, time_s: float = 0.0, captured_s: float = 0.0) -> CutoutFrame:
+    """A cutout without anybody: what `card` is to composed frames."""
+    return CutoutFrame(number, np.zeros((size_wh[1], size_wh[0], 4), np.uint8), time_s, captured_s)
 
 
 def card(

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from bgcam.realtime.errors import UsageError
-from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.frames import ComposedFrame, CutoutFrame, OutputFrame
 from bgcam.realtime.sinks._files import check_writable
 from bgcam.realtime.sinks._web_guard import check_address
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
 DEVICES = {"virtual": "virtual:VirtualSink", "web": "web:WebSink", "null": "null:NullSink"}
 # With --allow-remote, some devices are others.
 REMOTE_DEVICES = DEVICES | {"web": "web:RemoteWebSink"}
-FILES = dict.fromkeys((".mp4", ".mkv", ".webm"), "video:VideoSink")
+FILES = dict.fromkeys((".mp4", ".mkv", ".webm", ".mov"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
 WEB = (DEVICES["web"], REMOTE_DEVICES["web"])
+# What holds transparency, beside a folder, which gets PNGs, and null.
+TRANSPARENT_SUFFIXES = (".png", ".webm", ".mov")
 
 ACCEPTED = (
-    "virtual[:DEVICE or NAME], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm, .png, .jpg or .webp file, FOLDER/, or null"
+    "virtual[:DEVICE or NAME], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm, .mov, .png, .jpg or .webp file, FOLDER/, "
+    "or null"
 )
 
 
@@ -31,7 +35,7 @@ class Sink(Protocol):
 
     One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`). One
     that mends itself says in `notice` what is wrong, "" for nothing. One that can tell who watches has `viewers()`
-    (`on_demand.py`).
+    (`on_demand.py`). One that holds transparency too has `takes_cutouts = True` (`hand_over`).
     """
 
     name: str
@@ -46,20 +50,41 @@ class Sink(Protocol):
         """Give up after an error: leave nothing that looks whole."""
 
 
-def open_sink(spec: str, *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False) -> Sink:
+def open_sink(
+    spec: str, *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
+) -> Sink:
     """Open the output that `spec` names (see ACCEPTED), for frames of `size_wh` at about `fps`.
 
-    A picture file gets the last frame; a folder (a path that ends in / or exists) gets 00000.png and so on by frame
-    number. allow_remote: whether other machines may watch the web page. Raises UsageError for a spec of no kind,
-    SinkError when the output cannot be opened.
+    A picture file gets the last frame; a folder (a path that ends in / or exists) gets a picture of each, 00000.png and
+    so on by frame number, or as `job` says. allow_remote: whether other machines may watch the web page. Raises
+    UsageError for a spec of no kind, SinkError when the output cannot be opened.
     """
     target, argument = _target(spec, allow_remote)
-    return _make(target, argument, size_wh, fps)
+    _check_transparency(spec, target, job.transparent)
+    return _make(target, argument, size_wh, fps, job)
 
 
-def check_output(spec: str, *, allow_remote: bool = False) -> None:
+def hand_over(sink: Sink, frame: OutputFrame) -> None:
+    """Write a frame to an output. Raises what `write` does, and SinkError for a cutout where one cannot be held."""
+    if isinstance(frame, CutoutFrame) and not getattr(sink, "takes_cutouts", False):
+        raise SinkError(f"{sink.name}: cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
+    sink.write(cast(Any, frame))
+
+
+def is_file(spec: str) -> bool:
+    """Whether an output's spec names one file."""
+    return _target(spec, False)[0] in FILES.values()
+
+
+def is_folder(spec: str) -> bool:
+    """Whether an output's spec names a folder."""
+    return _target(spec, False)[0] == FOLDER
+
+
+def check_output(spec: str, *, allow_remote: bool = False, transparent: bool = False) -> None:
     """Raise what `open_sink` would, as far as it can be known before anything is loaded or opened."""
     target, argument = _target(spec, allow_remote)
+    _check_transparency(spec, target, transparent)
     if target in WEB:
         check_address(argument, allow_remote=allow_remote)
     elif target in FILES.values():
@@ -79,7 +104,14 @@ def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
     return target, spec
 
 
-def _make(target: str, argument: str, size_wh: tuple[int, int], fps: float) -> Sink:
+def _check_transparency(spec: str, target: str, transparent: bool) -> None:
+    holds = target in (FOLDER, DEVICES["null"]) or Path(spec).suffix.lower() in TRANSPARENT_SUFFIXES
+    if transparent and (target in WEB or target == DEVICES["virtual"] or not holds):
+        raise UsageError(f"--output {spec} cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
+
+
+def _make(target: str, argument: str, size_wh: tuple[int, int], fps: float, job: Job) -> Sink:
     module, name = target.split(":")
-    made = getattr(importlib.import_module(f"{__name__}.{module}"), name)(argument, size_wh=size_wh, fps=fps)
-    return cast(Sink, made)
+    kind = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    more = {"job": job} if target in (FOLDER, *FILES.values()) else {}
+    return cast(Sink, kind(argument, size_wh=size_wh, fps=fps, **more))

@@ -20,7 +20,9 @@ def cropped_note(size_wh: tuple[int, int]) -> str:
 
 
 def to_size(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 at `size_wh`. One pixel too many is cropped; anything else is scaled to fit, with black bars."""
+    """(H, W, 3) or (H, W, 4) uint8 at `size_wh`. One pixel too many is cropped; else it is scaled to fit, with black
+    bars, which are transparent where there is alpha.
+    """
     width, height = size_wh
     have_h, have_w = bgr.shape[:2]
     if have_w - width in (0, 1) and have_h - height in (0, 1):
@@ -29,7 +31,7 @@ def to_size(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint
     inner_w = min(width, max(1, round(have_w * scale)))
     inner_h = min(height, max(1, round(have_h * scale)))
     left, top = (width - inner_w) // 2, (height - inner_h) // 2
-    out = np.zeros((height, width, 3), np.uint8)
+    out = np.zeros((height, width, bgr.shape[2]), np.uint8)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     out[top : top + inner_h, left : left + inner_w] = cv2.resize(bgr, (inner_w, inner_h), interpolation=interpolation)
     return out

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.frames import CutoutFrame, OutputFrame
 from bgcam.realtime.sinks._files import check_writable, remove, write_whole
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -23,18 +24,22 @@ _OPTIONS = {
 class PictureSink:
     """One picture: the LAST frame wins. It is written by `close`, at the frame's own size."""
 
-    def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
+    takes_cutouts = True
+
+    def __init__(
+        self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
+    ) -> None:
         self.name = argument
         self._path = Path(argument)
-        self._last: ComposedFrame | None = None
+        self._last: OutputFrame | None = None
         check_writable(self._path)
 
-    def write(self, frame: ComposedFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         self._last = frame
 
     def close(self) -> None:
         if self._last is not None:
-            write_whole(self._path, encode(self._last.bgr, self._path))
+            write_whole(self._path, encode(pixels(self._last), self._path))
             self._last = None
 
     def abort(self) -> None:
@@ -42,43 +47,62 @@ class PictureSink:
 
 
 class FolderSink:
-    """A folder, made if missing: each frame is a PNG of its own size, 00000.png by its number; others stay as they are.
+    """A folder, made if missing: each frame is a picture of its own size; other files stay as they are.
 
-    `abort` removes the pictures that this run wrote.
+    By its number it is a PNG, 00000.png and so on, and `abort` removes those that this run wrote. With names of its
+    own (`Job.name_of`) it is of the kind that its name says, each is whole by itself, and `abort` keeps them.
     """
 
-    def __init__(self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
+    takes_cutouts = True
+
+    def __init__(
+        self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
+    ) -> None:
         self.name = argument
         self._folder = Path(argument)
+        self._name_of = job.name_of
         self._written: list[int] = []
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SinkError(f"{argument}: the folder cannot be made ({error.strerror}); choose another") from error
-        check_writable(self._path(0))
+        _make_folder(self._folder)
+        check_writable(self._numbered(0))
 
-    def write(self, frame: ComposedFrame) -> None:
-        path = self._path(frame.number)
-        write_whole(path, encode(frame.bgr, path))
-        self._written.append(frame.number)
+    def write(self, frame: OutputFrame) -> None:
+        path = self._numbered(frame.number)
+        if self._name_of is not None:
+            path = self._folder / self._name_of(frame.number)
+            _make_folder(path.parent)
+        write_whole(path, encode(pixels(frame), path))
+        if self._name_of is None:
+            self._written.append(frame.number)
 
     def close(self) -> None:
         self._written = []
 
     def abort(self) -> None:
         for number in self._written:
-            remove(self._path(number))
+            remove(self._numbered(number))
         self._written = []
 
-    def _path(self, number: int) -> Path:
+    def _numbered(self, number: int) -> Path:
         return self._folder / f"{number:05d}.png"
 
 
+def pixels(frame: OutputFrame) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 BGR, or (H, W, 4) BGRA of a cutout."""
+    return frame.bgra if isinstance(frame, CutoutFrame) else frame.bgr
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{folder}: the folder cannot be made ({error.strerror}); choose another") from error
+
+
 def encode(bgr: NDArray[np.uint8], path: Path) -> bytes:
-    """(H, W, 3) uint8 BGR as the bytes of the kind that the path's suffix names. SinkError when it is too big."""
+    """(H, W, 3) uint8 BGR, or BGRA, as the bytes of the kind that the path's suffix names. SinkError: it is too big."""
     suffix = path.suffix.lower()
     try:
-        ok, data = cv2.imencode(suffix, bgr, _OPTIONS[suffix])
+        ok, data = cv2.imencode(suffix, bgr, _OPTIONS.get(suffix, []))
     except cv2.error:
         ok = False
     if not ok:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.frames import OutputFrame
 
 
 class NullSink:
     """Counts the frames: `frames`."""
+
+    takes_cutouts = True
 
     def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
         if argument:
@@ -15,7 +17,7 @@ class NullSink:
         self.name = "null"
         self.frames = 0
 
-    def write(self, frame: ComposedFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         self.frames += 1
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.packages import install_command
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
@@ -113,7 +114,7 @@ class VirtualSink:
             try:
                 return self._opener(*self._size_wh, self._fps, device.path if device else None), device
             except ImportError as error:
-                line = "run `pip install pyvirtualcam`"
+                line = f"run `{install_command('pyvirtualcam')}`"
                 raise SinkError(f"the virtual camera needs pyvirtualcam ({error}); {line}") from error
             except PermissionError as error:
                 raise SinkError(f"{device}: you may not write to it; {HOW_TO_BE_ALLOWED}") from error

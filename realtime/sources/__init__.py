@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +30,9 @@ class Source(Protocol):
     fps: float
     live: bool
     drops: int
-    frames: int | None
+
+    @property
+    def frames(self) -> int | None: ...
 
     def read(self) -> CameraFrame | None:
         """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
@@ -47,43 +50,64 @@ def is_live_address(input: str) -> bool:
 def open_source(
     *,
     camera: str | None = None,
-    input: str | None = None,
+    input: str | Sequence[str] | None = None,
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
     fit: str = "cover",
+    leave_out: Collection[Path] = (),
 ) -> Source:
-    """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL).
+    """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
     With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are brought to
     size_wh as `fit` says ("cover" or "contain", see `sources._shape`); of a video, frames are dropped or repeated for
-    fps. mirror flips left and right. Raises SourceError, and UsageError for values that make no sense.
+    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are not looked into.
+    Raises SourceError, and UsageError for values that make no sense.
     """
-    if camera is not None and input is not None:
-        raise UsageError(f"--camera {camera} and --input {input} exclude each other; give one of them")
+    inputs = [] if input is None else [input] if isinstance(input, str) else [*input]
+    if camera is not None and inputs:
+        raise UsageError(f"--camera {camera} and --input {inputs[0]} exclude each other; give one of them")
     if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
         raise UsageError(f"size {size_wh[0]}x{size_wh[1]} makes no sense; give two sides above 0, such as 1280x720")
     if fps is not None and not 0 < fps <= 1000:
         raise UsageError(f"fps {fps:g} makes no sense; give a number above 0 and up to 1000")
-    if input is None:
+    if not inputs:
         from bgcam.realtime.sources.camera import open_camera
 
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
-    local = input.removeprefix("file://")
-    if "://" in local and not os.path.exists(local):
-        from bgcam.realtime.sources.network import open_address
-
-        return _at_rate(open_address(input, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
-    if not local or not os.path.exists(local):
-        raise SourceError(f"{local or 'the empty name'}: no such file or folder; check the path given to --input")
-    from bgcam.realtime.sources.files import is_picture, open_moving
-
-    path = Path(local)
-    if path.is_dir() or is_picture(path):
+    places = [_existing(one) for one in inputs]
+    if all(place is not None and _holds_pictures(place) for place in places):
         from bgcam.realtime.sources.images import ImagesSource
 
-        return ImagesSource(path, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit)
-    return _at_rate(open_moving(path, size_wh=size_wh, mirror=mirror, fit=fit), fps)
+        paths = [place for place in places if place is not None]
+        return ImagesSource(paths, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit, leave_out=leave_out)
+    if len(inputs) > 1:
+        held = zip(inputs, places, strict=True)
+        video = next(one for one, place in held if place is None or not _holds_pictures(place))
+        raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
+    if places[0] is None:
+        from bgcam.realtime.sources.network import open_address
+
+        return _at_rate(open_address(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
+    from bgcam.realtime.sources.files import open_moving
+
+    return _at_rate(open_moving(places[0], size_wh=size_wh, mirror=mirror, fit=fit), fps)
+
+
+def _existing(input: str) -> Path | None:
+    """The file or folder that it names, None for an address. Raises SourceError where there is nothing."""
+    local = input.removeprefix("file://")
+    if local and os.path.exists(local):
+        return Path(local)
+    if "://" in local:
+        return None
+    raise SourceError(f"{local or 'the empty name'}: no such file or folder; check the path given to --input")
+
+
+def _holds_pictures(path: Path) -> bool:
+    from bgcam.realtime.sources.files import is_picture
+
+    return path.is_dir() or is_picture(path)
 
 
 def _at_rate(source: Source, fps: float | None) -> Source:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 COVER, CONTAIN = "cover", "contain"
-FITS = (COVER, CONTAIN)
 
 
 def shape(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bgcam.realtime.default_camera import Formats, choose_default, read_formats
 from bgcam.realtime.devices import Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.sources.capture import CameraSource, Opener, open_capture
@@ -23,14 +24,22 @@ def open_camera(
     mirror: bool = False,
     cameras: Lister = list_cameras,
     virtual: Lister = list_virtual_cameras,
+    formats: Formats = read_formats,
     opener: Opener = open_capture,
 ) -> ReopeningSource:
-    """The camera that `wanted` names (see `find_device`), None: the first; when it is lost, it is looked for again.
+    """The camera that `wanted` names (see `find_device`), None: the first that gives colour; when it is lost, it is
+    looked for again.
 
-    cameras, virtual: list this machine's. Raises SourceError when there is no such camera, or it gives no picture.
+    cameras, virtual: list this machine's; formats: of one of them. Raises SourceError when there is no such camera, or
+    it gives no picture.
     """
     there = cameras()
-    listed, device = _choose(wanted, there, virtual)
+    passed_over = ""
+    if wanted is None and there and sys.platform == "linux":
+        listed = True
+        device, passed_over = choose_default(there, formats=formats)
+    else:
+        listed, device = _choose(wanted, there, virtual)
 
     def open_at(found: Device) -> CameraSource:
         target: int | str = found.path if sys.platform == "linux" else found.index
@@ -48,7 +57,9 @@ def open_camera(
         return open_at(found)
 
     # By its number alone a camera cannot be told from another that took its place.
-    return ReopeningSource(open_at(device), again if listed or sys.platform == "linux" else None)
+    source = ReopeningSource(open_at(device), again if listed or sys.platform == "linux" else None)
+    source.note = "; ".join(filter(None, (source.note, passed_over)))
+    return source
 
 
 def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Device] = ()) -> Device | None:

@@ -1,9 +1,11 @@
-"""One picture, or a folder of pictures sorted by name: each is one frame, of its own size."""
+"""Pictures, and folders of pictures in natural order: each is one frame, of its own size."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,12 +14,14 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import MAX_PIXELS, PICTURE_SUFFIXES
+from bgcam.realtime.sources import MAX_PIXELS
 from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._header import is_whole, picture_size_wh
 from bgcam.realtime.sources._heif_boxes import is_heif
 from bgcam.realtime.sources._shape import COVER, shape
 from bgcam.realtime.sources._transparency import may_be_transparent, read_on_grey
+from bgcam.realtime.sources.picture_files import all_pictures
+from bgcam.realtime.sources.picture_files import picture_paths as picture_paths
 
 _FPS = 25.0
 # 100 megapixels of 16-bit colour with transparency.
@@ -25,65 +29,90 @@ MAX_BYTES = 8 * MAX_PIXELS
 cv2.utils.logging.setLogLevel(0)  # its own lines about a damaged picture would hide ours
 
 
+def say_skipped(error: SourceError) -> None:
+    print(f"bgcam: skipped: {error}", file=sys.stderr, flush=True)
+
+
 class ImagesSource:
     """Pictures as frames. size_wh is the first one's; without `size_wh` given, each frame keeps its own size.
 
-    fps: the rate at which they would play, 25 unless given. Raises SourceError for a folder without pictures and for a
-    picture that cannot be read, naming it.
+    fps: the rate at which they would play, 25 unless given. fit: how another aspect comes to `size_wh`, see `shape`.
+    leave_out: folders in the folder that are not looked into. A folder's pictures that cannot be read are passed over:
+    `say` gets each one's error, and `skipped` counts them.
+    independent: one picture says nothing of the next. Raises SourceError for a folder without a readable picture, and
+    for a single picture that cannot be read.
     """
 
     live = False
     drops = 0
+    independent = True
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Sequence[Path],
         *,
         size_wh: tuple[int, int] | None = None,
         fps: float | None = None,
         mirror: bool = False,
         fit: str = COVER,
+        leave_out: Collection[Path] = (),
+        say: Callable[[SourceError], None] = say_skipped,
     ) -> None:
-        self.name = str(path)
+        given = [path] if isinstance(path, Path) else path
+        self.name = str(given[0]) + (f" and {len(given) - 1} more" if len(given) > 1 else "")
         self.fps = fps or _FPS
-        self._paths = picture_paths(path) if path.is_dir() else [path]
+        self.folder = given[0] if len(given) == 1 and given[0].is_dir() else None
+        self.paths = all_pictures(given, leave_out=leave_out)
+        self.frames: int | None = len(self.paths)
+        self.skipped = 0
+        self._alone = len(self.paths) == 1 and self.folder is None
+        self._say = say
         self._asked_wh = size_wh
         self._mirror, self._fit = mirror, fit
         self._closed = False
-        self._number = 0
-        self._first: NDArray[np.uint8] | None = self._picture(0)
-        self.frames: int | None = len(self._paths)
+        self._next = 0
+        self._given: list[int] = []
+        self._first = self._picture()
+        if self._first is None:
+            raise SourceError(
+                f"{self.name}: none of the {self.skipped} pictures in it can be read; give another folder"
+            )
         self.size_wh = (self._first.shape[1], self._first.shape[0])
 
     def path_of(self, number: int) -> Path:
         """The file that frame `number` was read from."""
-        return self._paths[number]
+        return self.paths[self.place_of(number)]
+
+    def place_of(self, number: int) -> int:
+        """Which of `paths` that is."""
+        return self._given[number]
 
     def read(self) -> CameraFrame | None:
-        if self._closed or self._number == len(self._paths):
+        if self._closed:
             return None
-        bgr = self._first if self._first is not None else self._picture(self._number)
+        number = len(self._given) - (self._first is not None)
+        bgr = self._first if self._first is not None else self._picture()
         self._first = None
-        number, self._number = self._number, self._number + 1
-        return CameraFrame(number, bgr, number / self.fps, time.monotonic())
+        return None if bgr is None else CameraFrame(number, bgr, number / self.fps, time.monotonic())
 
     def close(self) -> None:
         self._closed = True
 
-    def _picture(self, number: int) -> NDArray[np.uint8]:
-        return shape(read_picture(self._paths[number]), size_wh=self._asked_wh, mirror=self._mirror, fit=self._fit)
-
-
-def picture_paths(folder: Path) -> list[Path]:
-    """The folder's pictures by name, hidden files left out. Raises SourceError when there are none."""
-    try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot read the folder ({error.strerror})") from error
-    paths = sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.name)
-    if not paths:
-        raise SourceError(f"{folder}: no pictures in this folder; give one with {', '.join(PICTURE_SUFFIXES)} files")
-    return paths
+    def _picture(self) -> NDArray[np.uint8] | None:
+        """The next one that can be read; None at the end."""
+        while self._next < len(self.paths):
+            place, self._next = self._next, self._next + 1
+            try:
+                bgr = read_picture(self.paths[place])
+            except SourceError as error:
+                if self._alone:
+                    raise
+                self._say(error)
+                self.skipped += 1
+                continue
+            self._given.append(place)
+            return shape(bgr, size_wh=self._asked_wh, mirror=self._mirror, fit=self._fit)
+        return None
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

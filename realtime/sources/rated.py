@@ -20,13 +20,14 @@ class RatedSource:
     """A source's frames at `fps`: of those nearest to a moment the last one, and where there is none, the one before
     once more. See `Source`.
 
-    frames: counted from the source's own, exact where that has an even rate; None where it does not know.
+    frames, about_frames: counted from the source's own, exact where that has an even rate; None where it does not know.
     """
 
     def __init__(self, source: Source, fps: float):
-        self._source, self.fps = source, fps
+        self.source, self.fps = source, fps
         self.name, self.size_wh, self.live, self.drops = source.name, source.size_wh, source.live, source.drops
-        self.frames = max(1, _nearest(source.frames / source.fps, fps)) if source.frames else None
+        self.frames = self._at_rate(source.frames)
+        self.about_frames = self._at_rate(getattr(source, "about_frames", source.frames))
         self._number, self._ends_at = 0, 0
         self._shown: CameraFrame | None = None
         self._next: CameraFrame | None = None
@@ -38,7 +39,7 @@ class RatedSource:
             self._begun, self._next = True, self._read_next()
         while self._next is not None and _nearest(self._next.time_s, self.fps) <= self._number:
             self._shown = self._next
-            self._ends_at = max(1, _nearest(end_of(self._source, self._shown), self.fps))
+            self._ends_at = max(1, _nearest(end_of(self.source, self._shown), self.fps))
             self._next = self._read_next()
         if self._shown is None or (self._next is None and self._number >= self._ends_at):
             if self._failure is not None:
@@ -48,12 +49,15 @@ class RatedSource:
         return CameraFrame(number, self._shown.bgr, number / self.fps, time.monotonic())
 
     def close(self) -> None:
-        self._source.close()
+        self.source.close()
+
+    def _at_rate(self, frames: int | None) -> int | None:
+        return max(1, _nearest(frames / self.source.fps, self.fps)) if frames else None
 
     def _read_next(self) -> CameraFrame | None:
         """None too where the source breaks: what came before is shown to its end first."""
         try:
-            return self._source.read()
+            return self.source.read()
         except SourceError as error:
             self._failure = error
             return None

@@ -51,10 +51,12 @@ class Decoded(NamedTuple):
 class VideoSource:
     """A video's frames. size_wh: the first frame's as it is shown, or the `size_wh` asked for; all frames have it.
 
-    fps: the container's rate. frames: None where the container does not say. endless: an address gives a stream without
-    a length, as a camera does. fit: how another aspect comes to `size_wh`, see `shape`; where a video changes its size
-    on the way, it is fitted with bars. A file that breaks off gives the frames that decode, then raises SourceError; a
-    clean end gives None.
+    fps: the container's rate. frames: None where the container does not say; about_frames: as many as its duration
+    holds then, None too where that is not known. start_s: when the first frame that was read is due, on the file's own
+    clock. has_sound: whether there is sound beside the pictures. path: the file's, None for a URL. endless: an address
+    gives a stream without a length, as a camera does. fit: how another aspect comes to `size_wh`, see `shape`; where a
+    video changes its size on the way, it is fitted with bars. A file that breaks off gives the frames that decode, then
+    raises SourceError; a clean end gives None.
     """
 
     live = False
@@ -72,13 +74,14 @@ class VideoSource:
         """as_camera: it is a stream of which the newest picture counts, not every one."""
         self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password are for nobody's eyes
         local = input.removeprefix("file://")
-        self._path = None if "://" in local and not os.path.exists(local) else Path(local)
+        self.path = self._path = None if "://" in local and not os.path.exists(local) else Path(local)
         self._mirror, self._fit = mirror, fit
         self._lock = threading.Lock()
         self._closed = False
         self._failure = ""
         self._ends_damaged = False
         self._number = 0
+        self.start_s = 0.0
         self._to_bgr = ToBgr()
         if self._path is not None:
             ordinary_bytes(self._path, "video")
@@ -96,6 +99,9 @@ class VideoSource:
             self._stream = self._video_stream(as_camera or self.endless)
             self.fps = self._rate()
             self.frames: int | None = self._stream.frames or None
+            duration_s = (self._container.duration or 0) / av.time_base
+            self.has_sound = bool(self._container.streams.audio)
+            self.about_frames: int | None = self.frames or round(duration_s * self.fps) or None
             self._clock = FrameClock(fps=self.fps, leaps=self._path is None or self._leaps())
             self._codec_aspect = self._stream.codec_context.sample_aspect_ratio
             self._decoded = self._decode()
@@ -136,6 +142,8 @@ class VideoSource:
                 raise self._broken()
             return None
         captured_s = time.monotonic()
+        if self._number == 0:
+            self.start_s = decoded.frame.time or 0.0
         time_s = self._clock.time_s(decoded.frame)
         bgr = self.picture(decoded)
         number, self._number = self._number, self._number + 1

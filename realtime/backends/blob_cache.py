@@ -1,0 +1,115 @@
+"""What backends keep in the user's cache folder, written and read so that nothing foreign or damaged is run.
+
+A compiled network is code and weights: another one under the right name, or one with a flipped bit, could show the
+room. So the folder is its user's alone (0700), files are read only if they are the user's own, regular and written by
+nobody else, and each file begins with a checksum over its contents and over the key that it was written for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from bgcam.realtime.cache import cache_folder
+
+MAGIC = b"bgcam-blob 1\n"
+DIGEST_BYTES = 64
+# Above this a file is none of ours.
+MAX_BYTES = 1 << 30
+# Windows knows no owners and modes in this way; a user's folders are the user's alone there.
+POSIX = hasattr(os, "geteuid")
+
+
+class CacheRefused(Exception):
+    """A cached file or its folder is not to be trusted; says why, in a few words."""
+
+
+def private_folder(*names: str) -> Path:
+    """A folder in the user's cache folder, made if missing, that only this user can open.
+
+    Raises CacheRefused for one that is another user's or a link, OSError and RuntimeError where none can be made.
+    """
+    folder = cache_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for path in (folder, *(folder.joinpath(*names[: at + 1]) for at in range(len(names)))):
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise CacheRefused(f"{path} is a link or no folder")
+        if POSIX and found.st_uid != os.geteuid():
+            raise CacheRefused(f"{path} is another user's")
+        if POSIX and stat.S_IMODE(found.st_mode) & 0o077:
+            path.chmod(0o700)
+        folder = path
+    return folder
+
+
+def read_private(path: Path) -> bytes:
+    """A file of this user's. Raises CacheRefused for any other, and for a link; FileNotFoundError, OSError."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise CacheRefused("it is a link")
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise CacheRefused("it is no regular file")
+        if POSIX and found.st_uid != os.geteuid():
+            raise CacheRefused("it is another user's")
+        if POSIX and stat.S_IMODE(found.st_mode) & 0o022:
+            raise CacheRefused("other users may write to it")
+        if found.st_size > MAX_BYTES:
+            raise CacheRefused(f"it has {found.st_size} bytes")
+        return file.read(MAX_BYTES + 1)
+
+
+def seal(key: str, contents: bytes) -> bytes:
+    """The contents with a checksum over them and the key before them."""
+    return MAGIC + _digest(key, contents).encode() + b"\n" + contents
+
+
+def unseal(key: str, data: bytes) -> bytes:
+    """What `seal` was given. Raises CacheRefused for another key, or anything that changed."""
+    begin = len(MAGIC) + DIGEST_BYTES + 1
+    if not data.startswith(MAGIC) or len(data) < begin:
+        raise CacheRefused("it is no file of bgcam")
+    contents = data[begin:]
+    if data[len(MAGIC) : begin] != _digest(key, contents).encode() + b"\n":
+        raise CacheRefused("its checksum differs")
+    return contents
+
+
+def load_blob(path: Path, key: str) -> bytes | None:
+    """The contents of a sealed file; None where there is none. Raises CacheRefused, OSError."""
+    try:
+        contents = unseal(key, read_private(path))
+    except FileNotFoundError:
+        return None
+    with suppress(OSError):  # what is used stays longest where the cache is cleared by age
+        os.utime(path)
+    return contents
+
+
+def keep_blob(path: Path, key: str, contents: bytes) -> None:
+    """Write a sealed file, whole or not at all, for this user alone. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}-")  # 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(seal(key, contents))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _digest(key: str, contents: bytes) -> str:
+    # The key's length goes first, so that no key and contents read as another key and other contents.
+    name = key.encode()
+    found = hashlib.sha256(f"{len(name)} ".encode() + name)
+    found.update(contents)
+    return found.hexdigest()

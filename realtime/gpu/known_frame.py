@@ -1,0 +1,44 @@
+"""The known picture through the graphics card as a whole frame: kernels, network and compose are right, or not used.
+
+What CuPy took from its cache and what the driver made of it is tested so, as `known_matte` tests a network.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.gpu.device_path import DevicePath
+from bgcam.realtime.known_matte import CELL_LIMIT, MEAN_LIMIT, cells_of, difference, known_picture
+
+# Behind the person, in grey levels; and how far it may be off by where nobody is. I420 rounds.
+BEHIND, LEVELS = 40, 4
+# A cell is empty, and so are those beside it: nothing of an edge reaches its middle.
+EMPTY = 2
+
+
+def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tuple[int, int], *, blurred: bool) -> str:
+    """Why the card's path is not to be used, for people; "" when it is right. Forgets mattes, before and after.
+
+    expected: the cells of the known picture's matte at `small_wh`, what the network sees. blurred: the room itself,
+    blurred, stands behind, so that only the matte is compared.
+    """
+    height, width = path.background_shape[:2]
+    frame = np.asarray(cv2.resize(known_picture(small_wh), (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    path.reset()
+    path.put(frame, None if blurred else np.full_like(frame, BEHIND))
+    picture, _ = path.take_with_share()
+    mean, most = difference(cells_of(path.alpha()), expected)
+    path.reset()
+    if mean > MEAN_LIMIT or most > CELL_LIMIT:
+        return f"its matte of a known picture is wrong: alpha is {mean:.3f} off, at most {most:.2f}"
+    if blurred:
+        return ""
+    bgr = picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420)
+    full = np.kron(cv2.dilate(expected, np.ones((3, 3), np.uint8)) > EMPTY, np.ones((8, 8), bool))
+    person = cv2.resize(full.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    off = np.abs(bgr.astype(np.int16) - BEHIND).max(axis=2)[~person]
+    if off.size and off.max() > LEVELS:
+        return f"it shows something of a known picture where nobody is, by {off.max()} grey levels"
+    return ""

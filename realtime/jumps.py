@@ -1,0 +1,62 @@
+"""Growth of the person that no person can make: from one frame to the next, most of the room.
+
+A network that goes wrong for a frame or two must not show the room meanwhile. People come in from the side, sit down
+and lean forward within a third of a second at the quickest, so at 15 frames a second and more each frame adds little.
+What adds more than that is shown once some frames in a row agree: a lens that was covered is open now. The numbers are
+shares of the frame, as `safety.SHOWS` counts it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Growth up to `growth` is believed at once; more of it from the `frames`-th frame on that agrees."""
+
+    growth: float
+    frames: int
+
+
+# While somebody is there, and after an empty room, where there is nobody whom a mistake could add to.
+SOMEBODY = Limit(growth=0.30, frames=3)
+NOBODY = Limit(growth=0.20, frames=5)
+# Up to this share there is nobody.
+NOBODY_SHARE = 0.02
+# Compared is the most that was shown in so many frames: a person whom the network lost for fewer is back at once.
+RECENT_FRAMES = 10
+# Frames agree whose shares differ by no more than this.
+AGREE_SHARE = 0.15
+
+
+class Jumps:
+    """Told the share that each frame's matte shows, in order. The first frame has none before it, and is believed."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=RECENT_FRAMES)
+        self._agreed = 0
+        self._last: float | None = None
+
+    def why_not(self, share: float, *, fresh: bool = True) -> str:
+        """Why this frame is not to be shown yet; "" when it is, and then the next ones are compared with it.
+
+        fresh: whether the network was asked for this frame; the same matte again agrees with nothing.
+        """
+        before = max(self._recent, default=share)
+        limit = NOBODY if before <= NOBODY_SHARE else SOMEBODY
+        if share - before <= limit.growth:
+            return self._believe(share)
+        if fresh:
+            agrees = self._last is not None and abs(share - self._last) <= AGREE_SHARE
+            self._agreed = self._agreed + 1 if agrees else 1
+            self._last = share
+        if self._agreed < limit.frames:
+            return f"{share:.0%} of the frame suddenly, after {before:.0%}, {self._agreed} of {limit.frames} times"
+        return self._believe(share)
+
+    def _believe(self, share: float) -> str:
+        self._recent.append(share)
+        self._agreed, self._last = 0, None
+        return ""

@@ -1,0 +1,88 @@
+"""What an option's value has to be: from its text to a number, a size or a word, or an ArgumentTypeError."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from bgcam.realtime import MAX_PIXELS
+
+EDGES = ("shrink", "grow", "sharp")
+FITS = ("cover", "contain")
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """ "1280x720" to (1280, 720); argparse.ArgumentTypeError for anything else."""
+    width, separator, height = text.lower().partition("x")
+    if not (separator and width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, such as 1280x720")
+    if not int(width) or not int(height):
+        raise argparse.ArgumentTypeError(f"{text!r} has no pixel; give WxH, such as 1280x720")
+    if int(width) * int(height) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than {MAX_PIXELS} pixels; give WxH, such as 1280x720")
+    return int(width), int(height)
+
+
+def rate(text: str) -> float:
+    """Frames a second, above 0 and at most 1000; argparse.ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; give a number above 0, such as 30")
+    return value
+
+
+def watchdog(text: str) -> float:
+    """50 to 60000 milliseconds; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=50, most=60_000, example="500")
+
+
+def cpu_share(text: str) -> float:
+    """ "25%" or "25" to 0.25; 1 to 100. argparse.ArgumentTypeError for anything else."""
+    return _number(text.removesuffix("%").rstrip(), least=1, most=100, example="25%") / 100
+
+
+def thread_count(text: str) -> int:
+    """0 or more; argparse.ArgumentTypeError for anything else."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; give 1 or more, or 0 for all that help")
+    if int(text) > 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give 1024 at most")
+    return int(text)
+
+
+def edge_steps(text: str) -> tuple[str, float]:
+    """ "shrink" or "grow:3" to the word and its steps, 1 unless given; argparse.ArgumentTypeError for anything else."""
+    word, colon, steps = text.partition(":")
+    if word not in EDGES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an edge; {_right_edge(text)}")
+    return word, _number(steps if colon else "1", least=0, most=5, example=f"{word}:2")
+
+
+def strength(text: str) -> float:
+    """0 to 10; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=0, most=10, example="5")
+
+
+def _right_edge(text: str) -> str:
+    """ "shrink=2" or "shrnk:2" was meant to be "shrink:2"."""
+    import difflib
+    import re
+
+    word, steps = re.fullmatch(r"([a-z]*)[^a-z0-9]*(.*)", text.strip().lower(), re.DOTALL).groups()  # type: ignore[union-attr]
+    close = difflib.get_close_matches(word, EDGES, n=1)
+    if not close:
+        return f"give one of {', '.join(EDGES)}, with steps such as shrink:2"
+    return f"did you mean {close[0]}{f':{steps}' if steps else ''}?"
+
+
+def _number(text: str, *, least: float, most: float, example: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {least:g} to {most:g}; give {example} or another step")
+    return value

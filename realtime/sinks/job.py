@@ -1,0 +1,30 @@
+"""What outputs that are files may want to know of a run, beyond its size and rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bgcam.realtime.sinks.sound import InputFile
+
+
+@dataclass(frozen=True)
+class Job:
+    """The default is that of a camera's run.
+
+    own_times: frames keep their own times, as a file's should; a camera's jitter is smoothed otherwise. transparent:
+    the frames are `CutoutFrame`s. name_of: what frame `number` is called in a folder, None for numbers. file: the
+    input, where it may have sound. is_whole: asked when an output is closed: whether the input was written to its end.
+    """
+
+    own_times: bool = False
+    transparent: bool = False
+    name_of: Callable[[int], Path] | None = None
+    file: InputFile | None = None
+    is_whole: Callable[[], bool] = lambda: False
+
+
+CAMERA_JOB = Job()
