@@ -130,7 +130,7 @@ def peers(folder: Path) -> list[Contender]:
             peer.reset()
 
             def alpha_of(frame: CameraFrame) -> Float:
-                rgb = np.ascontiguousarray(frame.bgr[..., ::-1])
+                rgb = np.ascontiguousarray(frame.room_bgr[..., ::-1])
                 return np.clip(np.asarray(peer(rgb), np.float32), 0, 1)
 
             return alpha_of

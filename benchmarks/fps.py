@@ -23,6 +23,7 @@ from bgcam.benchmarks.machine import describe
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.option_values import size_wh
+from bgcam.realtime.viewers import Viewers
 
 STAGES = ("matte", "picture", "sinks")
 WARM_UP_FRAMES = 30
@@ -31,7 +32,7 @@ WARM_UP_FRAMES = 30
 class Clip:
     """A `Source` of `count` frames out of memory; after the last picture comes the first again."""
 
-    name = "clip"
+    name, note, notice = "clip", "", ""
     live = True
     drops = 0
 
@@ -48,7 +49,7 @@ class Clip:
         if number >= self._count:
             return None
         bgr = self._pictures[number % len(self._pictures)]
-        return CameraFrame(number=number, bgr=bgr, time_s=number / self.fps, captured_s=time.monotonic())
+        return CameraFrame(number=number, room_bgr=bgr, time_s=number / self.fps, captured_s=time.monotonic())
 
     def close(self) -> None:
         self._number = self._count
@@ -57,13 +58,16 @@ class Clip:
 class Clock:
     """A sink that only notes when each frame came: written_s, by `time.monotonic()`."""
 
-    name = "null"
+    name, live, notice = "null", False, ""
 
     def __init__(self) -> None:
         self.written_s: list[float] = []
 
     def write(self, frame: ComposedFrame) -> None:
         self.written_s.append(time.monotonic())
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         pass
@@ -111,7 +115,7 @@ def decode(name: str, *, size_wh: tuple[int, int] | None = None, limit: int) -> 
     pictures: list[NDArray[np.uint8]] = []
     try:
         while len(pictures) < limit and (frame := source.read()) is not None:
-            pictures.append(frame.bgr)
+            pictures.append(frame.room_bgr)
     finally:
         source.close()
     if not pictures:

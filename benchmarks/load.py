@@ -33,7 +33,7 @@ class NewestFrame:
     seen: which frames were read.
     """
 
-    name, live, drops = "clip", True, 0
+    name, live, drops, note, notice = "clip", True, 0, "", ""
 
     def __init__(self, pictures: Sequence[NDArray[np.uint8]], *, fps: float, seconds: float):
         self.size_wh, self.fps = (pictures[0].shape[1], pictures[0].shape[0]), fps

@@ -57,7 +57,7 @@ class Plain(Chain):
 
     def draw(self, work: Work) -> Any:
         alpha = self.alpha(work)
-        return cv2.blendLinear(work.frame.bgr, work.background, alpha, 1 - alpha)
+        return cv2.blendLinear(work.frame.room_bgr, work.background, alpha, 1 - alpha)
 
 
 @dataclass(frozen=True)

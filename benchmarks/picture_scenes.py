@@ -84,7 +84,7 @@ def still_scene(sample: Sample, matting: Matter, *, frames: int) -> Iterator[Sam
     """The same frame again and again, under ever new noise."""
     random = np.random.default_rng(2)
     for at in range(frames):
-        bgr = noisy(sample.frame.bgr, STILL_NOISE_LEVELS, random)
+        bgr = noisy(sample.frame.room_bgr, STILL_NOISE_LEVELS, random)
         frame = CameraFrame(at, bgr, at / 30, 0.0)
         yield Sample(frame, matting(frame), sample.alpha, sample.person)
 
@@ -146,7 +146,7 @@ def _frames(folder: Path, frames: int) -> Iterator[tuple[Picture, Picture]]:
             frame = source.read()
             if frame is None:
                 return
-            yield frame.bgr, read_bgr(path)[..., 0]
+            yield frame.room_bgr, read_bgr(path)[..., 0]
     finally:
         source.close()
 

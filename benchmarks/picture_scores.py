@@ -39,7 +39,7 @@ def run_chain(chain: Chain, samples: Iterable[Sample]) -> list[Made]:
     for sample in samples:
         work = chain.prepare(sample.frame, sample.coarse)
         alpha = chain.alpha(work).copy()
-        bgr = sample.frame.bgr
+        bgr = sample.frame.room_bgr
         person = bgr if work.colours is None else estimate_foreground(bgr, alpha, work.colours)
         if work.spill is not None:
             whole = slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
@@ -109,7 +109,7 @@ def tint_left(samples: Sequence[Sample], made: Sequence[Made]) -> float:
 
     left = []
     for sample, one in zip(samples, made, strict=True):
-        screen = sample.frame.bgr[sample.alpha < 0.02].mean(axis=0)
+        screen = sample.frame.room_bgr[sample.alpha < 0.02].mean(axis=0)
         tint = (screen - screen.mean()) / np.linalg.norm(screen - screen.mean())
         amount = one.person.astype(np.float32) @ tint.astype(np.float32)
         square = np.ones((2 * EDGE_PX + 1,) * 2, np.uint8)
@@ -129,7 +129,7 @@ def noise_flicker(made: Sequence[Made]) -> float:
 def clip_flicker(chain: Chain, samples: Sequence[Sample]) -> float:
     """`train.metrics.flicker` of a clip without truth."""
     alphas = [chain.alpha(chain.prepare(one.frame, one.coarse)).copy() for one in samples]
-    return flicker(alphas, [one.frame.bgr for one in samples])
+    return flicker(alphas, [one.frame.room_bgr for one in samples])
 
 
 def behind_picture(size_wh: tuple[int, int]) -> NDArray[np.uint8]:

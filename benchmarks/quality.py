@@ -100,7 +100,7 @@ def shipped(model: str | None, *, backend: str) -> Contender:
     description = matting.prepare(matting.spec.sizes_wh[0]).description
 
     def alpha_of(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        frame = CameraFrame(number=0, bgr=bgr, time_s=0.0, captured_s=0.0)
+        frame = CameraFrame(number=0, room_bgr=bgr, time_s=0.0, captured_s=0.0)
         return whole_matte(frame, matting(frame)).alpha
 
     return Contender(matting.spec.name, description, alpha_of)

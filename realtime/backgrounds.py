@@ -43,7 +43,7 @@ class Still:
         self._cut: NDArray[np.uint8] | None = None
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        if self._cut is None or self._cut.shape != frame.bgr.shape:
+        if self._cut is None or self._cut.shape != frame.room_bgr.shape:
             self._cut = cover(self._bgr, frame.size_wh)
         return self._cut
 
@@ -68,7 +68,7 @@ class Room:
     needs_matte, same_room = False, True
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        return frame.bgr
+        return frame.room_bgr
 
 
 def open_background(spec: str) -> Background:

@@ -20,9 +20,11 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import MatteCheck, SafeBackground
+from bgcam.realtime.second_look import EmptyFrames, Finder, SecondLook
 from bgcam.realtime.sources import Source
+from bgcam.realtime.stall import GIVE_UP_S
 from bgcam.realtime.still import SamePicture, StillMatting
-from bgcam.realtime.watch import GIVE_UP_S, WATCHDOG_MS, Watch, patience_ms
+from bgcam.realtime.watch import WATCHDOG_MS, Watch, patience_ms
 
 
 def build_run(
@@ -36,6 +38,8 @@ def build_run(
     packed: bool = False,
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
+    far: bool = False,
+    empty: EmptyFrames | None = None,
     drawn_by: Callable[[SafeBackground, Look], Draw] | None = None,
     independent: bool = False,
     transparent: bool = False,
@@ -43,18 +47,22 @@ def build_run(
     """A pipeline without sinks, and with a `watch`; the source's size is known for sure.
 
     matting: None shows the whole frame. backend, threads: as the user named them. packed: whether all outputs take
-    I420. watchdog_ms, give_up_s: see `Watch`. drawn_by: makes what draws the picture; `Chain` unless given.
-    independent: the frames are pictures of which one says nothing of the next. transparent: give cutouts, not composed
-    frames. Raises what background and backend raise.
+    I420. watchdog_ms, give_up_s: see `Watch`. far: whether an empty frame is looked at again; empty: notes such frames,
+    where the processor draws. drawn_by: makes what draws the picture; `Chain` unless given. independent: the frames are
+    pictures of which one says nothing of the next. transparent: give cutouts, not composed frames. Raises what
+    background and backend raise.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
-    # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
+    find: Callable[[CameraFrame], CoarseMatte] = everything
     kept: StillMatting | SamePicture | None = None
-    if matting and source.live:
-        kept = SamePicture(matting) if independent else StillMatting(matting)
+    if matting:
+        looks: Finder = SecondLook(matting, at_once=int(source.live and not independent)) if far else matting
+        find = noted = empty.within(looks) if empty is not None else looks
+        # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
+        if source.live:
+            find = kept = SamePicture(noted) if independent else StillMatting(noted)
     forget = kept.forget if isinstance(kept, StillMatting) else None
     check = MatteCheck(independent=independent, on_refusal=forget) if background.needs_matte else None
-    find = kept or matting or everything
     if drawn_by is None:
         drawn_by = partial(CutoutChain if transparent else Chain, independent=independent)
     drawing = Drawing(find, drawn_by(behind, look), check=check)
@@ -63,7 +71,8 @@ def build_run(
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
-        lacking = "transparency" if transparent else "pictures of their own" if independent else ""
+        reasons = {"transparency": transparent, "pictures of their own": independent, "second look": far}
+        lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
             offer_card(drawing, matting, asked, backend=backend, threads=threads)
         elif isinstance(loaded, OnCard):
@@ -71,7 +80,7 @@ def build_run(
         if drawing.card is not None or drawing.open_card is not None:
             at_once = 1  # a card's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
-    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch)
+    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
 
 
 def everything(frame: CameraFrame) -> CoarseMatte:

@@ -32,10 +32,10 @@ def _main(arguments: list[str]) -> int:
     except SystemExit as leaving:  # argparse has said why, or has shown its help
         return leaving.code if isinstance(leaving.code, int) else 1
     except BgcamError as error:
-        _say(str(error))
+        _say(str(error), error)
         return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        _say("stopped before it was done")
+    except KeyboardInterrupt as error:
+        _say("stopped before it was done", error)
         return 1
     except Exception as error:
         if "--debug" in arguments:
@@ -43,7 +43,7 @@ def _main(arguments: list[str]) -> int:
 
             traceback.print_exc()
         else:
-            _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback")
+            _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback", error)
         return 1
 
 
@@ -148,7 +148,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
 GOING_ON = (None, "matte")
 
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
-_HOW = ("command", "model", "backend", "threads", "debug")
+_HOW = ("command", "model", "backend", "threads", "far", "debug")
 BEFORE = {
     "matte": (*_HOW, "overwrite", "no_audio"),
     "devices": _HOW,
@@ -160,8 +160,13 @@ BEFORE = {
 }
 
 
-def _say(message: str) -> None:
-    print("bgcam:", " ".join(message.split()), file=sys.stderr)
+def _say(message: str, error: BaseException) -> None:
+    """One line, with what else there is to know of the error: where a recording lies."""
+    print("bgcam:", " ".join("; ".join([message, *_notes(error)]).split()), file=sys.stderr)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 @contextmanager

@@ -97,10 +97,13 @@ class BudgetedSource:
         self.frame_s = 0.0
         self.name, self.size_wh, self.fps = source.name, source.size_wh, source.fps
         self.live, self.drops, self.frames = source.live, source.drops, source.frames
+        self.note = source.note
 
     @property
     def notice(self) -> str:
         """What the limit costs, "" for nothing."""
+        if self._source.notice:
+            return self._source.notice
         limit = f"--max-cpu {self._share:.0%}"
         if self.frame_s >= 1 / LEAST_FPS:
             return f"{limit} cannot be kept at {LEAST_FPS:g} fps"

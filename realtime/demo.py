@@ -63,7 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--out", metavar="FOLDER", default="out", help="where to; default: out")
-    parser.add_argument("--background", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg")
+    parser.add_argument(
+        "--background", "-b", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg"
+    )
     parser.add_argument("--seconds", metavar="N", type=_seconds, default=5.0, help="the clip's length; default: 5")
     parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or .onnx file")
     parser.add_argument("--backend", metavar="NAME", default="auto", help="as for bgcam; default: auto")
@@ -93,7 +95,7 @@ def _folder(name: str) -> Path:
 
 def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.Namespace) -> None:
     """Camera, matte and result of one frame, side by side."""
-    from bgcam.realtime.demo_clip import DemoCamera
+    from bgcam.realtime.demo_clip import NEAR, DemoCamera
     from bgcam.realtime.demo_figure import write_figure
     from bgcam.realtime.frames import CameraFrame
     from bgcam.realtime.matting import Matting
@@ -103,7 +105,7 @@ def _draw_picture(picture: Path, video: Path, *, frames: int, options: argparse.
 
     number = min(SHOWN_FRAME, frames - 1)
     result = _frame_of(video, number)
-    camera = DemoCamera().frame(number)
+    camera = DemoCamera(NEAR).frame(number)
     matting = Matting(find_model(options.model), backend=options.backend, threads=options.threads)
     frame = CameraFrame(number, camera, 0.0, 0.0)
     matte = matte_view(whole_matte(frame, matting(frame)).alpha)
@@ -123,4 +125,4 @@ def _frame_of(video: Path, number: int) -> NDArray[np.uint8]:
         source.close()
     if frame is None:
         raise BgcamError(f"stopped before frame {number}; {video} holds what was done, and there is no picture")
-    return frame.bgr
+    return frame.room_bgr

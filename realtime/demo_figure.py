@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.errors import SinkError
 
 PANEL_WH = (640, 360)
@@ -23,10 +23,12 @@ def write_figure(path: Path, panels: Sequence[tuple[str, NDArray[np.uint8]]]) ->
     drawn = [_panel(name, bgr) for name, bgr in panels]
     gap = np.zeros((PANEL_WH[1], GAP, 4), np.uint8)
     figure = np.hstack([piece for panel in drawn for piece in (panel, gap)][:-1])
-    part = path.with_name(path.name + ".part.png")
-    if not cv2.imwrite(str(part), figure, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-        raise SinkError(f"{path}: cannot write the picture; is the folder writable, the disk full?")
-    os.replace(part, path)
+    data = cv2.imencode(".png", figure, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    try:
+        write_whole(path, data.tobytes())
+    except OSError as error:
+        what = f"{path}: cannot write the picture ({error.strerror})"
+        raise SinkError(f"{what}; check the folder, its rights and its space") from error
 
 
 def _panel(name: str, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.look import Look
@@ -18,25 +18,17 @@ from bgcam.realtime.sources import Source
 from bgcam.realtime.sources.picture_files import all_pictures, written_names
 from bgcam.realtime.transparent import TRANSPARENT, check_look
 
+if TYPE_CHECKING:
+    from bgcam.realtime.sources.images import ImagesSource
 
-def job_of(
-    source: Source,
-    pipeline: Pipeline[Any],
-    *,
-    names: Sequence[Path] | None = None,
-    transparent: bool = False,
-    sound: bool = True,
-) -> Job:
-    """What the files of a run from this source may want to know. names: of all its pictures, as they are written."""
+
+def job_of(source: Source, pipeline: Pipeline[Any], *, transparent: bool = False, sound: bool = True) -> Job:
+    """What the files of a run from this source may want to know. sound: whether to keep the input's."""
     from bgcam.realtime.sources.images import ImagesSource
     from bgcam.realtime.sources.rated import RatedSource
     from bgcam.realtime.sources.video import VideoSource
 
-    name_of: Callable[[int], Path] | None = None
     file = None
-    if names is not None and isinstance(source, ImagesSource):
-        known, pictures = names, source
-        name_of = lambda number: known[pictures.place_of(number)]  # noqa: E731
     video = source.source if isinstance(source, RatedSource) else source
     if isinstance(video, VideoSource) and video.path is not None:
         from bgcam.realtime.sinks.sound import InputFile
@@ -45,10 +37,21 @@ def job_of(
     return Job(
         own_times=not source.live,
         transparent=transparent,
-        name_of=name_of,
+        name_of=_names_of(source, transparent=transparent) if isinstance(source, ImagesSource) else None,
         file=file,
         is_whole=lambda: pipeline.whole,
     )
+
+
+def _names_of(source: ImagesSource, *, transparent: bool) -> Callable[[int], Path]:
+    """What each frame of a source of pictures is called where it is written."""
+    suffix = ".png" if transparent else None
+
+    def name_of(number: int) -> Path:
+        (name,) = written_names([source.path_of(number)], source.folder, suffix=suffix)
+        return name
+
+    return name_of
 
 
 def check_transparent(options: Namespace, look: Look) -> None:
@@ -61,11 +64,8 @@ def check_transparent(options: Namespace, look: Look) -> None:
         )
 
 
-def check_files(options: Namespace, *, transparent: bool = False) -> list[Path] | None:
-    """Refuse to replace files that the user does not want to lose. Raises SinkError, and what reading a folder raises.
-
-    Gives the names of the input's pictures as folders get them, None where the input is no picture.
-    """
+def check_files(options: Namespace, *, transparent: bool = False) -> None:
+    """Refuse to replace files that the user wants to keep. Raises SinkError, and what reading a folder raises."""
     names = None
     if are_pictures(options.input):
         given = [Path(one) for one in options.input]
@@ -80,7 +80,6 @@ def check_files(options: Namespace, *, transparent: bool = False) -> list[Path] 
                     raise UsageError(f"--output {output} would write over what --input reads; give another folder")
     written = [path for output in options.output for path in written_files(output, names)]
     check_existing(written, overwrite=options.overwrite)
-    return names
 
 
 def are_pictures(inputs: Sequence[str] | None) -> bool:

@@ -18,14 +18,13 @@ class FirstRead:
         self.name, self.fps, self.live, self.frames = source.name, source.fps, source.live, source.frames
         self.about_frames: int | None = getattr(source, "about_frames", source.frames)
         self.drops = source.drops
-        note = getattr(source, "note", "")
-        self.note = f" ({note})" if note else ""
+        self.note = f" ({source.note})" if source.note else ""
         self.size_wh = self._first.size_wh
 
     @property
     def notice(self) -> str:
         """What the source has to say, "" for nothing."""
-        return str(getattr(self._source, "notice", ""))
+        return self._source.notice
 
     def read(self) -> CameraFrame | None:
         first, self._first = self._first, None

@@ -1,16 +1,20 @@
 """What travels: a camera frame, its matte (first coarse, then whole), the composed frame. Each carries its number.
 
-A sink takes only a `ComposedFrame`, or, where it can hold transparency, a `CutoutFrame`, and only
-`bgcam.realtime.picture` makes these: a camera frame cannot reach an output by accident.
+A `CameraFrame` and what an output may show, a `ComposedFrame` or a `CutoutFrame`, have nothing in common but their
+number and times: what a sink reads, `bgr` or `bgra`, a camera frame does not have, and what holds a camera's pixels,
+`room_bgr`, the others do not have. Those are made by `picture/compose.py` alone, which sees to it that they share no
+memory with a camera frame; before each sink `gate.py` looks once more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bgcam.realtime import camera_memory
 
 
 def check_bgr(bgr: NDArray[np.uint8]) -> None:
@@ -19,33 +23,30 @@ def check_bgr(bgr: NDArray[np.uint8]) -> None:
         raise ValueError(f"a frame must be (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
 
 
+@final
 @dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
-    """What both kinds of frame hold.
+class CameraFrame:
+    """What the camera saw. Secret: it shows the room.
 
-    number: counts from 0 at the source. bgr: (H, W, 3) uint8. time_s: seconds since the source's first frame.
-    captured_s: `time.monotonic()` when it was read, for latency.
+    number: counts from 0 at the source. room_bgr: (H, W, 3) uint8. time_s: seconds since the source's first frame.
+    captured_s: `time.monotonic()` when it was read, for latency. Raises ValueError for another array.
     """
 
     number: int
-    bgr: NDArray[np.uint8]
+    room_bgr: NDArray[np.uint8]
     time_s: float
     captured_s: float
 
     def __post_init__(self) -> None:
-        check_bgr(self.bgr)
+        check_bgr(self.room_bgr)
+        camera_memory.remember(self.room_bgr)
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        return self.bgr.shape[1], self.bgr.shape[0]
+        return self.room_bgr.shape[1], self.room_bgr.shape[0]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(number={self.number}, size_wh={self.size_wh})"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CameraFrame(_Picture):
-    """What the camera saw; fields as in `_Picture`. Secret: it shows the room."""
+        return f"CameraFrame(number={self.number}, size_wh={self.size_wh})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,60 +85,100 @@ class Matte:
         return f"Matte(number={self.number}, shape={self.alpha.shape})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ComposedFrame(_Picture):
-    """What an output may show; fields as in `_Picture`. Never a `CameraFrame`, nor the other way round."""
+# Who holds this may make composed frames: `picture/compose.py`, and no other module (a test looks).
+COMPOSITOR = object()
 
 
-class PackedFrame(ComposedFrame):
-    """A composed frame that came from the graphics card as I420, (H * 3 / 2, W) uint8: for virtual cameras.
+@final
+class ComposedFrame:
+    """What an output may show: BGR, or I420 from the graphics card for virtual cameras, and then BGR when it is asked.
 
-    `bgr` is made of it when somebody asks, by OpenCV (BT.601, limited range).
+    number, time_s, captured_s: of the camera frame that it was made of, or whose place it takes. bgr: (H, W, 3) uint8;
+    i420: (H * 3 / 2, W) uint8 or None, BT.601 in limited range. Raises TypeError for any maker but the compositor,
+    ValueError for another array.
     """
 
-    __slots__ = ("_bgr", "i420")
+    __slots__ = ("_bgr", "captured_s", "i420", "number", "time_s")
 
-    i420: NDArray[np.uint8]
-    _bgr: NDArray[np.uint8] | None
-
-    def __init__(self, number: int, i420: NDArray[np.uint8], time_s: float, captured_s: float):
-        if i420.dtype != np.uint8 or i420.ndim != 2 or i420.shape[0] % 3 or i420.shape[1] % 2 or not i420.size:
+    def __init__(
+        self,
+        number: int,
+        time_s: float,
+        captured_s: float,
+        *,
+        bgr: NDArray[np.uint8] | None = None,
+        i420: NDArray[np.uint8] | None = None,
+        made_by: object = None,
+    ):
+        if made_by is not COMPOSITOR:
+            raise TypeError("a composed frame is made by bgcam.realtime.picture.compose alone")
+        if (bgr is None) == (i420 is None):
+            raise ValueError("a composed frame is made of BGR or of I420")
+        if bgr is not None:
+            check_bgr(bgr)
+        if i420 is not None and (
+            i420.dtype != np.uint8 or i420.ndim != 2 or i420.shape[0] % 3 or i420.shape[1] % 2 or not i420.size
+        ):
             raise ValueError(f"a picture in I420 must be (H * 3 / 2, W) uint8, found {i420.shape} {i420.dtype}")
-        values = {"number": number, "i420": i420, "time_s": time_s, "captured_s": captured_s, "_bgr": None}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        self.number, self.time_s, self.captured_s = number, time_s, captured_s
+        self.i420 = i420
+        self._bgr = bgr
+
+    def __init_subclass__(cls, **given: Any) -> NoReturn:
+        raise TypeError("a composed frame has no kinds")
 
     @property
     def bgr(self) -> NDArray[np.uint8]:
-        made = self._bgr
-        if made is None:
+        if self._bgr is None:
             import cv2
 
-            made = np.asarray(cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
-            object.__setattr__(self, "_bgr", made)
-        return made
+            assert self.i420 is not None
+            self._bgr = np.asarray(cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        return self._bgr
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """What it was made of, BGR or I420."""
+        found = self._bgr if self.i420 is None else self.i420
+        assert found is not None
+        return found
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        return self.i420.shape[1], self.i420.shape[0] * 2 // 3
+        if self.i420 is not None:
+            return self.i420.shape[1], self.i420.shape[0] * 2 // 3
+        return self.bgr.shape[1], self.bgr.shape[0]
+
+    def __repr__(self) -> str:
+        return f"ComposedFrame(number={self.number}, size_wh={self.size_wh})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@final
 class CutoutFrame:
     """The person alone, for outputs that hold transparency; no `ComposedFrame`, so that live outputs cannot take it.
 
     bgra: (H, W, 4) uint8, not premultiplied: the person's own colours, and alpha. Where alpha is 0 the colours are 0.
-    number, time_s, captured_s: as in `_Picture`.
+    number, time_s, captured_s: as in `ComposedFrame`. Raises as that does.
     """
 
-    number: int
-    bgra: NDArray[np.uint8]
-    time_s: float
-    captured_s: float
+    __slots__ = ("bgra", "captured_s", "number", "time_s")
 
-    def __post_init__(self) -> None:
-        if self.bgra.dtype != np.uint8 or self.bgra.ndim != 3 or self.bgra.shape[2] != 4 or not self.bgra.size:
-            raise ValueError(f"a cutout must be (H, W, 4) uint8, found {self.bgra.shape} {self.bgra.dtype}")
+    def __init__(
+        self, number: int, bgra: NDArray[np.uint8], time_s: float, captured_s: float, *, made_by: object = None
+    ):
+        if made_by is not COMPOSITOR:
+            raise TypeError("a cutout is made by bgcam.realtime.picture.compose alone")
+        if bgra.dtype != np.uint8 or bgra.ndim != 3 or bgra.shape[2] != 4 or not bgra.size:
+            raise ValueError(f"a cutout must be (H, W, 4) uint8, found {bgra.shape} {bgra.dtype}")
+        self.number, self.bgra, self.time_s, self.captured_s = number, bgra, time_s, captured_s
+
+    def __init_subclass__(cls, **given: Any) -> NoReturn:
+        raise TypeError("a cutout has no kinds")
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """As of a `ComposedFrame`."""
+        return self.bgra
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -147,5 +188,5 @@ class CutoutFrame:
         return f"CutoutFrame(number={self.number}, size_wh={self.size_wh})"
 
 
-# What travels to the sinks; see `sinks.hand_over`.
+# What travels to the sinks; see `gate.send`.
 OutputFrame: TypeAlias = "ComposedFrame | CutoutFrame"

@@ -92,7 +92,7 @@ def crop_frame(frame: CameraFrame, coarse: CoarseMatte, crop: Crop) -> tuple[Cam
     """The crop of both, each brought to its own size again, bilinear. It glides by whole pixels of the frame shown."""
     if crop == WHOLE:
         return frame, coarse
-    bgr = _cut(frame.bgr, crop)
+    bgr = _cut(frame.room_bgr, crop)
     cut = CoarseMatte(coarse.number, _cut_finely(coarse.alpha, crop), _cut_finely(coarse.seen_bgr, crop))
     return CameraFrame(frame.number, bgr, frame.time_s, frame.captured_s), cut
 

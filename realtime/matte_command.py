@@ -29,6 +29,7 @@ from bgcam.realtime.picture.png import write_png
 from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.run_command import run_to_outputs
+from bgcam.realtime.second_look import SecondLook
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
 from bgcam.realtime.sources.files import is_picture
@@ -56,14 +57,14 @@ def matte(options: Namespace) -> int:
         check_existing(written_files(options.matte_output, None), overwrite=options.overwrite)
         return _matte_video(options)
     check_existing((png for _, png in jobs), overwrite=options.overwrite)
-    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout)
+    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout, far=options.far)
 
 
 def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 BGRA: the person's own colours and alpha; where alpha is 0 the colours are 0, not the room's."""
     alpha = whole_matte(frame, coarse).alpha
     near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
-    return cut_out(frame.bgr, alpha, near, None)
+    return cut_out(frame.room_bgr, alpha, near, None)
 
 
 def _open_matting(options: Namespace) -> Matting:
@@ -95,9 +96,10 @@ def _target_of_one(source: Path, target: Path) -> Path:
     return png
 
 
-def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool) -> int:
+def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool, far: bool) -> int:
     """All that can be read, each file whole; the rest is said on stderr."""
     make = cutout if as_cutout else _gray
+    find = SecondLook(matting) if far else matting
     skipped = 0
     told = _Progress(len(jobs))
     for number, (path, png) in enumerate(jobs):
@@ -110,7 +112,7 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
             skipped += 1
             continue
         frame = CameraFrame(number, bgr, 0.0, 0.0)
-        picture = make(frame, matting(frame))
+        picture = make(frame, find(frame))
         try:
             png.parent.mkdir(parents=True, exist_ok=True)
             write_png(png, picture)
@@ -151,9 +153,12 @@ def _matte_video(options: Namespace) -> int:
         source = FirstRead(opened)
         backend = matting.prepare(source.size_wh)
         if options.cutout:
-            pipeline = build_run(source, Nothing(), matting, Look(), backend=options.backend, transparent=True)
+            pipeline = build_run(
+                source, Nothing(), matting, Look(), backend=options.backend, transparent=True, far=options.far
+            )
         else:
-            pipeline = Pipeline(source, matting, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+            find = SecondLook(matting) if options.far else matting
+            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
         # A matte is for a program that has the video, with its sound, beside it.
         sound = options.cutout and not options.no_audio
         job = job_of(opened, pipeline, transparent=options.cutout, sound=sound)

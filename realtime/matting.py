@@ -54,7 +54,7 @@ class Matting:
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         """What the network is to see of a frame: (h, w, 3) uint8 BGR."""
-        return quick_resize(frame.bgr, self.spec.best_size_wh(frame.size_wh))
+        return quick_resize(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does.

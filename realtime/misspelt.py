@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def arrange(
                 given[last.flags[0]] = value
             last = last if last is not None and last.takes_value else None
             continue
-        if last is not None and last.flags[0] == "--input" and _may_be_read(word):
+        parted = last is not None and os.path.exists(f"{given[last.flags[0]]} {word}")
+        if last is not None and last.flags[0] == "--input" and _may_be_read(word) and not parted:
             own += ["--input", word]
             continue
         raise UsageError(_stray(word, last, given, commands))
@@ -130,6 +132,9 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
         if options := _background_too(word, given):
             return _meant(word, options)
     name = last.flags[0] if last is not None else ""
+    joined = f"{given.get(name)} {word}"
+    if name and os.path.exists(joined):
+        return f"quote a name with spaces: {name} {shlex.quote(joined)}"
     if name and name != "--input" and _same_kind(word, given[name]):
         if last is not None and last.several:
             return f"{word} follows {name} {given[name]}; give each its own: {name} {given[name]} {name} {word}"
@@ -137,6 +142,8 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
         return f"{name} takes one value, {given[name]}, and {word} follows it; quote a name with spaces{advice}"
     if options := _options_for(word, given):
         return _meant(word, options)
+    if last is not None and (last.type is None or last.several):
+        return f"{name} takes one value, {given[name]}, and {word} follows it; quote a name with spaces"
     return f"no command is called {word!r}; there are {', '.join(commands)}; see bgcam --help"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.backends.blob_cache import CacheRefused, read_private
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.errors import BgcamError
@@ -124,11 +125,6 @@ def read_cache(path: Path) -> dict[str, float]:
 
 def write_cache(path: Path, times_ms: Mapping[str, float]) -> None:
     """Keep the times; a folder that cannot be written to costs a measurement at the next start, nothing else."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(dict(times_ms), indent=1, sort_keys=True))
-        os.replace(partial, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        write_whole(path, json.dumps(dict(times_ms), indent=1, sort_keys=True).encode(), durable=False)

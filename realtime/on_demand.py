@@ -44,7 +44,7 @@ class Demand:
 
 
 class OnDemand:
-    """Called often, it says whether one of the sinks has a viewer: those that have `viewers` are asked.
+    """Called often, it says whether one of the sinks has a viewer: each is asked.
 
     sinks: gives them; asked at each call, since they are opened after the camera.
     """
@@ -59,7 +59,7 @@ class OnDemand:
         self._sinks, self._clock, self._demand = sinks, clock, demand or Demand()
 
     def __call__(self) -> bool:
-        asked = [sink.viewers() for sink in self._sinks() if hasattr(sink, "viewers")]
+        asked = [sink.viewers() for sink in self._sinks()]
         return self._demand(max(asked, default=Viewers.NONE), self._clock())
 
 

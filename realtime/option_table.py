@@ -200,6 +200,11 @@ MODEL = Group(
             default=0,
             type=values.thread_count,
         ),
+        Option(
+            ("--far",),
+            "look again, closer, where nobody is found: for people below half of the frame's height; a chair may pass "
+            "for one more often",
+        ),
     ),
 )
 # Of the whole run; no other command has it.

@@ -7,7 +7,6 @@ the run goes on.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +15,13 @@ from typing import Generic, Protocol, TypeVar
 
 from bgcam.realtime.busy import Busy
 from bgcam.realtime.channel import Channel, GaveUp
+from bgcam.realtime.ending import abort_all, close_all, say_where
 from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.frames import CameraFrame, OutputFrame
-from bgcam.realtime.sinks import Sink, hand_over
+from bgcam.realtime.gate import check_shown, send
+from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources import Source
+from bgcam.realtime.stall import FILE_PATIENCE, GIVE_UP_S, Stall
 from bgcam.realtime.stats import Stats, Summary
 from bgcam.realtime.watch import Watch
 from bgcam.realtime.workers import Workers
@@ -27,11 +29,17 @@ from bgcam.realtime.workers import Workers
 TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.
 STOP_PATIENCE_S = 0.5
+# Frames under way that are not done this long after `stop` are given up, and what was written is closed.
+STOP_LIMIT_S = 3.0
 JOIN_S = 3.0
 # After an error, whatever hangs is not waited for long; but a matte that comes back while Python ends would abort it.
 FAILED_JOIN_S = 1.0
 # A live source that failed is asked again after this long.
 RETRY_S = 0.05
+
+
+class _Stopped(BaseException):
+    """A signal came while the status was being shown, which may wait for a terminal for ever."""
 
 
 class _Numbered(Protocol):
@@ -48,7 +56,8 @@ class Pipeline(Generic[AnyMatte]):
     matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
     from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
     when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
-    watch: shows cards while something fails.
+    watch: shows cards while something fails. give_up_s: where nobody watches, a live source's run ends after so long
+    without a frame, a file's later.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class Pipeline(Generic[AnyMatte]):
         depth: int = 1,
         workers: int = 1,
         watch: Watch | None = None,
+        give_up_s: float = GIVE_UP_S,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -79,25 +89,52 @@ class Pipeline(Generic[AnyMatte]):
         self._read_to_end = False
         self._error_lock = threading.Lock()
         self._stopped_s = 0.0
+        self._hurried = self._showing = self._wrote = self._gave_up = False
+        self._runs_in: int | None = None
+        self._stall = Stall(give_up_s=give_up_s * (1 if source.live else FILE_PATIENCE))
 
     def stop(self) -> None:
-        """End as if the source had ended: frames under way are still written. Safe in a signal handler."""
+        """End as if the source had ended: frames under way are still written, for a while; called again, they are not
+        waited for. Safe in a signal handler.
+        """
+        if self.stopped:
+            self._hurried = True
+            return
         self._stopped_s = time.monotonic()
         self.stopped = True
+
+    def interrupt(self) -> bool:
+        """`stop`, for a signal: it also ends a status that waits for its terminal. Gives whether the run, which ends by
+        itself in bounded time, is under way; then nobody else may end it, or a recording would lose its end."""
+        self.stop()
+        if self._showing and self._runs_in == threading.get_ident():
+            self._showing = False
+            raise _Stopped
+        return self._runs_in is not None
 
     def notice(self) -> str:
         """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
-        notices += [getattr(sink, "notice", "") for sink in self.sinks]
-        notices.append(self._busy.notice)
+        notices += [sink.notice for sink in self.sinks]
+        notices += [self._stall.notice, self._busy.notice]
+        if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
+            notices.append("stopping: waiting for the last frames; Ctrl-C again waits no longer")
         return "; ".join(filter(None, notices))
 
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
 
         on_tick is called here about ten times a second. When a stage fails, its error is raised here, after the sinks
-        were aborted; without a single frame they are aborted too. The source is closed in any case.
+        were aborted; those of a live source, which cannot be asked again, are closed even then, and a note on the error
+        says where they lie. Without a single frame they are aborted too. The source is closed in any case.
         """
+        self._runs_in = threading.get_ident()
+        try:
+            return self._run(on_tick)
+        finally:
+            self._runs_in = None
+
+    def _run(self, on_tick: Callable[[Summary], None] | None) -> Summary:
         pool = Workers(self._workers, name="bgcam-matte")
         stages = {"read": self._read(pool), "picture": self._draw, "sinks": self._write}
         threads = [
@@ -107,38 +144,64 @@ class Pipeline(Generic[AnyMatte]):
         try:
             if self.watch is not None:
                 self.watch.begin(self.sinks, on_failure=self._fail, keep=self._source.live)
+            for sink in self.sinks:
+                if hasattr(sink, "keep"):
+                    sink.keep = self._source.live
             for thread in threads:
                 thread.start()
             self._wait(threads, on_tick)
         except BaseException as error:
             self._fail(error)
-        finally:
-            if self._error is not None:
-                self._last_card()
-            self._source.close()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(JOIN_S)
-            pool.end(wait_s=JOIN_S if self._error is None else FAILED_JOIN_S)
-            self._last_card()
-        if self._error is None and self.watch is not None:
-            self._error = self.watch.nothing_shown()
-        self.whole = self._read_to_end and self._error is None
-        if self._error is None and self.stats.frames:
-            self._close_sinks()
-        else:
-            self._abort_sinks()
         if self._error is not None:
+            self._last_card()
+        self._close_source()
+        self._join(threads, pool)
+        self._last_card()
+        self.whole = self._read_to_end and self._error is None
+        self._end_sinks()
+        if self._error is not None:
+            say_where(self._error, self.sinks)
             raise self._error
         return self._tick()
 
     def _wait(self, threads: list[threading.Thread], on_tick: Callable[[Summary], None] | None) -> None:
         while self._error is None and any(thread.is_alive() for thread in threads):
             next((thread for thread in reversed(threads) if thread.is_alive()), threads[0]).join(TICK_S)
-            if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
-                self._source.close()
+            if self.watch is None or not self.watch.guards:
+                self._stall.look(self.stats.frames)
+            if self.stopped:
+                waited_s = time.monotonic() - self._stopped_s
+                if waited_s > STOP_PATIENCE_S or self._hurried:
+                    self._close_source()
+                if waited_s > STOP_LIMIT_S or self._hurried:
+                    self._give_up()
+                    return
             if on_tick and self._error is None:
+                self._show(on_tick)
+
+    def _show(self, on_tick: Callable[[Summary], None]) -> None:
+        try:
+            try:
+                self._showing = True
                 on_tick(self._tick())
+            finally:
+                self._showing = False
+        except _Stopped:
+            return
+
+    def _join(self, threads: list[threading.Thread], pool: Workers) -> None:
+        """Wait for all that is under way, together and in bounded time; whatever hangs then goes with the process."""
+        end_s = time.monotonic() + (FAILED_JOIN_S if self._gave_up else JOIN_S)
+        for thread in threads:
+            while thread.is_alive() and time.monotonic() < end_s and not self._hurried:
+                thread.join(TICK_S)
+        pool.end(wait_s=0.0 if self._hurried else max(0.0, end_s - time.monotonic()))
+
+    def _close_source(self) -> None:
+        try:
+            self._source.close()
+        except Exception as error:
+            self._fail(error)
 
     def _tick(self) -> Summary:
         self.stats.drops = self._source.drops
@@ -173,6 +236,8 @@ class Pipeline(Generic[AnyMatte]):
                 if self.watch is None or not goes_on or not self._source.live:
                     raise
                 failed = error
+                if isinstance(error, SourceWaits):
+                    self._stall.waits()
                 self.watch.trouble(error)
                 time.sleep(RETRY_S)
                 continue
@@ -207,6 +272,7 @@ class Pipeline(Generic[AnyMatte]):
         matte = future.result()
         started_s = time.monotonic()
         composed = self._render(frame, matte)
+        check_shown(composed)
         if not frame.number == matte.number == composed.number:
             raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
         self.stats.stage("picture", started_s)
@@ -215,17 +281,21 @@ class Pipeline(Generic[AnyMatte]):
     def _write(self) -> None:
         for frame, failed in self._composed:
             started_s = time.monotonic()
+            self._wrote = True
             if self.watch is not None:
                 self.watch.write(frame, failed)
             else:
                 for sink in self.sinks:
-                    hand_over(sink, frame)
+                    send(sink, frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 
     def _last_card(self) -> None:
         if self.watch is not None:
-            self.watch.end()
+            try:
+                self.watch.end()
+            except Exception as error:
+                self._fail(error)
 
     def _guard(self, stage: Callable[[], None]) -> None:
         """Run a stage; its error stops all."""
@@ -242,21 +312,22 @@ class Pipeline(Generic[AnyMatte]):
             error = as_error(error)
         with self._error_lock:
             self._error = self._error or error
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Every stage ends as soon as it is back from what it does."""
+        self._gave_up = True
         self._mattes.give_up()
         self._composed.give_up()
         self._may_read.release()
 
-    def _close_sinks(self) -> None:
+    def _end_sinks(self) -> None:
         """Each for itself: a picture without room costs no recording. The first error is the one to tell."""
-        for sink in self.sinks:
-            try:
-                sink.close()
-            except (Exception, SystemExit) as error:
+        failed, nothing = self._error, None
+        if failed is None and self.watch is not None:
+            self._error = nothing = self.watch.nothing_shown()
+        if self._wrote and nothing is None and (failed is None or self._source.live):
+            for error in close_all(self.sinks):
                 self._error = self._error or as_error(error)
-                with contextlib.suppress(Exception):
-                    sink.abort()
-
-    def _abort_sinks(self) -> None:
-        for sink in self.sinks:
-            with contextlib.suppress(Exception):
-                sink.abort()
+        else:
+            abort_all(self.sinks)

@@ -67,7 +67,7 @@ class Video:
             end_s, count = 0.0, 0
             try:
                 while (frame := source.read()) is not None:
-                    yield begin_s + frame.time_s, frame.bgr
+                    yield begin_s + frame.time_s, frame.room_bgr
                     end_s, count = end_of(source, frame), count + 1
             except SourceError:  # a cut video loops as far as it goes
                 pass

@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from bgcam.realtime.backends import check_backend_name
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.build import build_run
+from bgcam.realtime.claims import left_lines
 from bgcam.realtime.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.file_jobs import are_pictures, check_files, check_transparent, job_of
@@ -26,6 +27,7 @@ from bgcam.realtime.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.option_values import EDGES
 from bgcam.realtime.panic import key_hint, panic_button
 from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.second_look import EmptyFrames
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
@@ -63,7 +65,7 @@ def _run(options: Namespace) -> int:
     look = look_of(options)
     if transparent:
         check_transparent(options, look)
-    names = check_files(options, transparent=transparent)
+    check_files(options, transparent=transparent)
     if not options.input or any("://" in one for one in options.input):  # by its address, it may be a camera
         options.threads = options.threads or call_threads()
     if options.max_cpu:
@@ -100,6 +102,7 @@ def _run(options: Namespace) -> int:
         print(f"{source_line}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
+        empty = EmptyFrames()
         pipeline = build_run(
             begun,
             background,
@@ -109,6 +112,8 @@ def _run(options: Namespace) -> int:
             threads=options.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=options.watchdog_ms,
+            far=options.far,
+            empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
         )
@@ -116,7 +121,7 @@ def _run(options: Namespace) -> int:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
-            job = job_of(source, pipeline, names=names, transparent=transparent, sound=not options.no_audio)
+            job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
             return run_to_outputs(
                 pipeline,
                 begun,
@@ -126,6 +131,7 @@ def _run(options: Namespace) -> int:
                 job=job,
                 skipped=lambda: getattr(source, "skipped", 0),
                 hint=key_hint(),
+                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=options.far),
             )
 
 
@@ -139,32 +145,38 @@ def run_to_outputs(
     hint: str = "",
     job: Job = CAMERA_JOB,
     skipped: Callable[[], int] = lambda: 0,
+    notes: Callable[[], str] = str,
 ) -> int:
     """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
 
     hint: a line to show before the status line. job: what the files may want to know. skipped: how many pictures could
-    not be read. Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not
-    take it for whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file
-    could not be written to the end and the other outputs went on.
+    not be read. notes: what the last line is to say too, "" for nothing.
+
+    Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
+    whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
+    written to the end and the other outputs went on.
     """
-    with stop_on_signal(pipeline.stop):  # before there are outputs: an interrupt would leave them as they are
+    with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
         pipeline.sinks = open_sinks(outputs, **shape, job=job)
         names = [sink.name for sink in pipeline.sinks]
         notice = partial(_first_notice, pipeline, source)
-        status = Status(
-            backend=backend,
-            outputs=names,
-            frames=source.frames,
-            about_frames=source.about_frames,
-            notice=notice,
-            hint=hint,
-            has_end=not source.live,
-        )
-        with _aborting(pipeline.sinks):
-            print("".join(f"output: {name}\n" for name in map(_described, pipeline.sinks)), end="", flush=True)
-        with status:
-            summary = pipeline.run(status)
+        with ExitStack() as stack:
+            with _aborting(pipeline.sinks):
+                status = Status(
+                    backend=backend,
+                    outputs=names,
+                    frames=source.frames,
+                    about_frames=source.about_frames,
+                    notice=notice,
+                    hint=hint,
+                    has_end=not source.live,
+                )
+                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
+                lines = [f"output: {name}\n" for name in map(_described, pipeline.sinks)]
+                print("".join([*lines, *left]), end="", flush=True)
+                stack.enter_context(status)
+            summary = pipeline.run(status)  # which ends its sinks itself
     lacking = skipped()
     unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
@@ -172,7 +184,7 @@ def run_to_outputs(
     replaced = watch.replaced if watch is not None else 0
     instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
     without = f"; {lacking} of {source.frames} pictures skipped" if lacking else ""
-    print(f"{cut}{summary}{instead}{without}", flush=True)
+    print("; ".join(filter(None, (f"{cut}{summary}{instead}{without}", notes()))), flush=True)
     if watch is not None and watch.lost:
         raise SinkError("; ".join(watch.lost))
     return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
@@ -181,6 +193,10 @@ def run_to_outputs(
 def _described(sink: Sink) -> str:
     note = getattr(sink, "note", "")
     return f"{sink.name}, {note}" if note else sink.name
+
+
+def _about(empty: EmptyFrames, *, far: bool) -> str:
+    return f"{empty}: who is far away is missed; come nearer, or try --far" if empty.numbers and not far else str(empty)
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:

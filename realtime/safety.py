@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
 from bgcam.realtime.jumps import Jumps
@@ -54,7 +55,7 @@ class SafeBackground:
         with self._lock:  # for a moment two threads draw, when one takes over from the other
             bgr = self._background.picture(frame, coarse)
         fits = bgr.shape == self._card_bgr.shape and bgr.dtype == np.uint8
-        if fits and not self.same_room and not np.may_share_memory(bgr, frame.bgr):
+        if fits and not self.same_room and not is_camera_memory(bgr):
             self._card_bgr = bgr
         return bgr
 

@@ -131,11 +131,11 @@ class SamePicture:
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
         """The matte of this frame. Raises BackendError."""
         last = self._last
-        if last is not None and last[0] is frame.bgr:
+        if last is not None and last[0] is frame.room_bgr:
             return replace(last[1], number=frame.number)
         seen_bgr = self._matting.see(frame)
         coarse = self._matting.infer(frame, seen_bgr)
-        self._last = (frame.bgr, coarse)
+        self._last = (frame.room_bgr, coarse)
         return coarse
 
 

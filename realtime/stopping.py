@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +14,9 @@ END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 
 
 @contextmanager
-def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal call `stop`, once; a second one interrupts.
+def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal call `stop`, each time; from the second on they also interrupt, unless it
+    gives something true: then what was asked to stop ends by itself, and has something to lose.
 
     Signals are the main thread's alone.
     """
@@ -22,19 +24,28 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in END_SIGNALS}
+    asked = False
 
-    def once(number: int, frame: FrameType | None) -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        stop()
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        again, asked = asked, True
+        if not stop() and again:
+            raise KeyboardInterrupt
 
     for number in before:
-        signal.signal(number, once)
+        signal.signal(number, handle)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if asked:  # a second Ctrl-C that comes while Python ends would change the exit code
+            atexit.register(_ignore_all)
+
+
+def _ignore_all() -> None:
+    for number in END_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

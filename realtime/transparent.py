@@ -22,7 +22,7 @@ class Nothing:
         self._black = np.zeros((1, 1, 3), np.uint8)
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        return np.broadcast_to(self._black, frame.bgr.shape)
+        return np.broadcast_to(self._black, frame.room_bgr.shape)
 
 
 def check_look(look: Look) -> None:

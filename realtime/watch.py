@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bgcam.realtime.channel import GaveUp
-from bgcam.realtime.errors import BgcamError, MatteRefused, SinkError, SourceWaits
+from bgcam.realtime.errors import MatteRefused, SinkError, SourceWaits
 from bgcam.realtime.frames import CameraFrame, OutputFrame
-from bgcam.realtime.sinks import Sink, hand_over
+from bgcam.realtime.gate import send
+from bgcam.realtime.sinks import Sink
+from bgcam.realtime.stall import FROZEN_S, GIVE_UP_S, hangs
 
 WATCHDOG_MS = 500.0
-# Longer than a camera's own patience, so that its error is the one to be told.
-GIVE_UP_S = 20.0
-# A tick that takes so long was no tick: the process was stopped, or the machine slept.
-FROZEN_S = 1.0
 TICK_S = 0.01
 # A slow source is not taken for one that stalls: so many of its frames may be missing, but only for so long.
 PATIENCE_FRAMES = 2.5
@@ -49,14 +47,14 @@ class _Output:
     """A sink, and what it shows. wrote_s: when it got something last. The lock is held while it is written to."""
 
     def __init__(self, sink: Sink):
-        self.sink, self.live = sink, bool(getattr(sink, "live", False))
+        self.sink, self.live = sink, sink.live
         self.lock = threading.Lock()
         self.wrote_s, self.shows_card = 0.0, False
 
     def write(self, frame: OutputFrame, *, is_card: bool) -> None:
         # Before the write, so that one that hangs half-way counts as shown.
         self.shows_card = is_card
-        hand_over(self.sink, frame)
+        send(self.sink, frame)
         self.wrote_s = time.monotonic()
 
 
@@ -75,7 +73,8 @@ class Watch:
         self.cards_shown = self.replaced = 0
         self.why: Exception | None = None
         self.lost: list[str] = []
-        self._cards, self._watchdog_s, self._give_up_s = cards, watchdog_ms / 1000, give_up_s
+        self.give_up_s = give_up_s
+        self._cards, self._watchdog_s = cards, watchdog_ms / 1000
         self._outputs: list[_Output] = []
         self._keep = False
         self._error: Exception | None = None
@@ -191,7 +190,8 @@ class Watch:
             kept = "what came before is kept"
         except Exception:  # the first error is the one to tell
             output.sink.abort()
-            kept = "it could not be kept"
+            place = getattr(output.sink, "kept", "")
+            kept = f"what came before is kept: {place}" if place else "it could not be kept"
         self.lost.append(f"{error}; {kept}")
         if not self._outputs:
             raise SinkError(self.lost[-1]) from error
@@ -216,11 +216,8 @@ class Watch:
         try:
             while not self._tick():
                 self._show_cards()
-                if time.monotonic() - self._good_s > self._give_up_s:
-                    raise self._error or BgcamError(
-                        f"no new picture for {self._give_up_s:g} s, and no part says why: the camera, the model or an "
-                        "output hangs; start again, with another --backend if it stays"
-                    )
+                if time.monotonic() - self._good_s > self.give_up_s:
+                    raise self._error or hangs(self.give_up_s)
         except BaseException as error:
             on_failure(error)
 

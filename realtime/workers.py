@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -37,11 +38,12 @@ class Workers:
         return future
 
     def end(self, *, wait_s: float) -> None:
-        """No more will come: the threads end after what was submitted. Waits for them, `wait_s` each at most."""
+        """No more will come: the threads end after what was submitted. Waits for all of them, `wait_s` at most."""
+        end_s = time.monotonic() + wait_s
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
-            thread.join(wait_s)
+            thread.join(max(0.0, end_s - time.monotonic()))
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -39,6 +39,7 @@ class FakeSystem(System):
         self.values: dict[int, tuple[str, int]] = {}
         self.answers: list[bool] = []
         self.unwritable = ""
+        self.left: list[tuple[Path, int]] = []
         self.free_port = True
         self.ran: list[str] = []
         self.asked: list[str] = []
@@ -104,6 +105,9 @@ class FakeSystem(System):
         """Backends that work; the rest is not installed."""
         for name in names:
             self.probes["backend", name] = GOOD_MATTE
+
+    def left_behind(self) -> list[tuple[Path, int]]:
+        return self.left
 
     def run(self, *argv: str, timeout_s: float = 10) -> Ran:
         if argv[0] == sys.executable:

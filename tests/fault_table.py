@@ -115,6 +115,12 @@ OTHERS = [
         "test_jumps.py::test_a_network_that_flickers_shows_no_room_in_a_run",
     ),
     Otherwise(
+        "a part gives the camera's frame, or its memory, for the picture",
+        "the picture's stage returns the camera frame, its array, or an object that looks like a composed frame",
+        "background alone; where all outputs are files, an error, and no file",
+        "test_gate.py::test_a_picture_stage_that_gives_something_else_shows_no_room",
+    ),
+    Otherwise(
         "a part ends itself",
         "SystemExit in the camera, the network, the picture or an output",
         "one line, exit code 1; no file",
@@ -197,6 +203,54 @@ OTHERS = [
         "sockets that do not read",
         "8 watch, the others are told; the camera is not slowed",
         "test_web_attacks.py::test_a_hundred_at_once_do_not_slow_write_and_leave_nothing",
+    ),
+    Otherwise(
+        "web page flooded with connections",
+        "200 that stay, as many new ones as can be made",
+        "who has the key is answered, and watches on",
+        "test_web_attacks.py::test_a_flood_of_strangers_keeps_nobody_out",
+    ),
+    Otherwise(
+        "a link, pipe, folder or foreign file is planted",
+        "at a file's hidden name, guessed or not",
+        "it is left alone",
+        "test_atomic_write.py::test_what_is_planted_at_the_hidden_name_is_left_alone",
+    ),
+    Otherwise(
+        "two runs with one output",
+        "both begin at once",
+        "one of them is refused",
+        "test_claims.py::test_of_two_that_begin_at_once_one_writes",
+    ),
+    Otherwise(
+        "another program takes an output's name",
+        "its file is there when the recording ends",
+        "both files are whole",
+        "test_claims.py::test_a_name_that_others_take_meanwhile_costs_no_recording",
+    ),
+    Otherwise(
+        "several Ctrl-C while a camera is recorded",
+        "two to four signals at random times, 2 to 250 ms apart",
+        "the recording is whole",
+        "test_recordings.py::test_interrupts_at_random_times_leave_the_recording_whole",
+    ),
+    Otherwise(
+        "the log breaks",
+        "its reader goes away or stops reading; its disk is full; it is closed",
+        "the recording is whole",
+        "test_recordings.py::test_a_log_that_nobody_reads_any_more_costs_no_recording",
+    ),
+    Otherwise(
+        "backend hangs or fails, or the page fails, while a camera is recorded",
+        "the network's call does not return, or raises; the page raises",
+        "the recording is whole, and the last line says where it lies",
+        "test_recordings.py::test_an_error_keeps_a_cameras_recording_and_the_last_line_says_where",
+    ),
+    Otherwise(
+        "an output cannot be closed",
+        "its `close` does not return, or raises",
+        "the others are whole",
+        "test_ending.py::test_one_that_hangs_or_fails_keeps_no_other",
     ),
     Otherwise(
         "file is damaged or lies",

@@ -24,6 +24,7 @@ from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sources import Source
 from bgcam.realtime.sources.reopening import ReopeningSource
+from bgcam.realtime.viewers import Viewers
 from bgcam.realtime.watch import Watch
 
 SIZE_WH = (64, 32)
@@ -49,7 +50,7 @@ def room(number: int) -> NDArray[np.uint8]:
 def right_matte(frame: CameraFrame) -> CoarseMatte:
     alpha = np.zeros((SMALL_WH[1], SMALL_WH[0]), np.float32)
     alpha[:, : SMALL_WH[0] // PERSON_SHARE] = 1
-    return CoarseMatte(frame.number, alpha, np.ascontiguousarray(frame.bgr[::2, ::2]))
+    return CoarseMatte(frame.number, alpha, np.ascontiguousarray(frame.room_bgr[::2, ::2]))
 
 
 def shows_secret(bgr: NDArray[np.uint8]) -> bool:
@@ -85,7 +86,7 @@ class SecretCamera:
     stands_for: so many frames the room does not move, and the network need not be asked.
     """
 
-    name, size_wh, drops = "secret", SIZE_WH, 0
+    name, size_wh, drops, note, notice = "secret", SIZE_WH, 0, "", ""
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class SecretCamera:
 class KeptCamera:
     """One opening of a camera. Raises SourceError while it is unplugged."""
 
-    live, frames = True, None
+    live, frames, note, notice = True, None, "", ""
 
     def __init__(self, camera: Source, faults: Injector):
         if faults.name == UNPLUGGED:
@@ -185,7 +186,7 @@ class FaultyMatting(Matting):
         return FaultyBackend(self._faults)
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(frame.bgr[::2, ::2])
+        return np.ascontiguousarray(frame.room_bgr[::2, ::2])
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         matte = super().infer(frame, seen_bgr)
@@ -222,7 +223,7 @@ class FaultyPicture(Chain):
 class LookingSink:
     """A live sink that keeps when it got what: (seconds, whether a card), and whether it ever saw the secret."""
 
-    name = "looking"
+    name, notice = "looking", ""
 
     def __init__(self, faults: Injector | None = None, *, live: bool = True):
         self.live, self.end = live, ""
@@ -239,6 +240,9 @@ class LookingSink:
             raise SinkError("the output failed")
         if self._faults.name == "other output hangs" and not self.live:
             self._faults.hang()
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         self.end += "closed"

@@ -45,6 +45,7 @@ def shows_person(bgr: NDArray[np.uint8]) -> bool:
 
 class SecretCamera:
     name, size_wh, fps, live, drops, frames = "secret", SIZE_WH, 100.0, True, 0, None
+    note, notice = "", ""
 
     def __init__(self) -> None:
         self._number = 0

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 from numpy.typing import NDArray
+from shown import File
 from tiny_model import SPEC, write_tiny_model
 
 from bgcam.realtime.backgrounds import open_background
@@ -99,6 +100,7 @@ class Camera:
     """A live source that gives a frame whenever it is asked: somebody bright who moves in a dark room."""
 
     name, size_wh, fps, live, drops = "fast camera", SIZE_WH, FPS, True, 0
+    note, notice = "", ""
 
     def __init__(self, frames: int):
         self.frames: int | None = frames
@@ -118,7 +120,7 @@ class Camera:
         pass
 
 
-class Looking:
+class Looking(File):
     """A sink that follows the background's loop at its corner, and takes the process's use now and then."""
 
     name = "looking"
@@ -134,12 +136,6 @@ class Looking:
         self.off = max(self.off, min(apart, LOOP - apart))
         if frame.number in self._take_at:
             self.uses.append(use())
-
-    def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
 
 
 def write_loop(path: Path) -> Path:

@@ -61,7 +61,7 @@ def test_colours(spec: str, bgr: tuple[int, int, int]) -> None:
 
 def test_none_is_the_frame_itself_and_needs_no_matte() -> None:
     background, frame = open_background("none"), camera_frame()
-    assert background.picture(frame, NOBODY) is frame.bgr
+    assert background.picture(frame, NOBODY) is frame.room_bgr
     assert not background.needs_matte
 
 
@@ -240,7 +240,7 @@ def test_colours_under_transparency_stay_hidden(tmp_path: Path, name: str) -> No
     path = str(hidden(tmp_path / name))
     frame = open_source(input=path).read()
     assert frame is not None
-    for picture in (open_background(path).picture(camera_frame(), NOBODY), frame.bgr):
+    for picture in (open_background(path).picture(camera_frame(), NOBODY), frame.room_bgr):
         assert (picture[:, :32] == 128).all()
         assert (picture[:, 32:] == (10, 250, 30)).all()
 

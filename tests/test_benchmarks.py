@@ -225,7 +225,7 @@ def test_clip_loops_with_numbers_and_times_that_go_on() -> None:
     frames = [source.read() for _ in range(6)]
     assert frames.pop() is None
     assert source.size_wh == (3, 2)
-    assert [(f.number, f.time_s, int(f.bgr[0, 0, 0])) for f in frames if f] == [
+    assert [(f.number, f.time_s, int(f.room_bgr[0, 0, 0])) for f in frames if f] == [
         (0, 0.0, 1),
         (1, 0.1, 2),
         (2, 0.2, 1),

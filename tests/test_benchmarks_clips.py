@@ -14,7 +14,7 @@ from bgcam.realtime.frames import CameraFrame
 
 
 def contender(alpha: float) -> clips.Contender:
-    return clips.Contender("flat", lambda size_wh: lambda frame: np.full(frame.bgr.shape[:2], alpha, np.float32))
+    return clips.Contender("flat", lambda size_wh: lambda frame: np.full(frame.room_bgr.shape[:2], alpha, np.float32))
 
 
 @pytest.fixture

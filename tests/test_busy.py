@@ -13,6 +13,7 @@ from bgcam.benchmarks.__main__ import main
 from bgcam.benchmarks.load import NewestFrame
 from bgcam.realtime.busy import SPAN_S, Busy
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.stats import Summary
 
@@ -60,10 +61,10 @@ def run_slow(work_s: float, *, fps: float, seconds: float) -> tuple[NewestFrame,
 
     def matting(frame: CameraFrame) -> CoarseMatte:
         time.sleep(work_s)
-        return CoarseMatte(frame.number, np.ones((24, 32), np.float32), frame.bgr)
+        return CoarseMatte(frame.number, np.ones((24, 32), np.float32), frame.room_bgr)
 
     def render(frame: CameraFrame, matte: CoarseMatte) -> ComposedFrame:
-        return ComposedFrame(frame.number, frame.bgr, frame.time_s, frame.captured_s)
+        return composed(frame, frame.room_bgr.copy())
 
     pipeline = Pipeline(source, matting, render, [load.Clock()])
     said: set[str] = set()

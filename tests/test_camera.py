@@ -93,15 +93,15 @@ def test_camera_asks_mjpg_first_and_says_what_it_got(fake, camera):
 
 
 def test_slow_reader_gets_the_newest_frame_and_the_drops_are_counted(fake, camera):
-    assert camera.read().bgr[0, 0, 0] == 0
+    assert camera.read().room_bgr[0, 0, 0] == 0
     fake.give(camera, 4)
     frame = camera.read()
-    assert frame.bgr[0, 0, 0] == 4
+    assert frame.room_bgr[0, 0, 0] == 4
     assert frame.number == 1
     assert camera.drops == 3
     fake.give(camera, 1)
     later = camera.read()
-    assert (later.number, later.bgr[0, 0, 0], camera.drops) == (2, 5, 3)
+    assert (later.number, later.room_bgr[0, 0, 0], camera.drops) == (2, 5, 3)
     assert later.time_s > frame.time_s >= 0
 
 
@@ -130,9 +130,9 @@ def test_jpeg_is_decoded_when_it_is_read():
     source = CameraSource("/dev/video7", name="cam", opener=lambda _target: fake)
     try:
         assert source.size_wh == SIZE_WH
-        assert np.abs(source.read().bgr.astype(int) - 10).max() <= 2
+        assert np.abs(source.read().room_bgr.astype(int) - 10).max() <= 2
         fake.may_give.release(2)
-        assert np.abs(source.read().bgr.astype(int) - 30).max() <= 2
+        assert np.abs(source.read().room_bgr.astype(int) - 30).max() <= 2
     finally:
         fake.plugged = False
         source.close()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, scene
+from shown import File
 
 from bgcam.realtime.backgrounds import Room, Still, open_background
 from bgcam.realtime.build import everything
@@ -46,7 +47,7 @@ def test_the_person_stands_before_the_background() -> None:
     assert (composed.number, composed.time_s, composed.captured_s) == (0, 0.0, 0.0)
     assert np.abs(composed.bgr - truth(alpha)).mean() < 1
     assert (composed.bgr[from_middle() > 85] == BLUE).all()
-    assert np.array_equal(composed.bgr[120, 160], frame.bgr[120, 160])
+    assert np.array_equal(composed.bgr[120, 160], frame.room_bgr[120, 160])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_match_lights_the_person_as_the_background_is() -> None:
     for name, colour in (("dark", (20, 20, 20)), ("bright", (240, 240, 240)), ("warm", (90, 130, 200))):
         background = Still(name, np.array([[colour]], np.uint8))
         levels[name] = Chain(background, Look(match=10))(frame, coarse).bgr[120, 160].astype(float)
-    plain = frame.bgr[120, 160]
+    plain = frame.room_bgr[120, 160]
     assert (levels["dark"] < plain).all()
     assert (levels["bright"] > plain).all()
     assert levels["warm"][2] / levels["warm"][0] > 1.1 * plain[2] / plain[0]
@@ -148,7 +149,7 @@ def test_a_still_scene_is_steady() -> None:
         for number in range(12):
             noise = random.normal(0, 0.04, coarse.alpha.shape) * (coarse.alpha > 0) * (coarse.alpha < 1)
             alpha = np.clip(coarse.alpha + noise, 0, 1).astype(np.float32)
-            still = CameraFrame(number, frame.bgr, number / 30, 0.0)
+            still = CameraFrame(number, frame.room_bgr, number / 30, 0.0)
             pictures.append(chain(still, CoarseMatte(number, alpha, coarse.seen_bgr)).bgr.astype(int))
         return float(np.abs(np.diff(pictures[4:], axis=0)).mean())
 
@@ -167,20 +168,22 @@ def test_views_show_each_layer() -> None:
     frame, coarse, alpha = scene()
     pictures = {view: Chain(blue(), Look(view=view))(frame, coarse).bgr.astype(int) for view in VIEWS}
     assert np.abs(pictures["matte"] - 255 * alpha[..., None]).mean() < 2
-    assert np.array_equal(pictures["cutout"][120, 160], frame.bgr[120, 160])
+    assert np.array_equal(pictures["cutout"][120, 160], frame.room_bgr[120, 160])
     outside = pictures["cutout"][alpha == 0]
     assert set(np.unique(outside)) >= {102, 153}
     assert np.abs(outside - ROOM).max(axis=-1).min() > 30  # nothing of the room
     quarters = [pictures["side-by-side"][y : y + 120, x : x + 160] for y in (0, 120) for x in (0, 160)]
     for quarter, whole in zip(
-        quarters, (frame.bgr, *(pictures[view] for view in ("matte", "cutout", "composite"))), strict=True
+        quarters, (frame.room_bgr, *(pictures[view] for view in ("matte", "cutout", "composite"))), strict=True
     ):
         assert np.abs(quarter - whole[::2, ::2]).mean() < 5
 
 
 def test_the_room_itself_goes_out_as_it_is() -> None:
     frame, _, _ = scene()
-    assert Chain(Room())(frame, everything(frame)).bgr is frame.bgr
+    shown = Chain(Room())(frame, everything(frame)).bgr
+    assert np.array_equal(shown, frame.room_bgr)
+    assert not np.shares_memory(shown, frame.room_bgr)
     assert (Chain(Room(), Look(view="matte"))(frame, everything(frame)).bgr == 255).all()
 
 
@@ -188,7 +191,7 @@ def test_blur_is_made_from_the_same_matte() -> None:
     frame, coarse, alpha = scene()
     composed = Chain(open_background("blur"))(frame, coarse).bgr.astype(int)
     assert np.abs(composed[alpha == 0] - ROOM).max() < 20
-    assert np.array_equal(composed[120, 160], frame.bgr[120, 160])
+    assert np.array_equal(composed[120, 160], frame.room_bgr[120, 160])
 
 
 def test_the_stages_names_are_known_to_the_benchmark() -> None:
@@ -204,6 +207,7 @@ class Frames:
     """A source of still frames that brighten; `Pipeline` reads it."""
 
     name, fps, live, drops, frames, size_wh = "frames", 30.0, False, 0, 24, (320, 240)
+    note, notice = "", ""
 
     def __init__(self) -> None:
         self._number = 0
@@ -217,18 +221,18 @@ class Frames:
 
     @staticmethod
     def frame(number: int) -> CameraFrame:
-        bgr = np.clip(scene()[0].bgr.astype(int) + number, 0, 255).astype(np.uint8)
+        bgr = np.clip(scene()[0].room_bgr.astype(int) + number, 0, 255).astype(np.uint8)
         return CameraFrame(number, bgr, number / 30, 0.0)
 
     @staticmethod
     def matte(frame: CameraFrame) -> CoarseMatte:
         alpha = scene()[1].alpha
         noise = np.random.default_rng(frame.number).normal(0, 0.2, alpha.shape) * alpha * (1 - alpha)
-        seen = np.asarray(cv2.resize(frame.bgr, alpha.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        seen = np.asarray(cv2.resize(frame.room_bgr, alpha.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         return CoarseMatte(frame.number, np.clip(alpha + noise, 0, 1).astype(np.float32), seen)
 
 
-class Kept:
+class Kept(File):
     name = "kept"
 
     def __init__(self) -> None:
@@ -236,12 +240,6 @@ class Kept:
 
     def write(self, frame: ComposedFrame) -> None:
         self.pictures.append(frame.bgr)
-
-    def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
 
 
 def test_mattes_that_several_workers_make_are_steadied_in_order() -> None:

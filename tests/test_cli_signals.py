@@ -22,6 +22,7 @@ class EndlessCamera:
 
     name, size_wh, fps, live, drops = "fake camera", SIZE_WH, 25.0, True, 0
     frames: int | None = None
+    note, notice = "", ""
 
     def __init__(self) -> None:
         self._number = 0

@@ -12,13 +12,13 @@ import bgcam
 
 REALTIME = Path(bgcam.__file__).resolve().parent / "realtime"
 MAKER = REALTIME / "picture" / "compose.py"
-COMPOSED = ("ComposedFrame", "PackedFrame", "CutoutFrame")
+COMPOSED = ("ComposedFrame", "CutoutFrame", "COMPOSITOR")
 
 
 def makings(code: str, *, defines: bool = False) -> Iterator[int]:
     """The lines where a composed frame's class is used for something else than to name a type.
 
-    defines: whether this is where the classes are, of which one is the other's base.
+    defines: whether this is where the class is, and compares who makes it.
     """
     tree = ast.parse(code)
     as_types: set[ast.AST] = set()
@@ -28,8 +28,12 @@ def makings(code: str, *, defines: bool = False) -> Iterator[int]:
             types.append(node.slice)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
             types += node.args[1:]
-        if isinstance(node, ast.ClassDef) and defines and node.name in COMPOSED:
-            types += node.bases
+        if defines and isinstance(node, ast.Compare):
+            types += node.comparators
+        if defines and isinstance(node, ast.Assign):
+            types += node.targets
+        if isinstance(node, ast.Compare) and ast.unparse(node.left).startswith("type("):
+            types += node.comparators
         as_types.update(inner for one in types if isinstance(one, ast.AST) for inner in ast.walk(one))
     for node in ast.walk(tree):
         name = getattr(node, "id", getattr(node, "attr", ""))
@@ -53,15 +57,17 @@ def test_composed_frames_are_made_in_one_file_alone() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "shown = ComposedFrame(1, camera.bgr, 0, 0)",
-        "shown = frames.PackedFrame(1, i420, 0, 0)",
+        "shown = ComposedFrame(1, 0, 0, bgr=camera.room_bgr, made_by=key)",
+        "shown = frames.ComposedFrame(1, 0, 0, i420=i420, made_by=key)",
         "make = ComposedFrame",
+        "key = COMPOSITOR",
+        "made = frames.COMPOSITOR",
         "make = partial(ComposedFrame, 1)",
         "from bgcam.realtime.frames import ComposedFrame as Frame",
         "class Mine(ComposedFrame): pass",
-        "shown = replace(shown, bgr=camera.bgr)",
+        "shown = replace(shown, bgr=camera.room_bgr)",
         "shown = ComposedFrame.__new__(ComposedFrame)",
-        "shown = CutoutFrame(1, np.dstack([camera.bgr, alpha]), 0, 0)",
+        "shown = CutoutFrame(1, np.dstack([camera.room_bgr, alpha]), 0, 0)",
         "shown = replace(shown, bgra=bgra)",
     ],
 )
@@ -72,9 +78,10 @@ def test_what_makes_one_is_found(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "def f(frame: ComposedFrame) -> list[PackedFrame]: pass",
+        "def f(frame: ComposedFrame) -> list[ComposedFrame]: pass",
         "Draw = Callable[[CameraFrame], ComposedFrame]",
-        "packed = isinstance(frame, PackedFrame)",
+        "right = isinstance(frame, ComposedFrame)",
+        "wrong = type(frame) is not ComposedFrame",
         "from bgcam.realtime.frames import ComposedFrame",
     ],
 )

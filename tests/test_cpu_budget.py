@@ -29,6 +29,7 @@ class Machine:
     """A clock, a camera of 30 frames a second, and what a frame costs in processor seconds."""
 
     name, size_wh, fps, live, drops, frames = "camera", (2, 2), 30.0, True, 0, None
+    note, notice = "", ""
 
     def __init__(self, cost_s: float, *, idle_share: float = 0.0):
         self.now_s = self.used_s = 0.0

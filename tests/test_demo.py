@@ -69,15 +69,25 @@ def test_room_stays_where_it_is(camera: DemoCamera) -> None:
     assert np.array_equal(window, camera.frame(77)[60:200, 120:370])
 
 
-def test_portrait_never_shows_its_lower_edge_or_leaves_the_frame() -> None:
+@pytest.mark.parametrize("framing", [demo_clip.HALF, demo_clip.NEAR])
+def test_portrait_never_shows_its_lower_edge_or_leaves_the_frame(framing: demo_clip.Framing) -> None:
     for time_s in np.arange(0, 400, 0.37):
-        x, y = demo_clip._motion(float(time_s)) @ np.array([[0, 512, 228, 150], [512, 512, 16, 250], [1, 1, 1, 1]])
+        x, y = demo_clip._motion(float(time_s), framing) @ np.array(
+            [[0, 512, 228, 150], [512, 512, 16, 250], [1, 1, 1, 1]]
+        )
         assert y[:2].min() > 720  # lower corners
         assert 20 < y[2] < 160  # top of the head
         assert x[3] > 300  # a shoulder
 
 
-def test_clip_has_the_frames_it_should(tmp_path: Path, camera: DemoCamera) -> None:
+def test_the_demo_shows_head_and_shoulders_without_the_helmet() -> None:
+    helmet = np.array([[330, 400, 450], [350, 343, 355], [1, 1, 1]])  # its upper edge, in the portrait
+    for time_s in np.arange(0, 400, 0.37):
+        assert (demo_clip._motion(float(time_s), demo_clip.NEAR) @ helmet)[1].min() > 720
+
+
+def test_clip_has_the_frames_it_should(tmp_path: Path) -> None:
+    camera = DemoCamera(demo_clip.NEAR)
     path = tmp_path / "clip.mp4"
     demo_clip.write_clip(path, frames=4)
     with av.open(str(path)) as container:

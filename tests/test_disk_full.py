@@ -17,16 +17,18 @@ import pytest
 from clips import read_clip
 from faults import LookingSink
 from numpy.typing import NDArray
+from shown import shown
 
 from bgcam.realtime import cli, run_command
+from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.build import everything
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
+from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import _reserve, open_sink
-from bgcam.realtime.sinks._files import part_of
 from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks.images import FolderSink
 from bgcam.realtime.watch import Watch
@@ -70,7 +72,7 @@ def test_a_video_can_be_finished_after_the_disk_is_full(tmp_path: Path, suffix: 
     written = 0
     with pytest.raises(SinkError, match=r"No space left on device\); free some space"):
         for number in range(500):
-            sink.write(ComposedFrame(number, noise(number), number / 30, 0.0))
+            sink.write(shown(number, noise(number), number / 30, 0.0))
             written += 1
     assert 5 < written < 400
     sink.close()
@@ -86,7 +88,7 @@ def test_when_the_reserve_is_used_up_too_nothing_half_written_stays(
     sink = small(tmp_path / "a.mp4")
     with pytest.raises(SinkError, match="No space left"):
         for number in range(500):
-            sink.write(ComposedFrame(number, noise(number), number / 30, 0.0))
+            sink.write(shown(number, noise(number), number / 30, 0.0))
     with pytest.raises(SinkError, match="No space left"):
         sink.close()
     assert list(tmp_path.iterdir()) == []
@@ -101,13 +103,15 @@ def test_the_reserve_is_room_that_is_really_held_and_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fallocate: Any
 ) -> None:
     monkeypatch.setattr(os, "posix_fallocate", fallocate)
-    file = ReservedFile(tmp_path / "a")
+    new = NewFile(tmp_path / "a")
+    file = ReservedFile(new)
     held = file._reserve
     assert held is not None
     assert os.fstat(held.fileno()).st_blocks * 512 >= _reserve.RESERVE_BYTES
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert list(tmp_path.iterdir()) == [new.part]
     file.close()
     assert held.closed
+    new.discard()
 
 
 def full(*arguments: object) -> None:
@@ -126,8 +130,9 @@ def test_what_a_killed_run_leaves_plays_but_for_its_end(tmp_path: Path, suffix: 
     path, left = tmp_path / f"a{suffix}", tmp_path / f"left{suffix}"
     sink = open_sink(str(path), size_wh=SIZE_WH, fps=30)
     for number in range(240):
-        sink.write(ComposedFrame(number, noise(number // 30), number / 30, 0.0))
-    shutil.copy(part_of(path), left)  # nothing is buffered in between, so these are the bytes after a kill -9 too
+        sink.write(shown(number, noise(number // 30), number / 30, 0.0))
+    # Nothing is buffered in between, so these are the bytes after a kill -9 too.
+    shutil.copy(next(tmp_path.glob(f".{path.name}.*.part")), left)
     sink.close()
     assert 120 <= len(read_clip(left)) <= 240
     assert len(read_clip(path)) == 240
@@ -140,6 +145,7 @@ class NoisyCamera:
     """A live source of noise, which no encoder makes small."""
 
     name, size_wh, fps, live, drops, frames = "fake camera", SIZE_WH, 60.0, True, 0, 200
+    note, notice = "", ""
 
     def __init__(self) -> None:
         self._number = 0
@@ -167,7 +173,7 @@ def noisy_run(sinks: list[Any], *, live: bool = True) -> Pipeline[CoarseMatte]:
     camera.live = live
 
     def render(frame: CameraFrame, matte: CoarseMatte) -> ComposedFrame:
-        return ComposedFrame(frame.number, frame.bgr, frame.time_s, frame.captured_s)
+        return composed(frame, frame.room_bgr.copy())
 
     cards = SafeBackground(Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8)), camera.size_wh)
     return Pipeline(camera, everything, render, sinks, watch=Watch(cards))

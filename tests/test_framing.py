@@ -68,15 +68,15 @@ def test_after_a_gap_it_starts_anew() -> None:
 
 def test_frame_and_matte_are_cut_alike() -> None:
     frame = CameraFrame(2, np.zeros((60, 80, 3), np.uint8), 0.1, 0.2)
-    frame.bgr[30:45, 40:60] = 255  # the middle half, of the crop below
+    frame.room_bgr[30:45, 40:60] = 255  # the middle half, of the crop below
     small = np.zeros((30, 40), np.float32)
     small[15:23, 20:30] = 1
-    seen = frame.bgr[::2, ::2].copy()
+    seen = frame.room_bgr[::2, ::2].copy()
     cut, coarse = crop_frame(frame, CoarseMatte(2, small, seen), Crop(0.625, 0.625, 0.5))
     assert (cut.number, cut.size_wh, cut.time_s, cut.captured_s) == (2, (80, 60), 0.1, 0.2)
-    assert cut.bgr[17:42, 22:58].min() > 250
-    assert cut.bgr[:13].max() < 5
-    bright = cut.bgr[::2, ::2, 0] / 255
+    assert cut.room_bgr[17:42, 22:58].min() > 250
+    assert cut.room_bgr[:13].max() < 5
+    bright = cut.room_bgr[::2, ::2, 0] / 255
     assert np.abs(coarse.alpha - bright).mean() < 0.05
     assert np.abs(coarse.seen_bgr[..., 0] / 255 - bright).mean() < 0.05
 

@@ -15,7 +15,7 @@ from picture_scenes import before, disc
 
 from bgcam.realtime.backgrounds import Blur, Still
 from bgcam.realtime.errors import BackendError, MatteRefused
-from bgcam.realtime.frames import CameraFrame, CoarseMatte, PackedFrame
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.device_path import DevicePath
 from bgcam.realtime.gpu.frame_path import FramePath
@@ -198,13 +198,13 @@ def test_a_packed_frame_shows_itself_in_bgr() -> None:
     camera = CameraFrame(7, frame(0), 0.25, 3.0)
     planes = cv2.cvtColor(np.full((34, 64, 3), (200, 30, 90), np.uint8), cv2.COLOR_BGR2YUV_I420)
     packed = composed_i420(camera, planes)  # type: ignore[arg-type]
-    assert isinstance(packed, PackedFrame)
+    assert packed.i420 is not None
     assert (packed.number, packed.time_s, packed.captured_s, packed.size_wh) == (7, 0.25, 3.0, FRAME_WH)
-    assert packed.bgr.shape == camera.bgr.shape
+    assert packed.bgr.shape == camera.room_bgr.shape
     assert np.abs(packed.bgr.astype(int) - (200, 30, 90)).max() <= 3
     assert packed.bgr is packed.bgr
-    with pytest.raises(ValueError, match="I420 must be"):
-        PackedFrame(0, planes[:-1], 0.0, 0.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot have become a picture in I420"):
+        composed_i420(camera, planes[:-1])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("background", [None, Blur(4)])
@@ -225,7 +225,7 @@ def test_frames_become_what_the_processor_makes_of_them(cupy: Any, frame_wh: Any
         frame, sent = waiting.pop(0)
         got = path.collect(frame, sent)
         assert (got.number, got.time_s, got.captured_s) == (frame.number, frame.time_s, frame.captured_s)
-        seen = resize(frame.bgr, (48, 32))
+        seen = resize(frame.room_bgr, (48, 32))
         coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)  # type: ignore[arg-type]
         difference = np.abs(got.bgr.astype(int) - chain(frame, coarse).bgr)
         # On its way the processor rounds to bytes where the card does not; and it leaves a faint spill.

@@ -54,7 +54,7 @@ def test_tiles_are_laid_together_whatever_the_name(tmp_path: Path, tiled: bytes,
     assert (source.frames, source.size_wh) == (1, (160, 100))
     frame = source.read()
     assert frame is not None
-    assert_near(frame.bgr, corners())
+    assert_near(frame.room_bgr, corners())
 
 
 def test_av1_tiles(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ class FlickeringMatting(Matting):
         return self
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(frame.bgr[::2, ::2])
+        return np.ascontiguousarray(frame.room_bgr[::2, ::2])
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         alpha = np.zeros(seen_bgr.shape[:2], np.float32)

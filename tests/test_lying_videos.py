@@ -171,7 +171,7 @@ def test_a_video_that_grows_on_the_way_breaks_off(tmp_path: Path) -> None:
     path = write_packets(tmp_path / "a.mkv", 8 * [small] + 2 * [huge], list(range(10)))
     source = VideoSource(str(path))
     frames = [source.read() for _ in range(8)]
-    assert all(frame is not None and frame.bgr.min() == 255 for frame in frames)
+    assert all(frame is not None and frame.room_bgr.min() == 255 for frame in frames)
     with pytest.raises(SourceError, match=r"a\.mkv: the video breaks off after 8 frames") as caught:
         source.read()
     source.close()

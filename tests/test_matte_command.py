@@ -12,6 +12,7 @@ from clips import PERSON, SIZE_WH, read_clip, scene, write_clip, write_picture
 from PIL import Image
 
 from bgcam.realtime import cli, matte_command
+from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 Matte = Callable[..., int]
@@ -147,12 +148,11 @@ def test_a_full_disk_leaves_no_part_of_a_png(
 ) -> None:
     write_picture(tmp_path / "photo.jpg")
 
-    def full(self: Path, data: bytes) -> int:
-        with open(self, "wb") as file:
-            file.write(data[:10])
+    def full(self: NewFile, data: bytes) -> None:
+        self.raw.write(data[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(NewFile, "write", full)
     assert matte(tmp_path / "photo.jpg", tmp_path / "m.png") == 1
     assert "m.png: cannot be written (No space left on device)" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]

@@ -41,6 +41,12 @@ from bgcam.realtime.sources.images import read_picture
             ["-b", "a.jpg", "b.jpg"],
             "--background takes one value, a.jpg, and b.jpg follows it; quote a name with spaces",
         ),
+        (
+            ["--camera", "Logitech", "C920"],
+            "--camera takes one value, Logitech, and C920 follows it; quote a name with",
+        ),
+        (["--edge", "shrink", "2"], "--edge takes one value, shrink, and 2 follows it"),
+        (["--mirror", "dance"], "no command is called 'dance'"),
         (["-o", "a.mp4", "b.mp4"], "give each its own: --output a.mp4 --output b.mp4"),
         (["matte", "--ctout", "a.png", "b.png"], "bgcam matte has no option --ctout; did you mean --cutout?"),
         (["devices", "--background", "x"], "bgcam devices has no option --background; see bgcam devices --help"),
@@ -52,6 +58,14 @@ def test_the_error_is_about_what_is_wrong(in_tmp: Path, bgcam: Run, arguments: l
     code, out, err = bgcam(*arguments)
     assert (code, out) == (2, "")
     assert message in one_line(err)
+
+
+@pytest.mark.parametrize("option", ["--input", "--background"])
+def test_a_name_with_spaces_that_is_there_is_quoted(in_tmp: Path, bgcam: Run, option: str) -> None:
+    write_picture(in_tmp / "my photo.png")
+    code, _, err = bgcam(option, "my", "photo.png")
+    assert code == 2
+    assert f"quote a name with spaces: {option} 'my photo.png'" in one_line(err)
 
 
 def test_demos_options_are_looked_at_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,7 +173,7 @@ def test_bgcam_works_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "LIBRARY", None)
     frame, coarse, _ = scene()
     composed = Chain(Still("blue", np.full((1, 1, 3), (200, 40, 30), np.uint8)))(frame, coarse)
-    assert np.array_equal(composed.bgr[120, 160], frame.bgr[120, 160])
+    assert np.array_equal(composed.bgr[120, 160], frame.room_bgr[120, 160])
     assert (composed.bgr[0, 0] == (200, 40, 30)).all()
 
 

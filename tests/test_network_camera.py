@@ -136,8 +136,8 @@ def test_the_newest_picture_is_given_and_old_ones_are_dropped(server: Server) ->
     begun = server.sent
     wait_for(lambda: server.sent > begun + 12)
     frame = next_frame(source)
-    assert frame.bgr.mean() > first.bgr.mean() + 8
-    assert frame.bgr.mean() == pytest.approx(server.sent, abs=6)
+    assert frame.room_bgr.mean() > first.room_bgr.mean() + 8
+    assert frame.room_bgr.mean() == pytest.approx(server.sent, abs=6)
     assert frame.number == first.number + 1
     assert source.drops > 5
     assert frame.time_s > 12 / RATE * 0.8
@@ -156,7 +156,7 @@ def test_it_is_opened_again_after_a_loss(server: Server) -> None:
     frame = next_frame(source)
     assert server.visits == 2
     assert frame.number == len(frames) > 0
-    assert frame.bgr.mean() > 13
+    assert frame.room_bgr.mean() > 13
     source.close()
 
 
@@ -170,7 +170,7 @@ def test_the_last_picture_is_given_after_its_stream_was_closed(server: Server) -
     del source._camera._video._stream, source._camera._video._container
     frame = source.read()
     assert frame is not None
-    assert frame.bgr.mean() == pytest.approx(7, abs=2)
+    assert frame.room_bgr.mean() == pytest.approx(7, abs=2)
     source.close()
 
 

@@ -15,6 +15,7 @@ from bgcam.realtime.errors import SourceError, SourceWaits, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.holders import Holder, Holders
 from bgcam.realtime.on_demand import Demand, OnDemand, check_on_demand
+from bgcam.realtime.picture.compose import composed
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sources.reopening import ReopeningSource
@@ -166,9 +167,9 @@ def test_the_command_says_so_in_one_line(monkeypatch, capsys):
     )
 
 
-def test_sinks_without_viewers_are_not_asked():
+def test_one_viewer_of_any_sink_is_enough():
     now_s = 0.0
-    sinks = [SimpleNamespace(), SimpleNamespace(viewers=lambda: NONE), SimpleNamespace(viewers=lambda: STREAMING)]
+    sinks = [SimpleNamespace(viewers=lambda: NONE), SimpleNamespace(viewers=lambda: STREAMING)]
     assert OnDemand(lambda: sinks, clock=lambda: now_s)()
     assert not OnDemand(lambda: sinks[:1], clock=lambda: now_s)()
 
@@ -182,6 +183,7 @@ class FakeCamera:
     """A frame every 10 ms while it is open. lit: how many are open, as its light would show."""
 
     name, size_wh, fps, live, drops, frames = "cam", SIZE_WH, 100.0, True, 0, None
+    note, notice = "", ""
     lit = 0
 
     def __init__(self):
@@ -236,7 +238,7 @@ def run():
     mattes = []
 
     def render(frame, matte):
-        return ComposedFrame(frame.number, frame.bgr, frame.time_s, frame.captured_s)
+        return composed(frame, frame.room_bgr.copy())
 
     def matting(frame):
         mattes.append(frame.number)

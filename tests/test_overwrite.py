@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import pytest
-from clips import read_clip, write_picture
+from clips import read_clip, write_clip, write_picture
 from command import Run, one_line
 
-from bgcam.realtime import demo, matte_command, overwrite, run_command
+from bgcam.realtime import demo, demo_clip, matte_command, overwrite, run_command
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.overwrite import ask_on_terminal, check_existing, written_files
 
@@ -116,7 +116,9 @@ def test_outputs_that_are_no_files_replace_nothing() -> None:
     assert overwrite.numbered_pictures(Path("no such folder")) == []
 
 
-def test_the_demo_may_be_run_again(tiny_model: Path, tmp_path: Path) -> None:
-    options = ["--seconds", "0.1", "--out", str(tmp_path), "--model", str(tiny_model), "--threads", "1"]
-    for _ in range(2):
-        assert demo.main(options) == 0
+def test_the_demo_may_be_run_again(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_clip, "write_clip", lambda path, *, frames: write_clip(path, frames=frames))
+    monkeypatch.setattr(demo, "_draw_picture", lambda *given, **options: None)
+    (tmp_path / "demo.mp4").write_bytes(OLD)
+    assert demo.main(["--seconds", "0.1", "--out", str(tmp_path), "--model", str(tiny_model), "--threads", "1"]) == 0
+    assert len(read_clip(tmp_path / "demo.mp4")) == 3

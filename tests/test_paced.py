@@ -14,6 +14,7 @@ class Frames:
     """Ten frames, 40 ms apart, the first at 5 s."""
 
     name, size_wh, fps, live, drops, frames = "frames", (2, 2), 25.0, False, 0, 10
+    note, notice = "", ""
 
     def __init__(self, step_s: float = 0.04):
         self.number, self.step_s, self.closed = 0, step_s, False
@@ -75,7 +76,7 @@ def test_a_held_source_gives_its_last_frame_until_it_is_closed() -> None:
     assert (source.live, source.frames) == (True, None)
     frames = [source.read() for _ in range(14)]
     assert [frame.number for frame in frames if frame] == list(range(14))
-    assert all(frame and frames[9] and frame.bgr is frames[9].bgr for frame in frames[10:])
+    assert all(frame and frames[9] and frame.room_bgr is frames[9].room_bgr for frame in frames[10:])
     steps = np.diff([frame.time_s for frame in frames[9:] if frame])
     np.testing.assert_allclose(steps, 1 / 25)
     threading.Timer(0.05, source.close).start()

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from browser import Browser, browser
+from shown import shown
 
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import open_sink
 from bgcam.realtime.sinks.web import WebSink
 
@@ -42,7 +42,7 @@ class Camera:
         while not self.ended:
             if self.on:
                 bgr = (np.array(self.colour_bgr, np.int16) + self._noise).clip(0, 255).astype(np.uint8)
-                self._sink.write(ComposedFrame(number, bgr, number / 25, 0.0))
+                self._sink.write(shown(number, bgr, number / 25, 0.0))
                 number += 1
             time.sleep(1 / self.fps)
 

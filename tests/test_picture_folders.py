@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from clips import PERSON, scene, write_picture
 from command import Run, one_line
 
+from bgcam.realtime import run_command
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import MatteRefused, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -135,7 +137,7 @@ def test_a_held_picture_is_inferred_once_and_another_one_anew() -> None:
         calls = 0
 
         def see(self, frame: CameraFrame) -> np.ndarray:
-            return frame.bgr
+            return frame.room_bgr
 
         def infer(self, frame: CameraFrame, seen_bgr: np.ndarray) -> CoarseMatte:
             self.calls += 1
@@ -243,3 +245,18 @@ def test_a_slideshow_counts_as_people_do(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 100 * number, np.uint8))
     frame = CameraFrame(0, scene(0), 0.0, 0.0)
     assert open_background(str(tmp_path)).picture(frame, _everyone(0)).max() == 0
+
+
+def test_a_picture_that_appears_meanwhile_renames_no_other(
+    photos: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = run_command.open_source
+
+    def opening(**options: Any) -> Any:
+        write_picture(photos / "1.png", number=0)
+        return real(**options)
+
+    monkeypatch.setattr(run_command, "open_source", opening)
+    assert bgcam("--input", "photos", *GREEN, "--output", "out/")[0] == 0
+    assert len(names(Path("out"))) == 7
+    assert read(Path("out/me.jpg")).shape == (96, 64, 3)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from shown import File
 
 from bgcam.realtime.errors import BackendError, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
@@ -22,6 +23,7 @@ class FakeSource:
     """Frames whose pixels are their number. `live` ones keep the newest of a camera at `camera_fps` only."""
 
     name, fps, size_wh = "fake", 30.0, (3, 2)
+    note, notice = "", ""
 
     def __init__(
         self, frames: int | None, *, live: bool = False, breaks_at: int | None = None, camera_fps: float = 500
@@ -53,7 +55,7 @@ class FakeSource:
         return int((time.monotonic() - self._start_s) * self._camera_fps)
 
 
-class FakeSink:
+class FakeSink(File):
     name = "fake"
 
     def __init__(self, *, fails_at: int | None = None, fails_to_close: bool = False, takes_s: float = 0.0):
@@ -88,7 +90,7 @@ def slow_matting(max_s: float = 0.004) -> Callable[[CameraFrame], Matte]:
 
 
 def render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
-    return compose(frame, matte, np.full_like(frame.bgr, 255))
+    return compose(frame, matte, np.full_like(frame.room_bgr, 255))
 
 
 def threads_left() -> list[str]:
@@ -165,7 +167,7 @@ def failing_render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
         (slow_matting(), render, None, 5, SinkError, "the disk is full"),
     ],
 )
-def test_an_error_stops_all_and_aborts_the_sinks(
+def test_an_error_stops_all_and_ends_the_sinks(
     matting: Callable[[CameraFrame], Matte],
     draw: Callable[[CameraFrame, Matte], ComposedFrame],
     source_breaks: int | None,
@@ -180,7 +182,8 @@ def test_an_error_stops_all_and_aborts_the_sinks(
     with pytest.raises(error, match=message):
         Pipeline(source, matting, draw, sinks, depth=3, workers=2).run()
     assert time.monotonic() - started_s < 2
-    assert [sink.end for sink in sinks] == ["aborted", "aborted"]
+    # A file is made again; a camera's frames are not.
+    assert [sink.end for sink in sinks] == ["closed" if live and sinks[0].frames else "aborted"] * 2
     for sink in sinks:  # and nothing but composed frames was ever sent: even numbers show no camera pixel
         assert all(number % 2 or (frame.bgr == 255).all() for number, frame in enumerate(sink.frames))
         assert len(sink.frames) <= 6
@@ -223,14 +226,17 @@ def test_a_sink_that_cannot_be_closed_is_aborted_and_the_others_are_whole() -> N
     assert [sink.end for sink in sinks] == ["closed", "aborted", "closed"]
 
 
-def test_an_interrupt_in_the_callers_thread_aborts() -> None:
-    def tick(summary: object) -> None:
-        raise KeyboardInterrupt
-
+@pytest.mark.parametrize("live", [False, True])
+def test_an_interrupt_in_the_callers_thread_aborts_all_but_a_cameras_recording(live: bool) -> None:
     sink = FakeSink()
+
+    def tick(summary: object) -> None:
+        if sink.frames:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(FakeSource(None), slow_matting(), render, [sink]).run(tick)
-    assert sink.end == "aborted"
+        Pipeline(FakeSource(None, live=live), slow_matting(), render, [sink]).run(tick)
+    assert sink.end == ("closed" if live else "aborted")
 
 
 def test_the_summary_counts() -> None:
@@ -264,6 +270,7 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
 
     class Breaks:
         name, size_wh, fps, live, drops, frames = "breaks", (4, 4), 30.0, False, 0, None
+        note, notice = "", ""
         number = -1
 
         def read(self) -> CameraFrame:

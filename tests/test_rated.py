@@ -18,6 +18,7 @@ class Frames:
     """Frames at these times, whose level is their number. fails: SourceError after the last one."""
 
     name, size_wh, live, drops = "frames", (2, 2), False, 0
+    note = notice = ""
 
     def __init__(self, times_s: list[float], fps: float, *, fails: bool = False):
         self.times_s, self.fps, self.fails, self.number = times_s, fps, fails, 0
@@ -40,7 +41,7 @@ def levels(source: RatedSource) -> list[int]:
     frames = list(iter(source.read, None))
     assert [frame.number for frame in frames] == list(range(len(frames)))
     np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(len(frames)) / source.fps)
-    return [int(frame.bgr[0, 0, 0]) for frame in frames]
+    return [int(frame.room_bgr[0, 0, 0]) for frame in frames]
 
 
 @pytest.mark.parametrize(

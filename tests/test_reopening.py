@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from faults import Injector, LookingSink, SecretCamera, make_run, room
+from shown import shown as composed_frame
 from waiting import wait_for
 
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
-from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.stopping import stop_on_signal
 from bgcam.realtime.watch import Watch
@@ -185,9 +186,9 @@ def test_another_size_after_opening_again_is_cut_to_the_first(size_wh):
     source._let_go()
     frame = source.read()
     assert (frame.number, frame.size_wh) == (1, first.size_wh)
-    assert frame.bgr.flags.c_contiguous
-    assert frame.bgr[:, : 64 // 2 - 3].min() > 250  # the middle stays in the middle
-    assert frame.bgr[:, 64 // 2 + 3 :].max() < 5
+    assert frame.room_bgr.flags.c_contiguous
+    assert frame.room_bgr[:, : 64 // 2 - 3].min() > 250  # the middle stays in the middle
+    assert frame.room_bgr[:, 64 // 2 + 3 :].max() < 5
     assert frame.time_s >= first.time_s
 
 
@@ -233,12 +234,12 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
 def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_card(error):
     """A viewer would see it flash up; a file keeps every frame."""
     shown, kept = [], []
-    live = SimpleNamespace(live=True, write=lambda frame: shown.append(int(frame.bgr.max())))
-    file = SimpleNamespace(write=lambda frame: kept.append(int(frame.bgr.max())))
+    live = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
+    file = SimpleNamespace(live=False, notice="", write=lambda frame: kept.append(int(frame.bgr.max())))
     watch = Watch(Cards())
     watch.begin([live, file], on_failure=lambda error: None)
     try:
-        before, later = (ComposedFrame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
+        before, later = (composed_frame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
         watch.write(before, None)
         assert shown[-1] == 9
         watch.trouble(error)
@@ -263,12 +264,12 @@ def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to
             watch.trouble(SourceWaits("gone"))
             slow.set()
 
-    first = SimpleNamespace(live=True, write=write_slowly)
-    second = SimpleNamespace(live=True, write=lambda frame: shown.append(int(frame.bgr.max())))
+    first = SimpleNamespace(live=True, notice="", write=write_slowly)
+    second = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
     watch = Watch(Cards())
     watch.begin([first, second], on_failure=lambda error: None)
     try:
-        watch.write(ComposedFrame(0, np.full_like(room(0), 9), 0.0, time.monotonic()), None)
+        watch.write(composed_frame(0, np.full_like(room(0), 9), 0.0, time.monotonic()), None)
         assert slow.is_set()
         assert set(shown) == {0}
         assert watch.notice == "background only: gone"
@@ -281,7 +282,7 @@ def test_pictures_of_before_do_not_keep_a_run_alive():
     watch = Watch(Cards(), give_up_s=0.2)
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
-        before = ComposedFrame(0, room(0), 0.0, time.monotonic())
+        before = composed_frame(0, room(0), 0.0, time.monotonic())
         watch.trouble(SourceError("broken"))
         end_s = time.monotonic() + 5
         while not failed:
@@ -295,4 +296,4 @@ def test_pictures_of_before_do_not_keep_a_run_alive():
 
 class Cards:
     def card(self, number, *, time_s=0.0, captured_s=0.0):
-        return ComposedFrame(number, np.zeros_like(room(0)), time_s, captured_s)
+        return composed_frame(number, np.zeros_like(room(0)), time_s, captured_s)

@@ -6,9 +6,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from shown import shown
 
+from bgcam.realtime.atomic_write import HIDDEN, NewFile
 from bgcam.realtime.errors import SinkError, UsageError
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
@@ -26,7 +27,7 @@ def composed(number=0, colour=None, size_wh=SIZE_WH, time_s=None):
         if colour is None
         else np.full(shape, colour, np.uint8)
     )
-    return ComposedFrame(number, bgr, number / FPS if time_s is None else time_s, 0.0)
+    return shown(number, bgr, number / FPS if time_s is None else time_s, 0.0)
 
 
 def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS, job=CAMERA_JOB):
@@ -87,7 +88,7 @@ def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
     assert names(tmp_path) == [path.name]
     frames = read_all(path)
     assert len(frames) == 12
-    assert max(np.abs(frame.bgr.astype(int) - colour).max() for frame in frames) <= 3
+    assert max(np.abs(frame.room_bgr.astype(int) - colour).max() for frame in frames) <= 3
     np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(12) / FPS, atol=0.001)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -139,12 +140,12 @@ def test_video_of_odd_size_says_that_it_is_cropped(tmp_path, size_wh, even_wh):
     assert sink.name.endswith(f"a.mkv, {even_wh[0]}x{even_wh[1]} (sides must be even)")
     (frame,) = read_all(tmp_path / "a.mkv")
     assert frame.size_wh == even_wh
-    assert frame.bgr.min() > 195
+    assert frame.room_bgr.min() > 195
 
 
 def test_video_scales_frames_of_another_size_to_fit(tmp_path):
     write_all(tmp_path / "a.mp4", [composed(0, 200), composed(1, 200, (48, 96))])
-    second = read_all(tmp_path / "a.mp4")[1].bgr
+    second = read_all(tmp_path / "a.mp4")[1].room_bgr
     assert second.shape == (48, 64, 3)
     assert second[24, 32].min() > 190
     assert second[24, 2].max() < 20
@@ -155,7 +156,8 @@ def test_video_appears_only_when_closed_and_never_after_an_abort(tmp_path):
     path.write_text("an older file")
     sink = open_sink(str(path), size_wh=SIZE_WH, fps=FPS)
     sink.write(composed(0))
-    assert names(tmp_path) == [".a.mp4.part", "a.mp4"]
+    hidden, shown = names(tmp_path)
+    assert (HIDDEN.fullmatch(hidden)["name"], shown) == ("a.mp4", "a.mp4")
     assert path.read_text() == "an older file"
     sink.abort()
     sink.abort()
@@ -195,10 +197,23 @@ def write_or_abort(spec):
         sink.abort()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.fixture
+def full_disk(monkeypatch):
+    """New files are /dev/full."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    real = NewFile.__init__
+
+    def on_full_disk(self, path):
+        real(self, path)
+        self.raw.close()
+        self.raw = os.fdopen(os.open("/dev/full", os.O_RDWR), "r+b", buffering=0)
+
+    monkeypatch.setattr(NewFile, "__init__", on_full_disk)
+
+
 @pytest.mark.parametrize("suffix", CODECS)
-def test_full_disk_is_said_and_leaves_nothing(tmp_path, suffix):
-    (tmp_path / f".a{suffix}.part").symlink_to("/dev/full")
+def test_full_disk_is_said_and_leaves_nothing(tmp_path, full_disk, suffix):
     with pytest.raises(SinkError, match=rf"a{suffix}: the video cannot be written \(No space left.*free some space"):
         write_or_abort(str(tmp_path / f"a{suffix}"))
     assert names(tmp_path) == []
@@ -242,9 +257,7 @@ def test_picture_too_big_for_its_format(tmp_path):
         sink.close()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_picture_on_a_full_disk(tmp_path):
-    (tmp_path / ".a.png.part").symlink_to("/dev/full")
+def test_picture_on_a_full_disk(tmp_path, full_disk):
     sink = open_sink(str(tmp_path / "a.png"), size_wh=SIZE_WH, fps=FPS)
     sink.write(composed(0))
     with pytest.raises(SinkError, match=r"a.png: cannot be written \(No space left.*free some space"):

@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 from command import Run
+from shown import shown
 from talks import FPS, SIZE_WH, Track, beep_s, flash_s, picture_times_s, sound_of, sound_packets, write_talk
 
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import Job, open_sink
 from bgcam.realtime.sinks.chapters import kept_chapters
 from bgcam.realtime.sinks.sound import InputFile
@@ -141,7 +141,7 @@ def test_a_file_with_sound_has_every_frame(tmp_path: Path, suffix: str, count: i
     sink = open_sink(str(tmp_path / f"a{suffix}"), size_wh=SIZE_WH, fps=FPS, job=Job(file=file))
     for number in range(count):
         grey = np.full((SIZE_WH[1], SIZE_WH[0], 3), number, np.uint8)
-        sink.write(ComposedFrame(number, grey, number / FPS, 0.0))
+        sink.write(shown(number, grey, number / FPS))
     sink.close()
     assert picture_times_s(tmp_path / f"a{suffix}") == pytest.approx([number / FPS for number in range(count)])
 

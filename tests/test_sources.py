@@ -134,7 +134,7 @@ def test_rotation_metadata_is_honoured(tmp_path, matrix, turn):
     expected = cv2.rotate(flat, turn)
     frame = source.read()
     assert source.size_wh == frame.size_wh == (expected.shape[1], expected.shape[0])
-    assert np.abs(frame.bgr.astype(int) - expected).mean() < 8
+    assert np.abs(frame.room_bgr.astype(int) - expected).mean() < 8
     source.close()
 
 
@@ -166,8 +166,8 @@ def test_video_size_mirror_and_fps(tmp_path):
     frames = read_all(source)
     assert source.size_wh == frames[1].size_wh == (31, 17)
     assert [frame.time_s for frame in frames] == [0, 1 / 5]  # 12 frames at 25 a second last as long
-    assert frames[0].bgr[:, :14].max() < 20
-    assert frames[0].bgr[:, 17:].min() > 235
+    assert frames[0].room_bgr[:, :14].max() < 20
+    assert frames[0].room_bgr[:, 17:].min() > 235
 
 
 def test_video_that_changes_its_size_keeps_the_first(tmp_path):
@@ -228,9 +228,9 @@ def test_one_picture_at_an_asked_size(tmp_path):
     source = open_source(input=str(path), size_wh=(32, 24), mirror=True)
     (frame,) = read_all(source)
     assert source.frames == 1
-    assert frame.bgr.shape == (24, 32, 3)
-    assert (frame.bgr[:, 16:] == 200).all()
-    assert (frame.bgr[:, :16] == 0).all()
+    assert frame.room_bgr.shape == (24, 32, 3)
+    assert (frame.room_bgr[:, 16:] == 200).all()
+    assert (frame.room_bgr[:, :16] == 0).all()
 
 
 def test_8k_picture(tmp_path):

@@ -97,7 +97,7 @@ class Counting:
         self.inferred: list[int] = []
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        return frame.bgr
+        return frame.room_bgr
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         self.inferred.append(frame.number)
@@ -212,6 +212,7 @@ class StillSource:
     """20 frames of one scene, of a camera or of a file."""
 
     name, size_wh, fps, drops, frames = "one scene", (64, 48), 25.0, 0, 20
+    note, notice = "", ""
 
     def __init__(self, *, live: bool) -> None:
         self.live, self._number = live, 0

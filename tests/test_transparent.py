@@ -15,13 +15,14 @@ from command import Run, one_line
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
+from bgcam.realtime.gate import send
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.compose import composed_cutout, empty_cutout
 from bgcam.realtime.picture.cutout import BAND_PX, CutoutChain, cut_out
 from bgcam.realtime.picture.foreground import estimate_foreground, near_colours
 from bgcam.realtime.safety import SafeBackground
-from bgcam.realtime.sinks import Job, hand_over, open_sink
+from bgcam.realtime.sinks import Job, open_sink
 from bgcam.realtime.sinks._shape import to_size
 from bgcam.realtime.transparent import Nothing
 
@@ -168,7 +169,7 @@ def test_a_large_cutout_is_made_in_bands_that_do_not_show() -> None:
 
 def test_colours_under_what_is_transparent_are_refused() -> None:
     frame = CameraFrame(0, secret_room(), 0.0, 0.0)
-    bgra = np.dstack([frame.bgr, np.zeros(frame.bgr.shape[:2], np.uint8)])
+    bgra = np.dstack([frame.room_bgr, np.zeros(frame.room_bgr.shape[:2], np.uint8)])
     with pytest.raises(ValueError, match="colours under what is transparent"):
         composed_cutout(frame, bgra)
     with pytest.raises(ValueError, match="of shape"):
@@ -223,7 +224,7 @@ def test_a_live_output_takes_no_cutout() -> None:
             pytest.fail("it was shown")
 
     with pytest.raises(SinkError, match="/dev/video9: cannot hold transparency"):
-        hand_over(Live(), empty_cutout(0, (4, 4)))  # type: ignore[arg-type]
+        send(Live(), empty_cutout(0, (4, 4)))  # type: ignore[arg-type]
     assert not hasattr(empty_cutout(0, (4, 4)), "bgr")  # nor could it read one
 
 

@@ -69,7 +69,7 @@ def shown(path: Path) -> list[int]:
     frame = source.read()
     source.close()
     assert frame is not None
-    return [int(value) for value in frame.bgr[24, 32, ::-1]]
+    return [int(value) for value in frame.room_bgr[24, 32, ::-1]]
 
 
 def hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,5 +160,5 @@ def test_a_transparent_videos_hidden_colours_are_not_shown(tmp_path: Path, name:
     frames = list(iter(source.read, None))
     assert len(frames) == 3
     for shown in frames:
-        assert np.abs(shown.bgr[:, :28].astype(int) - 128).max() <= 3
-        assert np.abs(shown.bgr[:, 36:].astype(int) - (10, 200, 30)).max() <= 8
+        assert np.abs(shown.room_bgr[:, :28].astype(int) - 128).max() <= 3
+        assert np.abs(shown.room_bgr[:, 36:].astype(int) - (10, 200, 30)).max() <= 8

@@ -127,7 +127,7 @@ SMALL, LARGE = (64, 48), (96, 64)
 def test_the_video_is_shown_and_no_cover_or_side_stream(tmp_path: Path, name: str, streams: Any, shown: int) -> None:
     frames = frames_of(write_streams(tmp_path / name, streams))
     assert len(frames) == 4
-    assert all(abs(float(frame.bgr.mean()) - shown) < 6 for frame in frames)
+    assert all(abs(float(frame.room_bgr.mean()) - shown) < 6 for frame in frames)
 
 
 def test_a_sound_file_with_a_cover_is_refused(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_pixels_that_are_not_square_are_made_so(
         encode(container, stream, [disc((72, 64), stretched=aspect[1] / aspect[0])] * 3)
     frames = frames_of(path)
     assert {frame.size_wh for frame in frames} == {shown_wh}
-    assert roundness(frames[0].bgr) == pytest.approx(1, abs=0.08)
+    assert roundness(frames[0].room_bgr) == pytest.approx(1, abs=0.08)
 
 
 MATRICES = {
@@ -191,8 +191,8 @@ def test_the_display_matrix_is_followed(tmp_path: Path, name: str) -> None:
     bgr[:24, :16], bgr[:24, 16:32] = 255, 120  # no turn or mirror leaves it as it is
     (frame, *_) = frames_of(set_matrix(write(tmp_path / "a.mp4", [bgr] * 2), matrix))
     expected = np.asarray(shown(bgr))
-    assert frame.bgr.shape == expected.shape
-    assert np.abs(frame.bgr.astype(int) - expected).mean() < 6
+    assert frame.room_bgr.shape == expected.shape
+    assert np.abs(frame.room_bgr.astype(int) - expected).mean() < 6
 
 
 def test_an_odd_angle_leaves_black_corners(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_an_odd_angle_leaves_black_corners(tmp_path: Path) -> None:
     matrix = (math.cos(turn), math.sin(turn), -math.sin(turn), math.cos(turn))
     (frame, *_) = frames_of(set_matrix(write(tmp_path / "a.mp4", [flat(200, (64, 48))] * 2), matrix))
     assert frame.size_wh == (64, 48)
-    assert frame.bgr[0, 0].max() < 10
-    assert frame.bgr[24, 32].min() > 190
+    assert frame.room_bgr[0, 0].max() < 10
+    assert frame.room_bgr[24, 32].min() > 190
 
 
 def test_another_size_on_the_way_is_fitted_with_bars(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_another_size_on_the_way_is_fitted_with_bars(tmp_path: Path) -> None:
     assert {frame.size_wh for frame in frames} == {(96, 64)}
     assert len(frames) > 9
     for frame in frames:
-        assert roundness(frame.bgr) == pytest.approx(1, abs=0.08)
-    assert frames[-1].bgr[:, 0].max() < 16, "no bar at the side"
+        assert roundness(frame.room_bgr) == pytest.approx(1, abs=0.08)
+    assert frames[-1].room_bgr[:, 0].max() < 16, "no bar at the side"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_an_asked_size_squeezes_nobody(tmp_path: Path, name: str, fit: str, size
     scale = (max if fit == "cover" else min)(size_wh[0] / 96, size_wh[1] / 64)
     for frame in frames_of(path, size_wh=size_wh, fit=fit):
         assert frame.size_wh == size_wh
-        white = frame.bgr[..., 1] > 127
+        white = frame.room_bgr[..., 1] > 127
         across, down = white[size_wh[1] // 2].sum(), white[:, size_wh[0] // 2].sum()
         assert across == pytest.approx(min(size_wh[0], 128 / 3 * scale), abs=2)
         assert down == pytest.approx(min(size_wh[1], 128 / 3 * scale), abs=2)
@@ -273,14 +273,14 @@ def test_an_interlaced_video_has_no_combs(tmp_path: Path) -> None:
     frames = frames_of(path)
     assert len(frames) == 4
     np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(4) / 25, atol=1e-6)
-    assert max(combs(frame.bgr) for frame in frames) < combs(pictures[0]) / 4
+    assert max(combs(frame.room_bgr) for frame in frames) < combs(pictures[0]) / 4
 
 
 def test_a_progressive_video_is_left_as_it_is(tmp_path: Path) -> None:
     lines = flat(20, (96, 64))
     lines[::2] = 230
     (frame, *_) = frames_of(write(tmp_path / "a.mp4", [lines] * 3))
-    assert combs(frame.bgr) > 190
+    assert combs(frame.room_bgr) > 190
 
 
 # ---- when

@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from fake_loopback import CAPTURE, CLIENT_USAGE, OUTPUT, S_PARM, STREAMON, UNSUBSCRIBE, FakeLoopback
+from shown import shown
 
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.devices import Device
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.frames import ComposedFrame, PackedFrame
+from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.holders import Holder, Holders
+from bgcam.realtime.picture.compose import composed_i420
 from bgcam.realtime.sinks import _loopback
 from bgcam.realtime.sinks._loopback import LoopbackWriter
 from bgcam.realtime.sinks.virtual import VirtualSink, open_virtual_camera
@@ -32,7 +34,14 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's ioc
 def composed(number=0, colour=None, size_wh=SIZE_WH):
     shape = (size_wh[1], size_wh[0], 3)
     bgr = np.full(shape, 100 if colour is None else colour, np.uint8)
-    return ComposedFrame(number, bgr, number / FPS, 0.0)
+    return shown(number, bgr, number / FPS, 0.0)
+
+
+def packed(i420):
+    """A frame of the graphics card's, (H * 3 / 2, W) uint8."""
+    height, width = i420.shape
+    camera = CameraFrame(0, np.zeros((height * 2 // 3, width, 3), np.uint8), 0.0, 0.0)
+    return composed_i420(camera, i420)
 
 
 class FakeCamera:
@@ -108,8 +117,8 @@ def test_what_came_packed_is_sent_as_it_is():
     driver = FakeDriver()
     sink = driver.sink()
     planes = np.random.default_rng(0).integers(0, 256, (72, 64), np.uint8)
-    sink.write(PackedFrame(0, planes, 0.0, 0.0))
-    sink.write(PackedFrame(1, planes[:54, :48].copy(), 0.0, 0.0))
+    sink.write(packed(planes))
+    sink.write(packed(planes[:54, :48].copy()))
     exact, scaled = driver.cameras[0].sent
     assert exact is planes
     assert scaled.shape == planes.shape

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from shown import shown
 from waiting import wait_for
 from web_client import Page, Watcher, composed
 
 from bgcam.realtime.errors import SinkError, UsageError
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import open_sink
 from bgcam.realtime.sinks._web_guard import Guard
 from bgcam.realtime.sinks._web_server import MAX_WATCHERS
@@ -123,11 +123,11 @@ def test_nothing_is_encoded_unless_someone_watches_and_then_once(web_sink, page)
 def test_a_slow_watcher_never_slows_write(web_sink, page):
     noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
     slow = Watcher(page)  # reads nothing more: its socket fills up and its thread blocks
-    web_sink.write(ComposedFrame(0, noise, 0.0, 0.0))
+    web_sink.write(shown(0, noise, 0.0, 0.0))
     longest_s = 0.0
     for number in range(1, 40):
         start = time.monotonic()
-        web_sink.write(ComposedFrame(number, noise, number / 25, 0.0))
+        web_sink.write(shown(number, noise, number / 25, 0.0))
         longest_s = max(longest_s, time.monotonic() - start)
         time.sleep(0.005)
     assert longest_s < 1
@@ -152,7 +152,7 @@ def test_few_frames_wait_for_a_slow_watcher(web_sink, page):
     noise = np.random.default_rng(0).integers(0, 256, (180, 320, 3), np.uint8)
     with slow_watcher(page, holds_bytes=64 * 1024):
         for number in range(80):
-            web_sink.write(ComposedFrame(number, noise, number / 25, 0.0))
+            web_sink.write(shown(number, noise, number / 25, 0.0))
             time.sleep(0.005)
         assert 2 <= web_sink.encoded <= 20
 
@@ -164,10 +164,10 @@ def test_two_small_pictures_at_most_wait_for_a_slow_watcher(web_sink, page):
     smooth = cv2.resize(shades, (320, 180))  # JPEGs of 11 KB, of which a connection would hold a dozen
     with slow_watcher(page, holds_bytes=4096) as slow:
         for number in range(80):
-            web_sink.write(ComposedFrame(number, smooth, number / 25, 0.0))  # type: ignore[arg-type]
+            web_sink.write(shown(number, smooth, number / 25, 0.0))  # type: ignore[arg-type]
             time.sleep(0.005)
         assert 1 <= web_sink.encoded <= 2
-        web_sink.write(ComposedFrame(80, np.full_like(smooth, 250), 3.2, 0.0))
+        web_sink.write(shown(80, np.full_like(smooth, 250), 3.2, 0.0))
         slow.settimeout(5)
         got = b""
         while got.count(b"\xff\xd9\r\n--") < web_sink.encoded or web_sink.encoded < 3:

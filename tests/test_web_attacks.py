@@ -4,15 +4,23 @@ import contextlib
 import socket
 import threading
 import time
+from collections import deque
 
 import numpy as np
 import pytest
+from shown import shown
 from waiting import wait_for
 from web_client import Page, Watcher, composed, one_line
 
-from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks import _web_server, open_sink
-from bgcam.realtime.sinks._web_server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, MAX_WATCHERS
+from bgcam.realtime.sinks._web_door import Door
+from bgcam.realtime.sinks._web_server import (
+    MAX_CONNECTIONS,
+    MAX_KNOWN,
+    MAX_REQUEST_BYTES,
+    MAX_STRANGERS,
+    MAX_WATCHERS,
+)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +156,7 @@ def test_a_hundred_at_once_do_not_slow_write_and_leave_nothing(web_sink, page):
     took_s = []
     for number in range(30):
         started_s = time.monotonic()
-        web_sink.write(ComposedFrame(number, noise, number / 25, 0.0))
+        web_sink.write(shown(number, noise, number / 25, 0.0))
         took_s.append(time.monotonic() - started_s)
         time.sleep(0.01)
     assert np.median(took_s) < 0.005
@@ -172,14 +180,106 @@ def test_a_hundred_at_once_do_not_slow_write_and_leave_nothing(web_sink, page):
     assert page.get("alive").status == 200
 
 
-def test_so_many_connections_and_no_more(web_sink, page, monkeypatch):
-    silent = [socket.create_connection(("127.0.0.1", page.port), timeout=5) for _ in range(MAX_CONNECTIONS)]
-    wait_for(lambda: len(web_sink._server._since_s) == MAX_CONNECTIONS)
-    with contextlib.suppress(ConnectionResetError):
-        assert say(page, b"") == b""
-    monkeypatch.setattr(_web_server, "REQUEST_S", 0.0)
-    wait_for(lambda: not web_sink._server._since_s)  # they said nothing
-    monkeypatch.undo()
-    assert page.get("alive").status == 200
-    for client in silent:
+def connect(page, count):
+    return [socket.create_connection(("127.0.0.1", page.port), timeout=5) for _ in range(count)]
+
+
+def close(clients):
+    for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("says", [b"", b"GET / HT", b"GET /aaaaaaaaaaaaaaaaaaaaaa/stream HTTP/1.1\r\nHost: "])
+@pytest.mark.parametrize("count", [64, 200])
+def test_strangers_who_stay_connected_keep_nobody_out(web_sink, page, count, says):
+    web_sink.write(composed(1))
+    watcher = Watcher(page)
+    assert watcher.picture() == 1
+    strangers = connect(page, count)
+    for client in strangers:
+        with contextlib.suppress(OSError):
+            client.sendall(says)
+    assert [page.get("alive").status for _ in range(99)] == [200] * 99
+    web_sink.write(composed(2))
+    assert watcher.picture() == 2  # who watched before is not hung up on
+    second = Watcher(page)
+    assert second.picture() == 2
+    assert len(web_sink._server.door) <= MAX_STRANGERS + 3
+    close([*strangers, watcher, second])
+
+
+def test_a_flood_of_strangers_keeps_nobody_out(web_sink, page):
+    """As many connections as two threads can make, silent ones and such that ask for something."""
+    ended = threading.Event()
+    made = [0, 0]
+
+    def flood(at):
+        open_ones = deque()
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                client = socket.create_connection(("127.0.0.1", page.port), timeout=1)
+                open_ones.append(client)
+                made[at] += 1
+                if at:
+                    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            if len(open_ones) > 120:
+                open_ones.popleft().close()
+        close(open_ones)
+
+    web_sink.write(composed(1))
+    watcher = Watcher(page)
+    threads = [threading.Thread(target=flood, args=(at,)) for at in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: sum(made) > 200)
+        statuses = [page.get("alive").status for _ in range(20)]
+        web_sink.write(composed(2))
+        assert [watcher.picture(), watcher.picture()] == [1, 2]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(10)
+        watcher.close()
+    assert statuses == [200] * 20
+
+
+def test_those_with_the_key_are_so_many_and_no_more_and_are_told(web_sink, page):
+    known = connect(page, MAX_KNOWN)
+    for client in known:
+        client.sendall(f"GET {page.path}stream HTTP/1.1\r\n".encode())  # and does not go on
+    wait_for(lambda: len(web_sink._server.door._known) == MAX_KNOWN)
+    answer = page.get("alive")
+    assert answer.status == 503
+    assert one_line(answer) == f"{MAX_KNOWN} connections are open already; close some pages\n"
+    close(known)
+    wait_for(lambda: page.get("alive").status == 200)
+
+
+def test_who_says_nothing_is_hung_up_on(web_sink, page, monkeypatch):
+    silent = connect(page, 5)
+    wait_for(lambda: len(web_sink._server.door) == 5)
+    monkeypatch.setattr(_web_server, "REQUEST_S", 0.0)
+    wait_for(lambda: not len(web_sink._server.door))
+    close(silent)
+
+
+def test_a_stranger_is_only_hung_up_on_for_another_and_never_one_who_shows_the_key():
+    door = Door(2, 3)
+    pairs = [socket.socketpair() for _ in range(6)]
+    clients = [ours for ours, _ in pairs]
+    for client in clients[:3]:
+        assert door.enter(client, lambda other: False)
+    assert door.enter(clients[3], lambda other: other is clients[0])
+    assert pairs[1][1].recv(1) == b""
+    assert not door.enter(clients[4], lambda other: True)
+    assert door.know(clients[0])
+    assert not door.know(clients[1])  # it was hung up on
+    assert door.enter(clients[4], lambda other: True)
+    assert door.arrived(clients[2])
+    assert not door.arrived(clients[3])
+    assert len(door) == 4
+    for client in clients:
+        door.leave(client)
+    assert not len(door)
+    close([end for pair in pairs for end in pair])

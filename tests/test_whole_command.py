@@ -32,7 +32,7 @@ class Scene:
     frames: int | None = None
     share: Callable[[int], float] = lambda number: 1 / 3
     at: Callable[[int], None] = lambda number: None
-    name, size_wh, fps, drops = "secret", SIZE_WH, 100.0, 0
+    name, size_wh, fps, drops, note, notice = "secret", SIZE_WH, 100.0, 0, "", ""
     number = 0
 
     def read(self) -> CameraFrame | None:

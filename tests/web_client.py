@@ -6,13 +6,12 @@ from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
-
-from bgcam.realtime.frames import ComposedFrame
+from shown import shown
 
 
 def composed(number, size_wh=(64, 48)):
     bgr = np.full((size_wh[1], size_wh[0], 3), number * 10 % 256, np.uint8)
-    return ComposedFrame(number, bgr, number / 25, 0.0)
+    return shown(number, bgr, number / 25, 0.0)
 
 
 class Page:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.backends._engine_cache import FOLDER, Say, Wanted
-from bgcam.realtime.backends._engine_file import write_whole
 from bgcam.realtime.backends.blob_cache import CacheRefused, private_folder, read_private
 from bgcam.realtime.onnx_graph import QUANTIZERS, load_onnx
 from bgcam.realtime.spec import ModelSpec

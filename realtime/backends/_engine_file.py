@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from bgcam.realtime.atomic_write import write_whole
 
 MAGIC = b"bgcam-engine 1\n"
 SUFFIX = ".engine"
@@ -48,24 +48,8 @@ class EngineManifest:
 
 def write_engine(path: Path, manifest: EngineManifest, engine: bytes | memoryview) -> None:
     """Write the file whole. Raises OSError."""
-    write_whole(path, MAGIC, json.dumps(asdict(manifest), sort_keys=True).encode(), b"\n", engine)
-
-
-def write_whole(path: Path, *parts: bytes | memoryview, mode: int = 0o644) -> None:
-    """Write a file under another name first, so that it is there whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, MAGIC, json.dumps(asdict(manifest), sort_keys=True).encode(), b"\n", engine)
 
 
 def read_engine(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> tuple[EngineManifest, bytes]:

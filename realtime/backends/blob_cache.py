@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.cache import cache_folder
 
 MAGIC = b"bgcam-blob 1\n"
@@ -96,15 +96,7 @@ def load_blob(path: Path, key: str) -> bytes | None:
 
 def keep_blob(path: Path, key: str, contents: bytes) -> None:
     """Write a sealed file, whole or not at all, for this user alone. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}-")  # 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(seal(key, contents))
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    write_whole(path, seal(key, contents), mode=0o600)
 
 
 def _digest(key: str, contents: bytes) -> str:

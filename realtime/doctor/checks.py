@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks, service_check
+from bgcam.realtime.doctor import (
+    camera_checks,
+    loopback_checks,
+    model_checks,
+    module_checks,
+    recording_checks,
+    service_check,
+)
 from bgcam.realtime.doctor.finding import PROBLEM, Finding
 from bgcam.realtime.doctor.machine import Machine
 
@@ -38,6 +45,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         model_checks.check_cache,
     ),
     "service": (service_check.check_service,),
+    "recordings": (recording_checks.check_left_behind,),
 }
 
 

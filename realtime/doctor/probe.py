@@ -71,7 +71,7 @@ def camera(path: str) -> dict[str, Any]:
                 begun_s = ended_s
             count += 1
             if count >= SKIPPED_FRAMES:
-                brightest = max(brightest, int(frame.bgr[::8, ::8].max()))
+                brightest = max(brightest, int(frame.room_bgr[::8, ::8].max()))
         timed = count - SKIPPED_FRAMES - 1
         return {
             "size_wh": list(source.size_wh),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from bgcam.realtime.claims import left_behind
 from bgcam.realtime.devices import Capability, held_output_format, opened, query_capability
 from bgcam.realtime.v4l2 import HeldFormat, Mode, list_modes
 
@@ -129,6 +131,14 @@ class System:
         except OSError as error:
             return error.strerror or str(error)
         return ""
+
+    def left_behind(self) -> list[tuple[Path, int]]:
+        """The hidden files that killed runs have left, here or where it was noted, and their sizes in bytes."""
+        found = []
+        for part in left_behind([Path.cwd()]):
+            with contextlib.suppress(OSError):
+                found.append((part, part.lstat().st_size))
+        return found
 
     def port_is_free(self, port: int) -> bool:
         """Whether a page can be shown at this port of 127.0.0.1."""

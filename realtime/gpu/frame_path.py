@@ -76,7 +76,7 @@ class FramePath:
         behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
         sent = Sent(frame.number, self._refused)
         try:
-            self._path.put(frame.bgr, behind)
+            self._path.put(frame.room_bgr, behind)
         except (RuntimeError, MemoryError) as error:  # of CuPy, the network's library or ours
             raise _failed(frame, error) from error
         self._on_way.append(sent)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+from bgcam.realtime.atomic_write import NewFile, write_whole
 from bgcam.realtime.errors import SinkError
 
 MARK = "# Written by bgcam"
+# Other users' programs read some of them, whatever root's umask is.
+RIGHTS = 0o644
 
 
 def show(files: Mapping[Path, str]) -> None:
@@ -23,21 +26,21 @@ def write_all(files: Mapping[Path, str]) -> None:
         if path.exists() and not is_ours(path):
             raise SinkError(f"{path} is there and was not written by bgcam; move it away and run this again")
     before = {path: path.read_bytes() if path.exists() else None for path in files}
-    partial = {path: path.with_name(f"{path.name}.part") for path in files}
-    try:
-        for path, text in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial[path].write_text(text)
-        for path in files:
-            os.replace(partial[path], path)
-    except OSError as error:
-        for path, content in before.items():
-            _put_back(path, content)
-        what = f"{error.filename or path}: cannot be written ({error.strerror})"
-        raise SinkError(f"{what}; nothing was changed") from error
-    finally:
-        for path in partial.values():
-            path.unlink(missing_ok=True)
+    with ExitStack() as undo:
+        made: dict[Path, NewFile] = {}
+        try:
+            for path, text in files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made[path] = NewFile(path)
+                undo.callback(made[path].discard)
+                made[path].write(text.encode())
+                made[path].sync()
+            for path in files:
+                made[path].commit(mode=RIGHTS)
+        except OSError as error:
+            for written, content in before.items():
+                _put_back(written, content)
+            raise SinkError(f"{path}: cannot be written ({error.strerror}); nothing was changed") from error
 
 
 def remove_all(paths: Iterable[Path]) -> list[Path]:
@@ -54,7 +57,7 @@ def remove_all(paths: Iterable[Path]) -> list[Path]:
 def is_ours(path: Path) -> bool:
     """Whether bgcam wrote it."""
     try:
-        return path.read_text(errors="replace").startswith(MARK)
+        return path.is_file() and path.read_text(errors="replace").startswith(MARK)
     except OSError:
         return False
 
@@ -64,6 +67,6 @@ def _put_back(path: Path, content: bytes | None) -> None:
         if content is None:
             path.unlink(missing_ok=True)
         elif path.read_bytes() != content:
-            path.write_bytes(content)
+            write_whole(path, content, mode=RIGHTS)
     except OSError:  # then it is as it was: what could not be written cannot have changed
         pass

@@ -115,7 +115,7 @@ class Chain:
 
     def alpha(self, work: Work, places: Sequence[Place] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return lay_lines(work.lines, work.frame.bgr, places=places, buffers=self._buffers)
+        return lay_lines(work.lines, work.frame.room_bgr, places=places, buffers=self._buffers)
 
 
 def _steady(chain: Chain, work: Work) -> None:
@@ -137,7 +137,7 @@ def _edge(chain: Chain, work: Work) -> None:
 
 def _background(chain: Chain, work: Work) -> None:
     work.background = chain.background.picture(work.frame, work.coarse)
-    if work.background.shape != work.frame.bgr.shape:
+    if work.background.shape != work.frame.room_bgr.shape:
         raise ValueError(f"{work.frame} cannot go before a background of shape {work.background.shape}")
 
 
@@ -150,7 +150,7 @@ def _bilinear(chain: Chain, work: Work) -> None:
 
 
 def _match(chain: Chain, work: Work) -> None:
-    work.person_bgr, work.person_seen = work.frame.bgr, work.coarse.seen_bgr
+    work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
     if not chain.look.match:
         return
     gains = light_gains(work.person_seen, work.coarse.alpha, work.background, strength=chain.look.match)
@@ -192,8 +192,8 @@ INSTEAD = {"background": _background, "guided": _bilinear}
 
 
 def _composite(chain: Chain, work: Work) -> Picture:
-    if work.background is work.frame.bgr:  # the user wants to see the room
-        return work.frame.bgr
+    if work.background is work.frame.room_bgr:  # the user wants to see the room
+        return work.frame.room_bgr.copy()  # what is shown is never the camera's own memory
     return _lay(chain, work, work.background)
 
 
@@ -216,7 +216,7 @@ def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
         work.lines,
         parts_of(work),
         work.colours,
-        luma_from=work.frame.bgr,
+        luma_from=work.frame.room_bgr,
         spill=work.spill,
         glow=work.glow,
         buffers=chain._buffers,
@@ -232,7 +232,7 @@ def _cutout(chain: Chain, work: Work) -> Picture:
 
 
 def _side_by_side(chain: Chain, work: Work) -> Picture:
-    return four_in_one([work.frame.bgr, *(view(chain, work) for view in (_matte, _cutout, _composite))])
+    return four_in_one([work.frame.room_bgr, *(view(chain, work) for view in (_matte, _cutout, _composite))])
 
 
 VIEWS = {"composite": _composite, "matte": _matte, "cutout": _cutout, "side-by-side": _side_by_side}

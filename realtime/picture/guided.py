@@ -137,7 +137,7 @@ def whole_matte(frame: CameraFrame, coarse: CoarseMatte) -> Matte:
     """The matte of one frame at its size, without a thought of the frames before. ValueError for another's matte."""
     if frame.number != coarse.number:
         raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
-    return Matte(frame.number, upsample(coarse.alpha, coarse.seen_bgr, frame.bgr))
+    return Matte(frame.number, upsample(coarse.alpha, coarse.seen_bgr, frame.room_bgr))
 
 
 def luma_of(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

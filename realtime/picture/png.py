@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from bgcam.realtime.atomic_write import write_whole
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -15,10 +16,4 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(".png", picture)
     if not done:
         raise OSError(f"a picture of shape {picture.shape} cannot be encoded as PNG")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data.tobytes())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(path, data.tobytes(), durable=False)  # they are written by the thousand

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from bgcam.realtime.errors import SinkError, UsageError
-from bgcam.realtime.frames import ComposedFrame, CutoutFrame, OutputFrame
+from bgcam.realtime.errors import UsageError
+from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._files import check_writable
 from bgcam.realtime.sinks._web_guard import check_address
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
+from bgcam.realtime.viewers import Viewers
+
+if TYPE_CHECKING:
+    from bgcam.realtime.sinks.images import FolderSink, PictureSink
+    from bgcam.realtime.sinks.null import NullSink
+    from bgcam.realtime.sinks.video import VideoSink
+    from bgcam.realtime.sinks.virtual import VirtualSink
+    from bgcam.realtime.sinks.web import RemoteWebSink, WebSink
+
+    # What the tables below name; mypy compares each with the protocol.
+    _SINKS: tuple[type[Sink], ...] = (
+        *(VirtualSink, WebSink, RemoteWebSink, NullSink),
+        *(VideoSink, PictureSink, FolderSink),
+    )
 
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
@@ -33,12 +47,23 @@ ACCEPTED = (
 class Sink(Protocol):
     """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
 
-    One that somebody watches meanwhile has `live = True`: it gets cards while there is no picture (`watch.py`). One
-    that mends itself says in `notice` what is wrong, "" for nothing. One that can tell who watches has `viewers()`
-    (`on_demand.py`). One that holds transparency too has `takes_cutouts = True` (`hand_over`).
+    live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture (`watch.py`).
+    notice: what is wrong with one that repairs itself, "" for nothing.
+    One that holds transparency too has `takes_cutouts = True`.
+    A file says in `kept`, after `close`, where it lies, "" for nowhere; and one that has `keep` is told by it that what
+    it gets cannot be made again, so that `close` keeps also what cannot be finished.
     """
 
     name: str
+
+    @property
+    def live(self) -> bool: ...
+
+    @property
+    def notice(self) -> str: ...
+
+    def viewers(self) -> Viewers:
+        """Who watches it now; Viewers.NONE where nobody can, or where that cannot be told (`on_demand.py`)."""
 
     def write(self, frame: ComposedFrame) -> None:
         """Show or store one frame. Raises SinkError."""
@@ -62,13 +87,6 @@ def open_sink(
     target, argument = _target(spec, allow_remote)
     _check_transparency(spec, target, job.transparent)
     return _make(target, argument, size_wh, fps, job)
-
-
-def hand_over(sink: Sink, frame: OutputFrame) -> None:
-    """Write a frame to an output. Raises what `write` does, and SinkError for a cutout where one cannot be held."""
-    if isinstance(frame, CutoutFrame) and not getattr(sink, "takes_cutouts", False):
-        raise SinkError(f"{sink.name}: cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
-    sink.write(cast(Any, frame))
 
 
 def is_file(spec: str) -> bool:

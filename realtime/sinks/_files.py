@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: they grow under a hidden name beside the target and are renamed at the end."""
+"""Output files: whole or not at all, each written by one run at a time, and errors in one line."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import errno
 import os
 from pathlib import Path
 
+from bgcam.realtime import atomic_write
+from bgcam.realtime.claims import Claim, Taken
 from bgcam.realtime.errors import SinkError
-
-
-def part_of(path: Path) -> Path:
-    """The hidden file beside `path` that is written first."""
-    return path.with_name(f".{path.name}.part")
 
 
 def check_writable(path: Path) -> None:
@@ -26,15 +23,32 @@ def check_writable(path: Path) -> None:
         raise SinkError(f"{path}: you may not write to the folder {folder}; choose another or change its rights")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write and rename. Raises SinkError and leaves nothing behind when the disk is full or the folder is gone."""
-    part = part_of(path)
+def claim(path: Path, *, noted: bool = False) -> Claim:
+    """See `Claim`. Raises SinkError, and says who else writes to `path`."""
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        return Claim(path, noted=noted)
+    except Taken as error:
+        raise SinkError(f"{path}: {error.strerror} writes to it now; give another name, or end that first") from error
     except OSError as error:
-        remove(part)
         raise SinkError(f"{path}: cannot be written ({error.strerror}); {advice(error)}") from error
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """See `atomic_write`. Raises SinkError and leaves nothing behind when the disk is full or the folder is gone."""
+    try:
+        atomic_write.write_whole(path, data, durable=durable)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written ({error.strerror}); {advice(error)}") from error
+
+
+def settle(claimed: Claim) -> str:
+    """See `Claim.settle`. Gives where the file lies, as text. Raises SinkError where it stays hidden."""
+    try:
+        return str(claimed.settle())
+    except OSError as error:
+        left = claimed.leave()
+        why = f"cannot get its name ({error.strerror})"
+        raise SinkError(f"{claimed.path}: {why}; what was written lies in {left}") from error
 
 
 def remove(path: Path) -> None:

@@ -9,11 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.sinks._files import is_full
 
 # For what the encoder still holds, and the index: about 20 bytes a frame, so that of a day's recording fits.
 RESERVE_BYTES = 16 << 20
+# So much may wait in memory to get to the disk: at the end, all of it is waited for.
+WAITING_BYTES = 8 << 20
 # With less room than this a recording would be over as soon as it begins.
 LEAST_FREE_BYTES = 2 * RESERVE_BYTES
 
@@ -29,25 +32,19 @@ def check_room(path: Path) -> None:
 
 
 class ReservedFile:
-    """A new file to write and seek in, for PyAV. full: the error of the write that filled the disk, None before.
+    """A `NewFile` to write and seek in, for PyAV. full: the error of the write that filled the disk, None before.
 
     That write and those that follow use the reserve: space that a nameless file beside this one holds until then. It is
     nobody's when the process is killed. Raises OSError where the reserve finds no room; writes do when it is used up.
+    `close` gives the reserve back, and leaves the file open for who made it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: NewFile) -> None:
         self.full: OSError | None = None
-        self._reserve: BinaryIO | None = _reserve(path.parent)
-        try:
-            self._file = path.open("wb", buffering=0)
-        except OSError:
-            self._free()
-            raise
-
-    @property
-    def closed(self) -> bool:
-        """Asked by PyAV, which writes no container's end to a closed file."""
-        return bool(self._file.closed)
+        self.closed = False  # asked by PyAV, which writes no container's end to a closed file
+        self._reserve: BinaryIO | None = _reserve(file.part.parent)
+        self._file = file.raw
+        self._waiting = 0
 
     def write(self, data: bytes) -> int:
         at = 0
@@ -59,6 +56,10 @@ class ReservedFile:
                     raise
                 self.full = error
                 self._free()
+        self._waiting += len(data)
+        if self._waiting >= WAITING_BYTES:
+            self._waiting = 0
+            self._send_off()
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -68,8 +69,13 @@ class ReservedFile:
         return self._file.tell()
 
     def close(self) -> None:
+        self.closed = True
         self._free()
-        self._file.close()
+
+    def _send_off(self) -> None:
+        """Have the system begin to write what waits; it does not wait for that (Linux, mm/fadvise.c)."""
+        with contextlib.suppress(AttributeError, OSError):
+            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _free(self) -> None:
         if self._reserve is not None:

@@ -67,6 +67,11 @@ class Guard:
         right = hmac.compare_digest(key.encode(errors="replace"), self._key.encode())
         return route if right and slash else None
 
+    def shows_key(self, begun: bytes) -> bool:
+        """Whether what has come of a request has the right key in it."""
+        words = begun.partition(b"\n")[0].split(b" ", 2)
+        return len(words) > 1 and self.route(words[1].decode("latin-1")) is not None
+
     @staticmethod
     def is_ambiguous(headers: Message[str, str]) -> bool:
         """Whether a header that the rules are about came twice: which one counts is not to be guessed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import socket
@@ -16,11 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from bgcam.realtime.sinks._page import PAGE
+from bgcam.realtime.sinks._web_door import Door, peek
 from bgcam.realtime.sinks._web_guard import Guard
 
 MAX_WATCHERS = 8
-# Beyond these, a connection is closed unheard: watchers, and what pages ask for beside the stream.
-MAX_CONNECTIONS = 64
+# Those that have shown the key: watchers, and what pages ask for beside the stream. Beyond these they are told so.
+MAX_KNOWN = 32
+# All others. Beyond these the oldest is hung up on for a new one, which may be the one who has the key.
+MAX_STRANGERS = 32
+MAX_CONNECTIONS = MAX_KNOWN + MAX_STRANGERS
 MAX_REQUEST_BYTES = 16 * 1024
 REQUEST_S = 5.0  # for a whole request to arrive
 # What waits for a watcher that is slow is old when it comes: after the panic button too.
@@ -50,15 +53,13 @@ class WebServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = os.name == "posix"  # elsewhere it would let two programs share a port
-    request_queue_size = 128
+    request_queue_size = 512
 
     def __init__(self, address: str, port: int, next_jpeg: NextJpeg) -> None:
         self.next_jpeg = next_jpeg
         self.ending = threading.Event()
         self.places = threading.BoundedSemaphore(MAX_WATCHERS)
-        # When each connection was made, or None once its request has come.
-        self._since_s: dict[socket.socket, float | None] = {}
-        self._lock = threading.Lock()
+        self.door = Door(MAX_KNOWN, MAX_STRANGERS)
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
         self.guard = Guard(address, int(self.server_address[1]))
@@ -72,39 +73,27 @@ class WebServer(ThreadingHTTPServer):
         self.ending.set()
         self.shutdown()
         self.server_close()
-        with self._lock:
-            for client in self._since_s:
-                _hang_up(client)
+        self.door.close()
         self._thread.join(timeout=2)
-
-    def arrived(self, client: socket.socket) -> None:
-        """The client's request has come as a whole."""
-        with self._lock:
-            self._since_s[client] = None
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)  # those it accepts have it from it
         socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the DNS for our name, which can take seconds
 
     def service_actions(self) -> None:
-        """Asked ten times a second: who has not said what they want is hung up on."""
-        now_s = time.monotonic()
-        with self._lock:
-            for client, since_s in self._since_s.items():
-                if since_s is not None and now_s - since_s > REQUEST_S:
-                    _hang_up(client)
+        """Asked ten times a second."""
+        self.door.hang_up_slow(REQUEST_S)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._lock:
-            if len(self._since_s) >= MAX_CONNECTIONS:
-                return False
-            self._since_s[request] = time.monotonic()
-            return True
+        return self.door.enter(request, self._shows_key)
 
     def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._since_s.pop(request, None)
+        self.door.leave(request)
         super().shutdown_request(request)
+
+    def _shows_key(self, client: socket.socket) -> bool:
+        """Whether a request with the key lies there to be read."""
+        return self.guard.shows_key(peek(client))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away is no event."""
@@ -144,6 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = _Request(self.rfile)
 
     def handle(self) -> None:
+        # Before anything of it is read: nobody is to be hung up on who has sent the key.
+        if self.server.guard.shows_key(peek(self.connection, wait_s=REQUEST_S)):
+            self.server.door.know(self.connection)
         try:
             self.handle_one_request()
         except _TooLarge:
@@ -151,7 +143,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def do_GET(self) -> None:
-        self.server.arrived(self.connection)
         if self.server.guard.is_ambiguous(self.headers):
             self._say(HTTPStatus.BAD_REQUEST, "a header that may come once came twice")
             return
@@ -161,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             refusal = "open the address that bgcam printed when it was started: it holds this run's key"
         if refusal:
             self._say(HTTPStatus.FORBIDDEN, refusal)
+        elif not self.server.door.arrived(self.connection):
+            self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_KNOWN} connections are open already; close some pages")
         elif self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bgcam takes no data")
         elif route == "":
@@ -238,8 +231,3 @@ def _on_way(client: socket.socket) -> int:
 
     count = fcntl.ioctl(client, termios.TIOCOUTQ, b"\0" * 4)  # for a socket: what SIOCOUTQ gives, tcp(7)
     return int.from_bytes(count, sys.byteorder)
-
-
-def _hang_up(client: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        client.shutdown(socket.SHUT_RDWR)

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
-from bgcam.realtime.sinks._files import check_writable, remove, write_whole
+from bgcam.realtime.gate import check_shown
+from bgcam.realtime.sinks._files import advice, check_writable, claim, remove, settle, write_whole
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
+from bgcam.realtime.viewers import Viewers
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
@@ -22,28 +24,47 @@ _OPTIONS = {
 
 
 class PictureSink:
-    """One picture: the LAST frame wins. It is written by `close`, at the frame's own size."""
+    """One picture: the LAST frame wins. It is written by `close`, at the frame's own size. kept: see `Sink`."""
 
-    takes_cutouts = True
+    live, notice, takes_cutouts = False, "", True
 
     def __init__(
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
     ) -> None:
-        self.name = argument
+        self.name, self.kept = argument, ""
         self._path = Path(argument)
         self._last: OutputFrame | None = None
         check_writable(self._path)
+        self._claim = claim(self._path)
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         self._last = frame
 
     def close(self) -> None:
-        if self._last is not None:
-            write_whole(self._path, encode(pixels(self._last), self._path))
-            self._last = None
+        last, self._last = self._last, None
+        try:
+            if last is not None:
+                self._write(encode(pixels(last), self._path))
+        finally:
+            self._claim.drop()
 
     def abort(self) -> None:
         self._last = None
+        self._claim.drop()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._claim.file.write(data)
+            self._claim.file.sync()
+        except OSError as error:
+            raise SinkError(f"{self._path}: cannot be written ({error.strerror}); {advice(error)}") from error
+        self.kept = settle(self._claim)
+        if self.kept != str(self._path):
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture lies in {self.kept}")
 
 
 class FolderSink:
@@ -51,36 +72,45 @@ class FolderSink:
 
     By its number it is a PNG, 00000.png and so on, and `abort` removes those that this run wrote. With names of its
     own (`Job.name_of`) it is of the kind that its name says, each is whole by itself, and `abort` keeps them.
+    kept: see `Sink`.
     """
 
-    takes_cutouts = True
+    live, notice, takes_cutouts = False, "", True
 
     def __init__(
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
     ) -> None:
-        self.name = argument
+        self.name, self.kept = argument, ""
         self._folder = Path(argument)
         self._name_of = job.name_of
         self._written: list[int] = []
         _make_folder(self._folder)
         check_writable(self._numbered(0))
+        self._claim = claim(self._folder / "bgcam")
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         path = self._numbered(frame.number)
         if self._name_of is not None:
             path = self._folder / self._name_of(frame.number)
             _make_folder(path.parent)
-        write_whole(path, encode(pixels(frame), path))
+        write_whole(path, encode(pixels(frame), path), durable=False)  # a call is not to wait for the disk
         if self._name_of is None:
             self._written.append(frame.number)
 
     def close(self) -> None:
-        self._written = []
+        if self._written:
+            self._written, self.kept = [], self.name
+        self._claim.drop()
 
     def abort(self) -> None:
         for number in self._written:
             remove(self._numbered(number))
         self._written = []
+        self._claim.drop()
 
     def _numbered(self, number: int) -> Path:
         return self._folder / f"{number:05d}.png"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import OutputFrame
+from bgcam.realtime.gate import check_shown
+from bgcam.realtime.viewers import Viewers
 
 
 class NullSink:
     """Counts the frames: `frames`."""
 
-    takes_cutouts = True
+    live, notice, takes_cutouts = False, "", True
 
     def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
         if argument:
@@ -18,7 +20,11 @@ class NullSink:
         self.frames = 0
 
     def write(self, frame: OutputFrame) -> None:
+        check_shown(frame)
         self.frames += 1
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         """Nothing to finish."""

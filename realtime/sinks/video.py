@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -14,36 +15,44 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
+from bgcam.realtime.claims import Claim
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
-from bgcam.realtime.sinks._files import advice, check_writable, part_of, remove
+from bgcam.realtime.gate import check_shown
+from bgcam.realtime.sinks._files import advice, check_writable, claim, settle
 from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
 from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
+from bgcam.realtime.viewers import Viewers
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
 # Times in whole milliseconds, as Matroska's, are meant for the even rate that is as near as this.
 _ROUNDED_S = 0.000_501
+_ABORT_S = 2.0  # for a write that does not return
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
 
 
 class VideoSink:
-    """A video file, BT.709 limited range and tagged so. It grows as `.NAME.part` and takes its name at `close`.
+    """A video file, BT.709 limited range and tagged so. It grows under a hidden name and takes its own at `close`.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
     time is number / fps where its own time is within half a frame of that, otherwise its own; of a file (see `Job`) it
     is its own. The sound and the chapters of that file come along. Without a single frame no file is left. When the
     disk is full, `write` raises, and `close` still makes a whole video of what came before.
-    Where the disk is nearly full already, making it raises SinkError.
+    Where the disk is nearly full already, or another run writes to the same name, making it raises SinkError.
+
+    keep, kept: see `Sink`. left: what killed runs to this name have left.
     """
 
+    live, notice = False, ""
+
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float, job: Job = CAMERA_JOB) -> None:
+        self.keep, self.kept = False, ""
         self.takes_cutouts = job.transparent
         self._job = job
         self._path = Path(argument)
-        self._part = part_of(self._path)
         self._size_wh = even_size(size_wh)
         self.name = argument + cropped_note(size_wh)
         self._fps = fps
@@ -53,6 +62,7 @@ class VideoSink:
         self._beside: SoundTracks | None = None
         self._begun = False
         self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
         self._file: ReservedFile | None = None
         self._container: av.container.OutputContainer | None = None
         check_writable(self._path)
@@ -62,8 +72,10 @@ class VideoSink:
         self._pix_fmt = kind.pix_fmt
         with_sound = job.file is not None and job.file.sound
         options = kind.container_options | (kind.with_sound if with_sound else {})
+        self._claim: Claim | None = claim(self._path, noted=True)
+        self.left = self._claim.left
         try:
-            self._file = ReservedFile(self._part)
+            self._file = ReservedFile(self._claim.file)
             self._container = av.open(self._file, "w", format=kind.container, container_options=options)
             stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=kind.options)
             self._stream = cast(av.VideoStream, stream)
@@ -82,44 +94,49 @@ class VideoSink:
             said = self._error(error)
             self.abort()
             raise said from error
+        except BaseException:
+            self.abort()
+            raise
 
     @property
     def note(self) -> str:
         """What becomes of the sound, "" without."""
         return f"sound: {self._beside.note}" if self._beside is not None and self._beside.note else ""
 
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
+
     def write(self, frame: OutputFrame) -> None:
-        if self._container is None or self._file is None:
-            raise SinkError(f"{self.name}: the file is closed already; open it again")
-        try:
-            yuv = self._yuv(frame)
-            if self._beside is not None:
-                self._beside.until(self._last_pts / _CLOCK_HZ)
-            self._mux(self._stream.encode(yuv))
-            if self._file.full is not None:
-                raise self._file.full
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise self._error(error) from error
+        check_shown(frame)
+        with self._lock:
+            if self._container is None or self._file is None:
+                raise SinkError(f"{self.name}: the file is closed already; open it again")
+            try:
+                yuv = self._yuv(frame)
+                if self._beside is not None:
+                    self._beside.until(self._last_pts / _CLOCK_HZ)
+                self._mux(self._stream.encode(yuv))
+                if self._file.full is not None:
+                    raise self._file.full
+            except (OSError, ValueError, av.error.FFmpegError) as error:
+                raise self._error(error) from error
 
     def close(self) -> None:
-        if self._container is None:
-            return
-        if self._start is None:
-            self.abort()
-            return
-        try:
-            self._mux(self._stream.encode(None))
-            if not self._begun:
-                raise ValueError("the encoder gave nothing")
-            self._finish_beside()
-            self._container.close()
-            self._close_file()
-            self._part.replace(self._path)
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            said = self._error(error)
-            self.abort()
-            raise said from error
-        self._container = None
+        with self._lock:
+            if self._container is None or self._claim is None:
+                return
+            if self._start is None:
+                self._remove()
+                return
+            failed: SinkError | None = None
+            try:
+                self._finish(self._container, self._claim)
+            except (OSError, ValueError, av.error.FFmpegError) as error:
+                failed = self._error(error)
+                if not (self.keep and self._begun):
+                    self._remove()
+                    raise failed from error
+            self._settle(self._claim, failed)
 
     def _finish_beside(self) -> None:
         """The rest of the sound: all of it, or as far as the pictures of a run that was cut off."""
@@ -132,12 +149,43 @@ class VideoSink:
         self._beside = None
 
     def abort(self) -> None:
+        if self._lock.acquire(timeout=_ABORT_S):
+            try:
+                self._remove()
+            finally:
+                self._lock.release()
+
+    def _finish(self, container: av.container.OutputContainer, claimed: Claim) -> None:
+        self._mux(self._stream.encode(None))
+        if not self._begun:
+            raise ValueError("the encoder gave nothing")
+        self._finish_beside()
+        container.close()
+        claimed.file.sync()
+
+    def _settle(self, claimed: Claim, failed: SinkError | None) -> None:
+        """The file's own name for it. Raises SinkError unless it has that, and is whole."""
+        self._let_go()
+        self._claim, self.kept = None, str(claimed.file.part)
+        self.kept = settle(claimed)
+        if failed is not None:
+            raise SinkError(f"{failed}; {self.kept} plays but for its last seconds")
+        if self.kept != str(self._path):
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video lies in {self.kept}")
+
+    def _remove(self) -> None:
+        self._let_go()
+        if self._claim is not None:
+            self._claim.drop()
+            self._claim = None
+
+    def _let_go(self) -> None:
         if self._beside is not None:
             self._beside.close()
             self._beside = None
         if self._file is not None:
-            self._close_file()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
-            remove(self._part)
+            self._file.close()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
+            self._file = None
         if self._container is not None:
             with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):
                 self._container.close()
@@ -148,11 +196,6 @@ class VideoSink:
         for packet in packets:
             self._begun = True
             self._container.mux(packet)
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
     def _yuv(self, frame: OutputFrame) -> VideoFrame:
         pixels, form = (frame.bgra, "bgra") if isinstance(frame, CutoutFrame) else (frame.bgr, "bgr24")

@@ -15,7 +15,8 @@ from bgcam.packages import install_command
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
 from bgcam.realtime.errors import SinkError, SourceError
-from bgcam.realtime.frames import ComposedFrame, PackedFrame
+from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.viewers import Viewers
 
@@ -69,6 +70,7 @@ class VirtualSink:
         self.name = self._named()
 
     def write(self, frame: ComposedFrame) -> None:
+        check_shown(frame)
         with self._lock:
             if self._closed:
                 raise SinkError(f"{self.name}: closed already; open it again")
@@ -76,7 +78,7 @@ class VirtualSink:
                 self._open_again()
             if self._camera is None:
                 return
-            if isinstance(frame, PackedFrame) and frame.size_wh == self._size_wh:
+            if frame.i420 is not None and frame.size_wh == self._size_wh:
                 i420 = frame.i420
             else:
                 i420 = to_i420(to_size(frame.bgr, self._size_wh))

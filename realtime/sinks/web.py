@@ -9,8 +9,10 @@ import cv2
 
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame
+from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._web_guard import DEFAULT_PORT, check_address
 from bgcam.realtime.sinks._web_server import WebServer
+from bgcam.realtime.viewers import Viewers
 
 __all__ = ["DEFAULT_PORT", "RemoteWebSink", "WebSink"]
 
@@ -25,7 +27,7 @@ class WebSink:
     `close` ends all watchers. Raises UsageError for an address that others can reach, SinkError for one that is taken.
     """
 
-    live = True
+    live, notice = True, ""
     allows_remote = False
 
     def __init__(self, argument: str = "", *, size_wh: tuple[int, int] | None = None, fps: float = 30.0) -> None:
@@ -47,9 +49,13 @@ class WebSink:
         return self._slot.encoded
 
     def write(self, frame: ComposedFrame) -> None:
+        check_shown(frame)
         if self._slot.closed:
             raise SinkError(f"{self.name}: the page is closed already; open it again")
         self._slot.put(frame)
+
+    def viewers(self) -> Viewers:
+        return Viewers.NONE
 
     def close(self) -> None:
         if not self._slot.closed:

@@ -22,7 +22,8 @@ class Source(Protocol):
 
     name: for people. size_wh, fps: what the source really gives. live: frames come in real time and old ones are
     dropped (`drops` counts them); otherwise every frame is given, as fast as it is asked for. frames: how many there
-    will be, when known.
+    will be, when known. note: what is not as it was asked for, notice: what is wrong or limited now; each in words for
+    people, "" for nothing.
     """
 
     name: str
@@ -33,6 +34,12 @@ class Source(Protocol):
 
     @property
     def frames(self) -> int | None: ...
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def notice(self) -> str: ...
 
     def read(self) -> CameraFrame | None:
         """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""

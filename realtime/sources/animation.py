@@ -56,7 +56,7 @@ class AnimationSource:
     fps: of its first picture. A file that breaks off gives what can be decoded, then raises SourceError.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
 
     def __init__(

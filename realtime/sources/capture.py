@@ -64,7 +64,7 @@ class CameraSource:
     `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
     """
 
-    live = True
+    live, notice = True, ""
     frames: int | None = None
 
     def __init__(

@@ -43,7 +43,7 @@ class ImagesSource:
     for a single picture that cannot be read.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
     independent = True
 
@@ -81,11 +81,7 @@ class ImagesSource:
 
     def path_of(self, number: int) -> Path:
         """The file that frame `number` was read from."""
-        return self.paths[self.place_of(number)]
-
-    def place_of(self, number: int) -> int:
-        """Which of `paths` that is."""
-        return self._given[number]
+        return self.paths[self._given[number]]
 
     def read(self) -> CameraFrame | None:
         if self._closed:

@@ -53,7 +53,7 @@ class NetworkCamera:
     the next picture, gives None after `close`, and raises SourceError when the stream fails or ends.
     """
 
-    live = True
+    live, note, notice = True, "", ""
     frames: int | None = None
 
     def __init__(self, opens: Callable[[], VideoSource], *, name: str, size_wh: tuple[int, int], fps: float) -> None:

@@ -24,14 +24,20 @@ class PacedSource:
         self._closed = threading.Event()
         self._start_s: float | None = None
         self.name, self.size_wh, self.fps = source.name, source.size_wh, source.fps
+        self.note = source.note
         self.live, self.drops, self.frames = source.live or hold, source.drops, None if hold else source.frames
+
+    @property
+    def notice(self) -> str:
+        """The file's own."""
+        return self._source.notice
 
     def read(self) -> CameraFrame | None:
         """The next frame, when it is due; None at the end, and at once after `close`."""
         frame = self._source.read()
         if frame is None and self._hold and self._last is not None:
             last = self._last
-            frame = CameraFrame(last.number + 1, last.bgr, last.time_s + 1 / self.fps, 0.0)
+            frame = CameraFrame(last.number + 1, last.room_bgr, last.time_s + 1 / self.fps, 0.0)
         if frame is None:
             return None
         self._last = frame
@@ -44,7 +50,7 @@ class PacedSource:
         if self._closed.wait(min(max(0.0, wait_s), MAX_WAIT_S)):
             return None
         # Latency counts from here: the wait is the clip's, not ours.
-        return CameraFrame(frame.number, frame.bgr, frame.time_s, time.monotonic())
+        return CameraFrame(frame.number, frame.room_bgr, frame.time_s, time.monotonic())
 
     def close(self) -> None:
         self._closed.set()

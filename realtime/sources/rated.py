@@ -26,6 +26,7 @@ class RatedSource:
     def __init__(self, source: Source, fps: float):
         self.source, self.fps = source, fps
         self.name, self.size_wh, self.live, self.drops = source.name, source.size_wh, source.live, source.drops
+        self.note = source.note
         self.frames = self._at_rate(source.frames)
         self.about_frames = self._at_rate(getattr(source, "about_frames", source.frames))
         self._number, self._ends_at = 0, 0
@@ -33,6 +34,11 @@ class RatedSource:
         self._next: CameraFrame | None = None
         self._failure: SourceError | None = None
         self._begun = False
+
+    @property
+    def notice(self) -> str:
+        """The source's own."""
+        return self.source.notice
 
     def read(self) -> CameraFrame | None:
         if not self._begun:
@@ -46,7 +52,7 @@ class RatedSource:
                 raise self._failure
             return None
         number, self._number = self._number, self._number + 1
-        return CameraFrame(number, self._shown.bgr, number / self.fps, time.monotonic())
+        return CameraFrame(number, self._shown.room_bgr, number / self.fps, time.monotonic())
 
     def close(self) -> None:
         self.source.close()

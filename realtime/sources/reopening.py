@@ -25,12 +25,12 @@ class ReopeningSource:
     The size stays that of the first time: frames of another are cut to its aspect and resized.
     """
 
-    live = True
+    live, notice = True, ""
     frames: int | None = None
 
     def __init__(self, camera: Source, again: Callable[[], Source] | None, *, backoff: Backoff | None = None):
         self.name, self.size_wh, self.fps = camera.name, camera.size_wh, camera.fps
-        self.note: str = getattr(camera, "note", "")
+        self.note = camera.note
         self.drops = 0
         self.wanted: Callable[[], bool] = lambda: True
         self._camera: Source | None = camera
@@ -112,5 +112,5 @@ class ReopeningSource:
         if self._start_s is None:
             self._start_s = frame.captured_s
         number, self._number = self._number, self._number + 1
-        bgr = frame.bgr if frame.size_wh == self.size_wh else cover(frame.bgr, self.size_wh)
+        bgr = frame.room_bgr if frame.size_wh == self.size_wh else cover(frame.room_bgr, self.size_wh)
         return CameraFrame(number, bgr, frame.captured_s - self._start_s, frame.captured_s)

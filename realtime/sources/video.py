@@ -59,7 +59,7 @@ class VideoSource:
     raises SourceError; a clean end gives None.
     """
 
-    live = False
+    live, note, notice = False, "", ""
     drops = 0
 
     def __init__(

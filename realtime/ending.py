@@ -1,0 +1,60 @@
+"""The end of a run: every output is closed, each for itself, in bounded time; and where the recordings lie."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+
+from bgcam.realtime.errors import SinkError
+from bgcam.realtime.sinks import Sink
+
+# A recording's end takes milliseconds; a disk that sleeps, or is busy, some seconds.
+CLOSE_S = 20.0
+
+
+def close_all(sinks: Sequence[Sink], *, limit_s: float = CLOSE_S) -> list[BaseException]:
+    """Close all, at the same time: one that fails is aborted, and one that hangs keeps no other. Gives their errors."""
+    closings = [_Closing(sink) for sink in sinks]
+    end_s = time.monotonic() + limit_s
+    for closing in closings:
+        closing.thread.join(max(0.0, end_s - time.monotonic()))
+    for closing in closings:
+        if closing.thread.is_alive():
+            closing.error = SinkError(
+                f"{closing.sink.name}: it could not be closed in {limit_s:g} s; what it holds lies hidden beside it, "
+                "and `bgcam doctor` finds it"
+            )
+    return [closing.error for closing in closings if closing.error is not None]
+
+
+def abort_all(sinks: Sequence[Sink]) -> None:
+    """Abort all; the error that led here is the one to tell."""
+    for sink in sinks:
+        with contextlib.suppress(Exception):
+            sink.abort()
+
+
+def say_where(error: BaseException, sinks: Sequence[Sink]) -> None:
+    """Add a note to the error that says where the recordings lie, unless it says so itself."""
+    places = [place for place in (getattr(sink, "kept", "") for sink in sinks) if place and place not in str(error)]
+    if places:
+        error.add_note(f"what was recorded is kept: {', '.join(places)}")
+
+
+class _Closing:
+    """A sink that is being closed in a thread of its own."""
+
+    def __init__(self, sink: Sink):
+        self.sink = sink
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="bgcam-close", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.sink.close()
+        except BaseException as error:  # SystemExit too, which would end this thread without a word
+            self.error = error
+            abort_all([self.sink])

@@ -1,0 +1,39 @@
+"""The one place that every frame passes before an output: no camera frame, nor a camera's memory, goes further."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from bgcam.realtime.camera_memory import is_camera_memory
+from bgcam.realtime.errors import SinkError
+from bgcam.realtime.frames import ComposedFrame, CutoutFrame, OutputFrame
+
+
+class Writes(Protocol):
+    """What a sink does with a frame; see `sinks.Sink`."""
+
+    name: str
+
+    def write(self, frame: ComposedFrame) -> None: ...
+
+
+def check_shown(frame: object) -> None:
+    """Raise TypeError unless an output may show this: a frame of the compositor, in memory that is no camera frame's.
+
+    The sinks that come with bgcam ask it themselves as well, for who writes to one directly.
+    """
+    if not isinstance(frame, ComposedFrame | CutoutFrame):
+        raise TypeError(f"a {type(frame).__name__} is not shown: an output takes composed frames alone")
+    if is_camera_memory(frame.pixels):
+        raise TypeError(f"{frame} is not shown: it lies in a camera frame's memory")
+
+
+def send(sink: Writes, frame: OutputFrame) -> None:
+    """Write a frame to a sink.
+
+    Raises TypeError as `check_shown`, SinkError for a cutout where transparency cannot be held, and what the sink does.
+    """
+    check_shown(frame)
+    if isinstance(frame, CutoutFrame) and not getattr(sink, "takes_cutouts", False):
+        raise SinkError(f"{sink.name}: cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
+    sink.write(cast(Any, frame))

@@ -1,0 +1,110 @@
+"""Who is connected to the web page: those who have shown the key, and strangers, who never keep them out."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+# A browser's request line with the key in it is shorter.
+_PEEK_BYTES = 512
+
+
+class Door:
+    """Counts connections, and hangs up on strangers: the oldest for a new one, and all who are slow. Thread-safe.
+
+    max_known, max_strangers: how many of either kind may be open.
+    """
+
+    def __init__(self, max_known: int, max_strangers: int) -> None:
+        self._max_known, self._max_strangers = max_known, max_strangers
+        # Those whose request has not come as a whole yet, and when each was made; the oldest first.
+        self._since_s: dict[socket.socket, float] = {}
+        self._strangers: dict[socket.socket, None] = {}
+        self._known: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._strangers) + len(self._known)
+
+    def enter(self, client: socket.socket, shows_key: Callable[[socket.socket], bool]) -> bool:
+        """A new connection, a stranger. False where there is no place, which only those with the key can bring about.
+
+        shows_key: whether a stranger's request, that lies there unread, has the key: who has sent it stays.
+        """
+        with self._lock:
+            if len(self._strangers) >= self._max_strangers:
+                oldest = next((other for other in self._strangers if not shows_key(other)), None)
+                if oldest is None:
+                    return False
+                self._forget(oldest)
+                _hang_up(oldest)
+            self._strangers[client] = None
+            self._since_s[client] = time.monotonic()
+            return True
+
+    def know(self, client: socket.socket) -> bool:
+        """It has shown the key, and takes a place of those that have. False where there is none, or it was hung up."""
+        with self._lock:
+            if client in self._known:
+                return True
+            if client not in self._strangers or len(self._known) >= self._max_known:
+                return False
+            del self._strangers[client]
+            self._known.add(client)
+            return True
+
+    def arrived(self, client: socket.socket) -> bool:
+        """Its request has come as a whole, with the key; otherwise as `know`."""
+        with self._lock:
+            self._since_s.pop(client, None)
+        return self.know(client)
+
+    def leave(self, client: socket.socket) -> None:
+        """The connection ends."""
+        with self._lock:
+            self._forget(client)
+
+    def hang_up_slow(self, limit_s: float) -> None:
+        """On those whose request has not come as a whole in this time."""
+        now_s = time.monotonic()
+        with self._lock:
+            for client, since_s in self._since_s.items():
+                if now_s - since_s > limit_s:
+                    _hang_up(client)
+
+    def close(self) -> None:
+        """Hang up on all."""
+        with self._lock:
+            for client in (*self._strangers, *self._known):
+                _hang_up(client)
+
+    def _forget(self, client: socket.socket) -> None:
+        self._strangers.pop(client, None)
+        self._known.discard(client)
+        self._since_s.pop(client, None)
+
+
+def peek(client: socket.socket, *, wait_s: float = 0.0) -> bytes:
+    """The first bytes of what lies there to be read, which stay there; what comes first within `wait_s`, or nothing."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
+        if _is_readable(client, wait_s):  # asked first: `recv` itself waits for as long as the socket's timeout says
+            return client.recv(_PEEK_BYTES, socket.MSG_PEEK)
+    return b""
+
+
+def _is_readable(client: socket.socket, wait_s: float) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([client], [], [], wait_s)[0])
+    poll = select.poll()  # unlike select, for descriptors above 1023 too
+    poll.register(client, select.POLLIN)
+    return bool(poll.poll(wait_s * 1000))
+
+
+def _hang_up(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        client.shutdown(socket.SHUT_RDWR)
