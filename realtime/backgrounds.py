@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.misspelt import closest
 from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
 from bgcam.realtime.shipped import shipped_backgrounds
-from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.sources._shape import cover as cover
 
 
 class Background(Protocol):
@@ -90,17 +89,6 @@ def open_background(spec: str) -> Background:
     return _open_path(_find(spec))
 
 
-def cover(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) to exactly (H, W, 3): cut around the centre to the new aspect, then resized."""
-    height, width = bgr.shape[:2]
-    scale = max(size_wh[0] / width, size_wh[1] / height)
-    cut_w, cut_h = (min(side, max(1, round(new / scale))) for side, new in zip((width, height), size_wh, strict=True))
-    left, top = (width - cut_w) // 2, (height - cut_h) // 2
-    cut = bgr[top : top + cut_h, left : left + cut_w]
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(cut, size_wh, interpolation=how), np.uint8)
-
-
 def _open_blur(spec: str, value: str) -> Background:
     if spec.lower() == "blur":
         return Blur()
@@ -138,9 +126,11 @@ def _find(spec: str) -> Path:
 
 
 def _open_path(path: Path) -> Background:
+    from bgcam.realtime.sources.files import is_picture
+
     if path.is_dir():
         kind: Callable[[Path], Background] = _open_slideshow
-    elif path.suffix.lower() in PICTURE_SUFFIXES:
+    elif is_picture(path):
         kind = _open_picture
     else:
         kind = _open_video

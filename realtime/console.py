@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ def lasting_streams() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         made = []
         for stream in before:
+            _print_any_name(stream)
             # Without a descriptor the interpreter has no stream either.
             there = stream if stream is not None else stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
             made.append(LastingStream(there))
@@ -91,6 +93,13 @@ def output_error() -> Exception | None:
     failed = stream.failed
     stream.flush()
     return failed or stream.failed
+
+
+def _print_any_name(stream: TextIO | None) -> None:
+    """File names need not be text: what an encoding lacks is printed as an escape, and is no error."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        with contextlib.suppress(OSError, ValueError):  # it is full, or closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fill_descriptors() -> None:

@@ -14,7 +14,7 @@ from bgcam.realtime.overwrite import check_existing, written_files
 from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sinks.job import Job
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source
+from bgcam.realtime.sources import Source
 from bgcam.realtime.sources.picture_files import all_pictures, written_names
 from bgcam.realtime.transparent import TRANSPARENT, check_look
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 def job_of(source: Source, pipeline: Pipeline[Any], *, transparent: bool = False, sound: bool = True) -> Job:
     """What the files of a run from this source may want to know. sound: whether to keep the input's."""
     from bgcam.realtime.sources.images import ImagesSource
+    from bgcam.realtime.sources.rated import RatedSource
     from bgcam.realtime.sources.video import VideoSource
 
     file = None
-    if isinstance(source, VideoSource) and source.path is not None:
+    video = source.source if isinstance(source, RatedSource) else source
+    if isinstance(video, VideoSource) and video.path is not None:
         from bgcam.realtime.sinks.sound import InputFile
 
-        file = InputFile(source.path, source.start_s, sound=sound and source.has_sound)
+        file = InputFile(video.path, video.start_s, sound=sound and video.has_sound)
     return Job(
         own_times=not source.live,
         transparent=transparent,
@@ -65,7 +67,7 @@ def check_transparent(options: Namespace, look: Look) -> None:
 def check_files(options: Namespace, *, transparent: bool = False) -> None:
     """Refuse to replace files that the user wants to keep. Raises SinkError, and what reading a folder raises."""
     names = None
-    if are_pictures(options.input) and all(map(os.path.exists, options.input)):
+    if are_pictures(options.input):
         given = [Path(one) for one in options.input]
         folder = given[0] if len(given) == 1 and given[0].is_dir() else None
         outputs = [Path(output) for output in options.output if is_folder(output)]
@@ -82,6 +84,8 @@ def check_files(options: Namespace, *, transparent: bool = False) -> None:
 
 def are_pictures(inputs: Sequence[str] | None) -> bool:
     """Whether the inputs are pictures, or folders of them: frames that do not follow each other, and over at once."""
+    from bgcam.realtime.sources.files import is_picture
+
     return bool(inputs) and all(
-        os.path.isdir(one) or Path(one).suffix.lower() in PICTURE_SUFFIXES for one in inputs or ()
+        os.path.isdir(one) or (os.path.exists(one) and is_picture(Path(one))) for one in inputs or ()
     )

@@ -32,6 +32,7 @@ from bgcam.realtime.run_command import run_to_outputs
 from bgcam.realtime.second_look import SecondLook
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
+from bgcam.realtime.sources.files import is_picture
 from bgcam.realtime.sources.images import read_picture
 from bgcam.realtime.sources.picture_files import picture_tree, written_names
 from bgcam.realtime.status import BAR_CELLS, as_clock
@@ -43,12 +44,13 @@ CUTOUT_SUFFIXES = (".webm", ".mov")
 
 def matte(options: Namespace) -> int:
     """Write the mattes of `matte_input` to `matte_output`. Gives the exit code: 1 if a picture could not be read."""
+    options.matte_input = options.matte_input.removeprefix("file://")
     source, target = Path(options.matte_input), Path(options.matte_output)
     if "://" not in options.matte_input and not source.exists():
         raise SourceError(f"{source}: no such file or folder; check the path")
     if source.is_dir():
         jobs = _folder_jobs(source, target)
-    elif source.suffix.lower() in PICTURE_SUFFIXES:
+    elif is_picture(source) and source.exists():
         jobs = [(source, _target_of_one(source, target))]
     else:
         _check_video(options, source, target)

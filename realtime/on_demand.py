@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.sinks import Sink
+from bgcam.realtime.sources import is_live_address
 from bgcam.realtime.viewers import Viewers
 
 # A program that has the device open but takes no pictures: browsers look at each camera's name so.
@@ -66,7 +67,8 @@ def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> Non
     """Raise UsageError where `--on-demand` makes no sense, or cannot be told."""
     if sys.platform != "linux":
         raise UsageError("--on-demand: who watches can be told on Linux alone; leave it out")
-    if inputs:
-        raise UsageError(f"--on-demand is for a camera, and --input {inputs[0]} is none; give one of them")
+    file = next((one for one in inputs or () if not is_live_address(one)), None)
+    if file is not None:
+        raise UsageError(f"--on-demand is for a camera, and --input {file} is none; give one of them")
     if not any(output.partition(":")[0] == "virtual" for output in outputs):
         raise UsageError("--on-demand goes by who watches the virtual camera; add --output virtual")

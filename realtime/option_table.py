@@ -73,12 +73,29 @@ INPUT = Group(
         ),
         Option(
             ("--input", "-i"),
-            "a video, picture, folder or URL instead of the camera; pictures may be several: --input *.jpg",
+            "a video, picture, folder or URL instead of the camera, or the URL of a network camera; pictures may be "
+            "several: --input *.jpg",
             metavar="X",
             several=True,
         ),
-        Option(("--size",), "what to ask the camera for, such as 1280x720", metavar="WxH", type=values.size_wh),
-        Option(("--fps",), "frames a second to ask the camera for", metavar="N", type=values.rate),
+        Option(
+            ("--size",),
+            "what to ask the camera for, such as 1280x720; an --input is brought to that size",
+            metavar="WxH",
+            type=values.size_wh,
+        ),
+        Option(
+            ("--fit",),
+            "how an --input of another aspect comes to --size: cover cuts off what is too much on two sides, contain "
+            "keeps all between bars; default: cover",
+            choices=values.FITS,
+        ),
+        Option(
+            ("--fps",),
+            "frames a second to ask the camera for; of an --input, frames are dropped or repeated",
+            metavar="N",
+            type=values.rate,
+        ),
         Option(("--mirror",), "flip the camera's picture left to right"),
         Option(
             ("--on-demand",),

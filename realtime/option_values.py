@@ -8,6 +8,7 @@ import math
 from bgcam.realtime import MAX_PIXELS
 
 EDGES = ("shrink", "grow", "sharp")
+FITS = ("cover", "contain")
 
 
 def size_wh(text: str) -> tuple[int, int]:

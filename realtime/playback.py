@@ -1,4 +1,4 @@
-"""Backgrounds that move: a video in a loop, and a slideshow. What breaks under way leaves the last good picture."""
+"""Backgrounds that move: a video in a loop, and a slideshow. What is lost under way leaves the last good picture."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.files import open_moving
 from bgcam.realtime.sources.images import picture_paths, read_picture
-from bgcam.realtime.sources.video import VideoSource
+from bgcam.realtime.sources.rated import end_of
 
 SLIDE_S = 10.0
 
 
 class Video:
-    """A video or GIF that loops at its own rate: at the camera's second t it shows its frame of second t.
+    """A video, GIF, animated WebP or APNG that loops at its own rate: at the camera's second t it shows its frame of
+    second t. One that is cut off loops as far as it can be read.
 
     Two frames are held at a time. Raises SourceError when not even the first frame can be read.
     """
@@ -31,7 +34,7 @@ class Video:
         self._path = path
         self._loop_s = 0.0  # known after the first loop
         self._skipped_s = 0.0
-        self._frames = self._play(VideoSource(str(path)))
+        self._frames = self._play(open_moving(path))
         first = next(self._frames, None)
         if first is None:
             raise SourceError(f"{path}: no frame can be decoded; give another video")
@@ -53,25 +56,27 @@ class Video:
             self._still = Still(self.name, newest)
         return self._still.picture(frame, coarse)
 
-    def _play(self, source: VideoSource | None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """(second, BGR) without end; it ends when the video breaks, or has one frame only."""
+    def _play(self, source: Source | None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """(second, BGR) without end, of what can be read; it ends when the file is gone, or has one frame only."""
         begin_s = 0.0
-        try:
-            while True:
-                source = source or VideoSource(self.name)
-                end_s, count = 0.0, 0
-                try:
-                    while (frame := source.read()) is not None:
-                        yield begin_s + frame.time_s, frame.room_bgr
-                        end_s, count = frame.time_s + 1 / source.fps, count + 1
-                finally:
-                    source.close()
-                if count < 2:
-                    return
-                source, self._loop_s = None, end_s
-                begin_s += end_s
-        except SourceError:
-            return
+        while True:
+            try:
+                source = source or open_moving(self._path)
+            except SourceError:
+                return
+            end_s, count = 0.0, 0
+            try:
+                while (frame := source.read()) is not None:
+                    yield begin_s + frame.time_s, frame.room_bgr
+                    end_s, count = end_of(source, frame), count + 1
+            except SourceError:  # a cut video loops as far as it goes
+                pass
+            finally:
+                source.close()
+            if count < 2:
+                return
+            source, self._loop_s = None, end_s
+            begin_s += end_s
 
 
 class Slideshow:

@@ -30,7 +30,7 @@ from bgcam.realtime.pipeline import Pipeline
 from bgcam.realtime.second_look import EmptyFrames
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, open_source
+from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.status import Status
@@ -48,22 +48,25 @@ def run(options: Namespace) -> int:
     except SystemExit as error:  # of a library or a part; options have been read before
         raise as_error(error) from error
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
-        if options.input is not None:
+        if options.input and not all(map(is_live_address, options.input)):
             raise
         return 0
 
 
 def _run(options: Namespace) -> int:
+    if options.input:
+        options.input = [one.removeprefix("file://") for one in options.input]  # one name for what is not written over
     check_paths(options)
     transparent = options.background == TRANSPARENT
     for output in options.output:
         check_output(output, allow_remote=options.allow_remote, transparent=transparent)
     check_backend_name(options.backend)
+    check_fit(options)
     look = look_of(options)
     if transparent:
         check_transparent(options, look)
     check_files(options, transparent=transparent)
-    if options.input is None:
+    if not options.input or any("://" in one for one in options.input):  # by its address, it may be a camera
         options.threads = options.threads or call_threads()
     if options.max_cpu:
         options.threads = limit_threads(options.threads, share=options.max_cpu)
@@ -80,6 +83,7 @@ def _run(options: Namespace) -> int:
         size_wh=options.size,
         fps=options.fps,
         mirror=options.mirror,
+        fit=options.fit or "cover",
         leave_out=[Path(output) for output in options.output if is_folder(output)],
     )
     with closing(source):
@@ -277,6 +281,12 @@ def _default_outputs() -> list[str]:
     if not all(device.locked for device in list_virtual_cameras()):
         return ["virtual"]
     return ["web"]
+
+
+def check_fit(options: Namespace) -> None:
+    """Refuse `--fit` where nothing is brought to a size. Raises UsageError."""
+    if options.fit is not None and (not options.input or options.size is None):
+        raise UsageError(f"--fit {options.fit} says how an --input comes to a --size; give both, or leave it out")
 
 
 def check_paths(options: Namespace) -> None:

@@ -31,6 +31,7 @@ class NoisyCamera:
     """A live source without end, whose frames no encoder makes small."""
 
     name, size_wh, fps, live, drops, frames = "fake camera", SIZE_WH, 100.0, True, 0, None
+    note = notice = ""
 
     def __init__(self) -> None:
         self._number = 0

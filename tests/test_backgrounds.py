@@ -7,18 +7,20 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from bgcam.realtime import shipped
 from bgcam.realtime.backgrounds import cover, open_background
-from bgcam.realtime.errors import BackgroundError, UsageError
+from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.sources.video import VideoSource
+from bgcam.realtime.sources import open_source
 
 NOBODY = CoarseMatte(0, np.zeros((24, 32), np.float32), np.full((24, 32, 3), 77, np.uint8))
 
@@ -127,12 +129,8 @@ def test_a_gap_of_many_loops_is_not_decoded(tmp_path: Path, monkeypatch: pytest.
 
     opened: list[str] = []
 
-    class Counted(VideoSource):
-        def __init__(self, path: str):
-            opened.append(path)
-            super().__init__(path)
-
-    monkeypatch.setattr(playback, "VideoSource", Counted)
+    really_open = playback.open_moving
+    monkeypatch.setattr(playback, "open_moving", lambda path: opened.append(str(path)) or really_open(path))
     path = write_video(tmp_path / "v.mp4", [0, 50, 150, 250])
     assert np.abs(np.array(shown_level(str(path), [0.0, 0.5, 4000.11])) - [0, 5, 5]).max() <= 1
     assert len(opened) < 6
@@ -145,6 +143,126 @@ def test_a_video_that_breaks_leaves_its_last_good_picture(tmp_path: Path, monkey
     path.unlink()  # the second loop cannot open it
     for time_s in (0.35, 0.5, 9.0):
         assert background.picture(camera_frame(time_s), NOBODY).mean() == pytest.approx(250, abs=8)
+
+
+def test_a_gif_without_its_last_byte_loops_with_all_its_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.gif", [0, 50, 150, 250])
+    path.write_bytes(path.read_bytes()[:-1])
+    levels = shown_level(str(path), [0.0, 0.11, 0.21, 0.31, 0.41, 0.52, 0.75])
+    assert np.abs(np.array(levels) - [0, 5, 15, 25, 0, 5, 25]).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["v.ts", "v.mkv"])
+def test_a_cut_video_loops_what_there_is(tmp_path: Path, name: str) -> None:
+    """Whatever its length then is: it begins anew, again and again."""
+    path = write_video(tmp_path / name, [0, 50, 100, 150, 200, 250] * 4)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4 - 7])
+    levels = shown_level(str(path), [0.05 + 0.1 * at for at in range(90)])
+    starts = [at for at in range(1, 90) if levels[at] <= 1 and levels[at - 1] > 1]
+    assert len(starts) > 8, levels
+    assert max(levels) > 22
+
+
+PictureList = list[Image.Image]
+
+
+def animated(path: Path, *, mode: str = "RGB") -> Path:
+    """Levels 0, 100 and 200 for 100, 200 and 300 ms."""
+    pictures: PictureList = [Image.new("RGB", (64, 48), (level,) * 3).convert(mode) for level in (0, 100, 200)]
+    how: dict[str, Any] = {"lossless": True} if path.suffix == ".webp" else {}
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 200, 300], loop=1, **how)
+    return path
+
+
+def test_an_animated_picture_is_none_of_several_pictures(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    moving = animated(tmp_path / "v.webp")
+    with pytest.raises(UsageError, match=r"v\.webp is no picture, and several inputs have to be"):
+        open_source(input=[str(tmp_path / "a.png"), str(moving)])
+
+
+@pytest.mark.parametrize("name", ["v.webp", "v.png", "v.apng"])
+def test_animated_pictures_move_and_loop_at_their_own_times(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    animated(tmp_path / f"made{'.webp' if name == 'v.webp' else '.png'}").rename(path)
+    times_s = [0.05, 0.15, 0.25, 0.35, 0.55, 0.65, 0.75, 6.35]
+    assert shown_level(str(path), times_s) == [0, 10, 10, 20, 20, 0, 10, 20]
+    source = open_source(input=str(path))
+    frames = list(iter(source.read, None))
+    assert (source.frames, source.size_wh, source.live) == (3, (64, 48), False)
+    np.testing.assert_allclose([frame.time_s for frame in frames], [0, 0.1, 0.3])
+    assert len(list(iter(open_source(input=str(path), fps=10).read, None))) == 6
+
+
+def test_a_cut_animation_loops_what_there_is_or_is_refused(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8)
+    pictures = [Image.fromarray(bgr) for bgr in noise]
+    for path in (tmp_path / "v.webp", tmp_path / "v.png"):
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) * 3 // 5])
+    with pytest.raises(BackgroundError, match=r"v\.webp: not a readable animation \(.*\); replace or remove it"):
+        open_background(str(tmp_path / "v.webp"))
+    background = open_background(str(path))
+    shown = [background.picture(camera_frame(0.05 + 0.1 * at), NOBODY).tobytes() for at in range(12)]
+    assert len(set(shown)) >= 2
+    assert shown.count(shown[0]) >= 3, "it does not begin anew"
+    source = open_source(input=str(path))
+    with pytest.raises(
+        SourceError, match=r"the animation breaks off after \d of 6 pictures .*; get a whole copy of it"
+    ):
+        list(iter(source.read, None))
+
+
+def test_an_animation_over_100_megapixels_is_refused(tmp_path: Path) -> None:
+    path = animated(tmp_path / "v.png")
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 20_000, 20_000)
+    path.write_bytes(data)
+    with pytest.raises(BackgroundError, match=r"v\.png: 20000x20000 is over 100 megapixels"):
+        open_background(str(path))
+
+
+def hidden(path: Path) -> Path:
+    """Left half transparent over noise, right half green and opaque."""
+    bgra = np.zeros((48, 64, 4), np.uint8)
+    bgra[..., :3] = np.random.default_rng(0).integers(0, 256, (48, 64, 3))
+    bgra[:, 32:] = (10, 250, 30, 255)
+    rgba = Image.fromarray(np.ascontiguousarray(bgra[..., [2, 1, 0, 3]]))
+    how: dict[str, Any] = {"lossless": True, "exact": True} if path.suffix == ".webp" else {}
+    rgba.save(path, **how)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_colours_under_transparency_stay_hidden(tmp_path: Path, name: str) -> None:
+    path = str(hidden(tmp_path / name))
+    frame = open_source(input=path).read()
+    assert frame is not None
+    for picture in (open_background(path).picture(camera_frame(), NOBODY), frame.room_bgr):
+        assert (picture[:, :32] == 128).all()
+        assert (picture[:, 32:] == (10, 250, 30)).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "RGBA"])
+def test_other_kinds_of_transparency(tmp_path: Path, mode: str) -> None:
+    image = Image.open(hidden(tmp_path / "a.png")).convert(mode)
+    image.save(tmp_path / "b.png")
+    picture = open_background(str(tmp_path / "b.png")).picture(camera_frame(), NOBODY)
+    assert (picture[:, :32] == 128).all()
+    assert (picture[:, 32:] != 128).any()
+
+
+def test_half_transparency_is_mixed_and_a_turned_picture_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    image = Image.new("RGBA", (48, 64), (255, 0, 0, 128))
+    image.paste((0, 0, 255, 255), (0, 32, 48, 64))
+    image.save(tmp_path / "a.png", exif=exif)
+    picture = open_background(str(tmp_path / "a.png")).picture(camera_frame(), NOBODY)
+    assert np.abs(picture[:, :30].astype(int) - (255, 0, 0)).max() <= 1
+    assert np.abs(picture[:, 34:].astype(int) - (64, 64, 192)).max() <= 1
 
 
 def test_a_slideshow_shows_each_picture_for_ten_seconds(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import PERSON, SIZE_WH, read_clip, scene, write_clip, write_picture
+from PIL import Image
 
 from bgcam.realtime import cli, matte_command
 from bgcam.realtime.atomic_write import NewFile
@@ -86,6 +87,31 @@ def test_a_video_gives_a_gray_video(tmp_path: Path, matte: Matte) -> None:
     for number, frame in enumerate(frames):
         assert np.ptp(frame.astype(int), axis=2).max() <= 4
         assert share_right(frame[..., 1], number) > 0.93
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png"])
+def test_an_animated_picture_gives_a_gray_video(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    pictures = [Image.fromarray(np.ascontiguousarray(scene(number)[..., ::-1])) for number in (0, 4, 8)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], duration=[100, 200, 300], loop=1)
+    assert matte(tmp_path / name, tmp_path / "m.mp4") == 0
+    mattes = read_clip(tmp_path / "m.mp4")
+    assert len(mattes) == 3
+    for number, gray in zip((0, 4, 8), mattes, strict=True):
+        assert share_right(gray[..., 0], number) > 0.93
+    assert matte(tmp_path / name, tmp_path / "m.png") == 2
+    assert "the matte of a video is a video" in capsys.readouterr().err
+
+
+def test_an_input_that_is_given_by_its_address_is_not_written_over(
+    tmp_path: Path, matte: Matte, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "in.mp4", frames=3)
+    data = (tmp_path / "in.mp4").read_bytes()
+    assert matte(f"file://{tmp_path / 'in.mp4'}", tmp_path / "in.mp4", "--overwrite") == 2
+    assert "in.mp4 is the video that is read" in capsys.readouterr().err
+    assert (tmp_path / "in.mp4").read_bytes() == data
 
 
 def test_a_cutout_has_transparency_and_hides_the_room(tmp_path: Path, matte: Matte) -> None:

@@ -94,7 +94,7 @@ def test_several_pictures_are_done_in_their_order(in_tmp: Path, bgcam: Run, argu
     assert (code, err) == (0, "")
     assert "source: photo.png and 1 more, " in out
     assert sorted(path.name for path in (in_tmp / "done").iterdir()) == ["photo.png", "two.png"]
-    assert (read_picture(in_tmp / "done" / "00001.png") == read_picture(in_tmp / "two.png")).all()
+    assert (read_picture(in_tmp / "done" / "two.png") == read_picture(in_tmp / "two.png")).all()
 
 
 @pytest.mark.parametrize(

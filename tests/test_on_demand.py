@@ -153,6 +153,7 @@ def test_the_option_is_refused_where_it_makes_no_sense(monkeypatch):
         check_on_demand(None, ["web", "out.mp4"])
     with pytest.raises(UsageError, match=r"--on-demand is for a camera, and --input a\.mp4 is none"):
         check_on_demand(["a.mp4"], ["virtual"])
+    check_on_demand(["rtsp://camera/1"], ["virtual"])  # a network camera can be let go as well
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(UsageError, match="Linux alone"):
         check_on_demand(None, ["virtual"])

@@ -32,6 +32,7 @@ NEEDS_NVIDIA = {"tensorrt", "tensorrt-rtx", "cuda"}  # extras that are not part 
 
 # Import names that differ from the distribution's.
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "cupy": "cupy-cuda13x",
     "cupyx": "cupy-cuda13x",

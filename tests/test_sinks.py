@@ -12,6 +12,7 @@ from bgcam.realtime.atomic_write import HIDDEN, NewFile
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.sinks import ACCEPTED, open_sink
 from bgcam.realtime.sinks._shape import even_size, to_size
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.null import NullSink
 from bgcam.realtime.sources import open_source
 
@@ -29,8 +30,8 @@ def composed(number=0, colour=None, size_wh=SIZE_WH, time_s=None):
     return shown(number, bgr, number / FPS if time_s is None else time_s, 0.0)
 
 
-def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS):
-    sink = open_sink(str(spec), size_wh=size_wh, fps=fps)
+def write_all(spec, frames, size_wh=SIZE_WH, fps=FPS, job=CAMERA_JOB):
+    sink = open_sink(str(spec), size_wh=size_wh, fps=fps, job=job)
     for frame in frames:
         sink.write(frame)
     sink.close()
@@ -98,12 +99,32 @@ def test_video_brings_flat_colours_back(tmp_path, suffix, colour):
             assert (stream.codec_context.color_primaries, stream.codec_context.color_trc) == (1, 1)
 
 
-def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path):
-    times = [3.0, 3.03, 3.2, 3.2, 4.0]  # the second is within half a frame of the even rate, the third is not
-    write_all(tmp_path / "a.mp4", [composed(number, 9, time_s=time_s) for number, time_s in enumerate(times)])
+@pytest.mark.parametrize(
+    ("job", "times", "shown"),
+    [
+        # The second is within half a frame of the even rate, the third is not.
+        (CAMERA_JOB, [3.0, 3.03, 3.2, 3.2, 4.0], [0, 0.04, 0.2, 0.2, 1.0]),
+        # The second is the even rate's in whole milliseconds, the third is not.
+        (Job(own_times=True), [3.0, 3.0404, 3.1, 3.1, 4.0], [0, 0.04, 0.1, 0.1, 1.0]),
+    ],
+)
+def test_video_keeps_uneven_times_and_mends_equal_ones(tmp_path, job, times, shown):
+    frames = [composed(number, 9, time_s=time_s) for number, time_s in enumerate(times)]
+    write_all(tmp_path / "a.mp4", frames, job=job)
     got = [frame.time_s for frame in read_all(tmp_path / "a.mp4")]
-    np.testing.assert_allclose(got, [0, 0.04, 0.2, 0.2, 1.0], atol=0.0005)
+    np.testing.assert_allclose(got, shown, atol=0.0001)
     assert np.diff(got).min() > 0
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, ".mov"])
+def test_video_of_very_uneven_times_ends_with_its_last_frame(tmp_path, suffix):
+    times = [0, 0.04, 0.08, 0.5, 3, 3.04, 3.08, 8]
+    frames = [composed(number, time_s=time_s) for number, time_s in enumerate(times)]
+    path = tmp_path / f"a{suffix}"
+    write_all(path, frames, job=Job(own_times=True))
+    with av.open(str(path)) as container:
+        assert (container.duration or 0) / av.time_base == pytest.approx(8 + 1 / FPS, abs=0.002)
+    assert read_all(path)[-1].time_s == pytest.approx(8, abs=0.001)
 
 
 @pytest.mark.parametrize("fps", [29.97, 23.976, 30, 14.5])

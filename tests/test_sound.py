@@ -228,6 +228,16 @@ def test_frames_keep_their_own_times(tmp_path: Path, bgcam: Run, suffix: str) ->
     np.testing.assert_allclose(picture_times_s(target), times_s, atol=0.001)
 
 
+@pytest.mark.parametrize("fps", [10, 40])
+def test_the_sound_stays_in_time_at_another_rate(tmp_path: Path, bgcam: Run, fps: int) -> None:
+    source = write_talk(tmp_path / "talk.mp4", Track())
+    target = made(bgcam, source, ".mp4", "--fps", str(fps))
+    assert sound_packets(target) == sound_packets(source)
+    assert beep_s(target) == pytest.approx(flash_s(target), abs=0.5 / fps + 0.012)
+    times_s = picture_times_s(target)
+    np.testing.assert_allclose(times_s, times_s[0] + np.arange(len(times_s)) / fps, atol=0.001)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_a_turned_video_is_not_turned_again_and_its_colours_are_tagged(tmp_path: Path, bgcam: Run, suffix: str) -> None:
     source = write_talk(tmp_path / "talk.mp4", Track())

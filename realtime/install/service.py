@@ -119,11 +119,12 @@ def _check_values(told: Namespace) -> None:
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.models import find_model
     from bgcam.realtime.on_demand import check_on_demand
-    from bgcam.realtime.run_command import check_paths
+    from bgcam.realtime.run_command import check_fit, check_paths
     from bgcam.realtime.sinks import check_output
     from bgcam.realtime.sources import open_source
 
     check_paths(told)
+    check_fit(told)
     check_backend_name(told.backend)
     for output in told.output:
         check_output(output, allow_remote=told.allow_remote)

@@ -28,10 +28,10 @@ from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
 from bgcam.realtime.viewers import Viewers
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
+# Times in whole milliseconds, as Matroska's, are meant for the even rate that is as near as this.
+_ROUNDED_S = 0.000_501
 _ABORT_S = 2.0  # for a write that does not return
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
-# A file's own times are kept but for what Matroska's milliseconds round off.
-_ROUNDED_S = 0.0006
 
 
 class VideoSink:
@@ -72,13 +72,12 @@ class VideoSink:
         self._pix_fmt = kind.pix_fmt
         with_sound = job.file is not None and job.file.sound
         options = kind.container_options | (kind.with_sound if with_sound else {})
-        codec_options = kind.options | (kind.codec_with_sound if with_sound else {})
         self._claim: Claim | None = claim(self._path, noted=True)
         self.left = self._claim.left
         try:
             self._file = ReservedFile(self._claim.file)
             self._container = av.open(self._file, "w", format=kind.container, container_options=options)
-            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=codec_options)
+            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=kind.options)
             self._stream = cast(av.VideoStream, stream)
             self._stream.width, self._stream.height = self._size_wh
             self._stream.pix_fmt = kind.pix_fmt
@@ -236,4 +235,4 @@ def _rate(fps: float) -> Fraction:
     for base in (24, 30, 60, 120):
         if abs(fps - base * 1000 / 1001) < 0.005:
             return Fraction(base * 1000, 1001)
-    return Fraction(fps).limit_denominator(1000)
+    return Fraction(fps).limit_denominator(1000) if fps > 1 else 1 / Fraction(1 / fps).limit_denominator(1000)

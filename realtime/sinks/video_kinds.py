@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Kind:
-    """container, codec, pix_fmt: FFmpeg's names. with_sound, codec_with_sound: options of the container and of
-    the codec that a file with sound has besides.
+    """container, codec, pix_fmt: FFmpeg's names. with_sound: options of the container that a file with sound has
+    besides.
     """
 
     container: str
@@ -17,10 +17,12 @@ class Kind:
     options: dict[str, str]
     container_options: dict[str, str]
     with_sound: dict[str, str] = field(default_factory=dict)
-    codec_with_sound: dict[str, str] = field(default_factory=dict)
 
 
 _H264 = {"crf": "20", "preset": "veryfast"}
+# FFmpeg takes an .mp4 to end with the frame that is stored last, which has to be the one that is shown last: without
+# B-frames it is. With uneven times the file was seconds too short otherwise.
+_H264_MP4 = _H264 | {"bf": "0"}
 _VP9 = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1"}
 # Alpha is coded as coarsely as the colours are, and a coarse edge shows more.
 _VP9_ALPHA = _VP9 | {"crf": "18", "auto-alt-ref": "0"}
@@ -31,13 +33,13 @@ _PRORES_4444 = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
 _FLAGS = "hybrid_fragmented+negative_cts_offsets"
 _MP4 = {"movflags": _FLAGS, "frag_duration": "1000000"}
 # Edit lists say that the picture begins later than the sound, and what of the sound is the encoder's own; without
-# delay_moov, fragments have none. They also say when the picture ends, by the last fragment alone: frames must be
-# stored in the order in which they are shown (no B-frames), or the last one may be cut off.
+# delay_moov, fragments have none. They also say when the picture ends, by the last fragment alone: with B-frames, the
+# last frame may be cut off.
 _MP4_SOUND = {"movflags": f"{_FLAGS}+delay_moov"}
 _MATROSKA = {"cluster_time_limit": "1000"}
 KINDS = {
-    ".mp4": Kind("mp4", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND, {"bf": "0"}),
-    ".mov": Kind("mov", "libx264", "yuv420p", _H264, _MP4, _MP4_SOUND, {"bf": "0"}),
+    ".mp4": Kind("mp4", "libx264", "yuv420p", _H264_MP4, _MP4, _MP4_SOUND),
+    ".mov": Kind("mov", "libx264", "yuv420p", _H264_MP4, _MP4, _MP4_SOUND),
     ".mkv": Kind("matroska", "libx264", "yuv420p", _H264, _MATROSKA),
     ".webm": Kind("webm", "libvpx-vp9", "yuv420p", _VP9, _MATROSKA),
 }

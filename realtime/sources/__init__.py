@@ -11,7 +11,10 @@ from bgcam.realtime import MAX_PIXELS as MAX_PIXELS
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+
+# Streams by nature. What comes by HTTP is one where its server gives neither a length nor a duration.
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
 
 
 class Source(Protocol):
@@ -45,6 +48,12 @@ class Source(Protocol):
         """Let go of the device or file; may be called from another thread, and twice."""
 
 
+def is_live_address(input: str) -> bool:
+    """Whether this is the address of a network camera by its scheme alone, before anything is opened."""
+    scheme, separator, _ = input.partition("://")
+    return bool(separator) and scheme.lower() in LIVE_SCHEMES
+
+
 def open_source(
     *,
     camera: str | None = None,
@@ -52,16 +61,17 @@ def open_source(
     size_wh: tuple[int, int] | None = None,
     fps: float | None = None,
     mirror: bool = False,
+    fit: str = "cover",
     leave_out: Collection[Path] = (),
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for; an input's frames are resized to
-    size_wh, and fps replaces its own rate (no frame is dropped or doubled for it). mirror flips left and right.
-    leave_out: folders in a folder of pictures that are not looked into.
+    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are brought to
+    size_wh as `fit` says ("cover" or "contain", see `sources._shape`); of a video, frames are dropped or repeated for
+    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are not looked into.
     Raises SourceError, and UsageError for values that make no sense.
     """
-    inputs = None if input is None else [input] if isinstance(input, str) else [*input]
+    inputs = [] if input is None else [input] if isinstance(input, str) else [*input]
     if camera is not None and inputs:
         raise UsageError(f"--camera {camera} and --input {inputs[0]} exclude each other; give one of them")
     if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
@@ -72,23 +82,45 @@ def open_source(
         from bgcam.realtime.sources.camera import open_camera
 
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
-    if all(map(_holds_pictures, inputs)):
+    places = [_existing(one) for one in inputs]
+    if all(place is not None and _holds_pictures(place) for place in places):
         from bgcam.realtime.sources.images import ImagesSource
 
-        return ImagesSource([Path(one) for one in inputs], size_wh=size_wh, fps=fps, mirror=mirror, leave_out=leave_out)
+        paths = [place for place in places if place is not None]
+        return ImagesSource(paths, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit, leave_out=leave_out)
     if len(inputs) > 1:
-        video = next(one for one in inputs if not _holds_pictures(one))
+        held = zip(inputs, places, strict=True)
+        video = next(one for one, place in held if place is None or not _holds_pictures(place))
         raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
-    from bgcam.realtime.sources.video import VideoSource
+    if places[0] is None:
+        from bgcam.realtime.sources.network import open_address
 
-    return VideoSource(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror)
+        return _at_rate(open_address(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
+    from bgcam.realtime.sources.files import open_moving
+
+    return _at_rate(open_moving(places[0], size_wh=size_wh, mirror=mirror, fit=fit), fps)
 
 
-def _holds_pictures(input: str) -> bool:
-    """Whether it is a picture or a folder. Raises SourceError where there is nothing."""
-    if "://" in input:
-        return False
-    path = Path(input)
-    if not input or not os.path.exists(path):
-        raise SourceError(f"{input or 'the empty name'}: no such file or folder; check the path given to --input")
-    return path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES
+def _existing(input: str) -> Path | None:
+    """The file or folder that it names, None for an address. Raises SourceError where there is nothing."""
+    local = input.removeprefix("file://")
+    if local and os.path.exists(local):
+        return Path(local)
+    if "://" in local:
+        return None
+    raise SourceError(f"{local or 'the empty name'}: no such file or folder; check the path given to --input")
+
+
+def _holds_pictures(path: Path) -> bool:
+    from bgcam.realtime.sources.files import is_picture
+
+    return path.is_dir() or is_picture(path)
+
+
+def _at_rate(source: Source, fps: float | None) -> Source:
+    """A file's frames at this rate; a camera has seen to it itself."""
+    if fps is None or source.live:
+        return source
+    from bgcam.realtime.sources.rated import RatedSource
+
+    return RatedSource(source, fps)

@@ -15,6 +15,7 @@ _MP4_BOXES = tuple(b"ftyp styp moov mdat moof sidx mfra free skip wide uuid meta
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _TS_BYTES = 188
+_GIF_TRAILER = b"\x3b"
 
 
 def missing_bytes(path: Path) -> int:
@@ -76,8 +77,36 @@ def _riff(file: BinaryIO, end: int) -> int:
 
 
 def _gif(file: BinaryIO, end: int) -> int:
+    """A GIF whose last picture is whole needs no trailer: many are without, and every program plays them."""
     file.seek(max(0, end - 64))
-    return 0 if file.read().rstrip(b"\0").endswith(b"\x3b") else 1  # the trailer; some tools pad behind it
+    if file.read().rstrip(b"\0").endswith(_GIF_TRAILER):  # some tools pad behind it
+        return 0
+    file.seek(0)
+    data = memoryview(file.read())
+    at, waits = 13 + _gif_colours(data[10]), False
+    while at < end:
+        kind = bytes(data[at : at + 1])
+        if kind == _GIF_TRAILER:
+            return 0
+        if kind == b"!":
+            at, waits = _gif_blocks(data, at + 2), True
+        elif kind == b"," and at + 10 < end:
+            at, waits = _gif_blocks(data, at + 11 + _gif_colours(data[at + 9])), False
+        else:
+            return 1
+    return max(at - end, int(waits))  # an extension stands before a picture
+
+
+def _gif_colours(flags: int) -> int:
+    """The bytes of the colour table that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _gif_blocks(data: memoryview, at: int) -> int:
+    """Where a row of blocks ends, each of which begins with its length; beyond the data where they are cut off."""
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    return at + 1
 
 
 def _ts(_file: BinaryIO, end: int) -> int:

@@ -17,7 +17,9 @@ from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import MAX_PIXELS
 from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._header import is_whole, picture_size_wh
-from bgcam.realtime.sources._shape import shape
+from bgcam.realtime.sources._heif_boxes import is_heif
+from bgcam.realtime.sources._shape import COVER, shape
+from bgcam.realtime.sources._transparency import may_be_transparent, read_on_grey
 from bgcam.realtime.sources.picture_files import all_pictures
 from bgcam.realtime.sources.picture_files import picture_paths as picture_paths
 
@@ -34,8 +36,9 @@ def say_skipped(error: SourceError) -> None:
 class ImagesSource:
     """Pictures as frames. size_wh is the first one's; without `size_wh` given, each frame keeps its own size.
 
-    fps: the rate at which they would play, 25 unless given. leave_out: folders in the folder that are not looked into.
-    A folder's pictures that cannot be read are passed over: `say` gets each one's error, and `skipped` counts them.
+    fps: the rate at which they would play, 25 unless given. fit: how another aspect comes to `size_wh`, see `shape`.
+    leave_out: folders in the folder that are not looked into. A folder's pictures that cannot be read are passed over:
+    `say` gets each one's error, and `skipped` counts them.
     independent: one picture says nothing of the next. Raises SourceError for a folder without a readable picture, and
     for a single picture that cannot be read.
     """
@@ -51,6 +54,7 @@ class ImagesSource:
         size_wh: tuple[int, int] | None = None,
         fps: float | None = None,
         mirror: bool = False,
+        fit: str = COVER,
         leave_out: Collection[Path] = (),
         say: Callable[[SourceError], None] = say_skipped,
     ) -> None:
@@ -64,7 +68,7 @@ class ImagesSource:
         self._alone = len(self.paths) == 1 and self.folder is None
         self._say = say
         self._asked_wh = size_wh
-        self._mirror = mirror
+        self._mirror, self._fit = mirror, fit
         self._closed = False
         self._next = 0
         self._given: list[int] = []
@@ -103,18 +107,23 @@ class ImagesSource:
                 self.skipped += 1
                 continue
             self._given.append(place)
-            return shape(bgr, size_wh=self._asked_wh, mirror=self._mirror)
+            return shape(bgr, size_wh=self._asked_wh, mirror=self._mirror, fit=self._fit)
         return None
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """One picture as (H, W, 3) uint8 BGR, turned upright by its EXIF tag. SourceError says what is wrong with it.
 
+    Transparent PNG and WebP pictures lie on plain grey: the colours hidden under alpha 0 are not to be seen.
     Its size in bytes and its header are read first: over 100 megapixels are refused before memory is spent on them.
     """
     length = ordinary_bytes(path, "picture")
     if length > MAX_BYTES:
         raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
+    if is_heif(path):
+        from bgcam.realtime.sources.heif import read_heif
+
+        return read_heif(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -124,9 +133,12 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if size_wh and size_wh[0] * size_wh[1] > MAX_PIXELS:
         raise SourceError(f"{path}: {size_wh[0]}x{size_wh[1]} is over 100 megapixels; make it smaller first")
     if size_wh and is_whole(data):
+        seen = read_on_grey(data) if may_be_transparent(data) else None
+        if seen is not None:
+            return seen
         with contextlib.suppress(cv2.error):
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-        kinds = "PNG, JPEG, WebP, BMP or TIFF"
+        kinds = "PNG, JPEG, WebP, BMP, TIFF, HEIC or AVIF"
         raise SourceError(f"{path}: not a readable picture (damaged, cut off, or no {kinds}); replace or remove it")
     return np.asarray(bgr, np.uint8)

@@ -10,6 +10,10 @@ from pathlib import Path
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.sources import PICTURE_SUFFIXES
 
+# Of these, OpenCV writes none, or not everywhere; a JPEG is what they are most often converted to.
+READ_ALONE = (".heic", ".heif", ".avif")
+_INSTEAD = ".jpg"
+
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sorts names as people count: "2.jpg" before "10.jpg", "a.jpg" beside "A.jpg"."""
@@ -54,13 +58,16 @@ def written_names(paths: Sequence[Path], folder: Path | None, *, suffix: str | N
     """What each picture is called in the output folder: its own name, in the folders that it has within `folder`.
 
     folder: None for pictures that were given by name. suffix: of the files that are written, where it is not the
-    pictures' own. Raises UsageError where two of them would get the same name.
+    pictures' own; a picture of a kind that is not written becomes a JPEG. Raises UsageError where two of them would get
+    the same name.
     """
     owners: dict[Path, Path] = {}
     for path in paths:
         name = Path(path.name) if folder is None else path.relative_to(folder)
         if suffix is not None:
             name = name.with_suffix(suffix)
+        elif name.suffix.lower() not in PICTURE_SUFFIXES or name.suffix.lower() in READ_ALONE:
+            name = name.with_suffix(_INSTEAD)
         if owners.setdefault(name, path) != path:
             raise UsageError(f"{owners[name].name} and {path.name} would both become {name}; rename one of them")
     return list(owners)

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
-from bgcam.realtime.backgrounds import cover
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources import Source
+from bgcam.realtime.sources._shape import cover
 
 UNWANTED = "waiting for a viewer"
 _PAUSE_S = 0.1

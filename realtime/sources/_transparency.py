@@ -1,0 +1,65 @@
+"""Transparent pictures on one colour: the colours that lie hidden under full transparency are not to be seen."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime import MAX_PIXELS
+
+# Neither black nor white writing on a transparent ground vanishes on it.
+GREY = 128
+_PNG_ALPHA = (4, 6)  # colour types
+# What Pillow raises for a damaged file.
+PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    IndexError,
+    TypeError,
+    KeyError,
+)
+
+
+def on_grey(bgra: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8 BGRA, alpha not premultiplied, laid on plain grey: (H, W, 3) uint8 BGR."""
+    bgr = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8)
+    alpha = bgra[..., 3]
+    if alpha.size and alpha.min() == 255:
+        return bgr
+    seen = cv2.merge([alpha] * 3)
+    shown = cv2.multiply(bgr, seen, scale=1 / 255)
+    return np.asarray(cv2.add(shown, cv2.multiply(255 - seen, np.full_like(bgr, GREY), scale=1 / 255)), np.uint8)
+
+
+def may_be_transparent(data: bytes) -> bool:
+    """Whether a PNG or WebP says by its header that it has transparency."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return data[25] in _PNG_ALPHA or b"tRNS" in data[: data.find(b"IDAT")]
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return (data[12:16] == b"VP8X" and bool(data[20] & 0x10)) or (data[12:16] == b"VP8L" and bool(data[24] & 0x10))
+    return False
+
+
+def read_on_grey(data: bytes) -> NDArray[np.uint8] | None:
+    """A whole transparent PNG or WebP, whose size was checked, upright on grey: (H, W, 3) uint8 BGR.
+
+    None where Pillow finds no transparency in it, or cannot read it.
+    """
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
+            if not image.has_transparency_data or image.mode.startswith("I"):
+                return None
+            rgba = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8)
+    except (*PILLOW_ERRORS, Image.DecompressionBombError):
+        return None
+    return on_grey(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]))

@@ -1,0 +1,73 @@
+"""A file at another rate than its own: frames are dropped or repeated, so that it lasts as long as before."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from bgcam.realtime.errors import SourceError
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.sources import Source
+
+
+def end_of(source: Source, newest: CameraFrame) -> float:
+    """Until when the source's newest frame is shown, in seconds since its first frame."""
+    end_s: float = getattr(source, "end_s", newest.time_s + 1 / source.fps)
+    return end_s
+
+
+class RatedSource:
+    """A source's frames at `fps`: of those nearest to a moment the last one, and where there is none, the one before
+    once more. See `Source`.
+
+    frames, about_frames: counted from the source's own, exact where that has an even rate; None where it does not know.
+    """
+
+    def __init__(self, source: Source, fps: float):
+        self.source, self.fps = source, fps
+        self.name, self.size_wh, self.live, self.drops = source.name, source.size_wh, source.live, source.drops
+        self.note = source.note
+        self.frames = self._at_rate(source.frames)
+        self.about_frames = self._at_rate(getattr(source, "about_frames", source.frames))
+        self._number, self._ends_at = 0, 0
+        self._shown: CameraFrame | None = None
+        self._next: CameraFrame | None = None
+        self._failure: SourceError | None = None
+        self._begun = False
+
+    @property
+    def notice(self) -> str:
+        """The source's own."""
+        return self.source.notice
+
+    def read(self) -> CameraFrame | None:
+        if not self._begun:
+            self._begun, self._next = True, self._read_next()
+        while self._next is not None and _nearest(self._next.time_s, self.fps) <= self._number:
+            self._shown = self._next
+            self._ends_at = max(1, _nearest(end_of(self.source, self._shown), self.fps))
+            self._next = self._read_next()
+        if self._shown is None or (self._next is None and self._number >= self._ends_at):
+            if self._failure is not None:
+                raise self._failure
+            return None
+        number, self._number = self._number, self._number + 1
+        return CameraFrame(number, self._shown.room_bgr, number / self.fps, time.monotonic())
+
+    def close(self) -> None:
+        self.source.close()
+
+    def _at_rate(self, frames: int | None) -> int | None:
+        return max(1, _nearest(frames / self.source.fps, self.fps)) if frames else None
+
+    def _read_next(self) -> CameraFrame | None:
+        """None too where the source breaks: what came before is shown to its end first."""
+        try:
+            return self.source.read()
+        except SourceError as error:
+            self._failure = error
+            return None
+
+
+def _nearest(time_s: float, fps: float) -> int:
+    return math.floor(time_s * fps + 0.5)
