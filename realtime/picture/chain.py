@@ -24,6 +24,7 @@ from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
 from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
 from bgcam.realtime.picture.match import light_gains, light_table
 from bgcam.realtime.picture.parts import Parts, find_parts, widened
+from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.spill import Spill, find_spill
 from bgcam.realtime.picture.steady import Kept, steady
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
@@ -85,6 +86,7 @@ class Chain:
     ):
         self.look, self.background = look or Look(), background
         self.kept: Kept | None = None
+        self.room: Room | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
@@ -102,7 +104,7 @@ class Chain:
             raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
         self._last = frame.number
         if self._independent:
-            self.kept, self.gains, self.follow = None, None, Follow()
+            self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
         work = Work(frame, coarse)
         for stage in self._stages:
             if stage is not None:
@@ -121,6 +123,11 @@ class Chain:
 def _steady(chain: Chain, work: Work) -> None:
     chain.kept = steady(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.kept)
     work.coarse = replace(work.coarse, alpha=chain.kept.alpha)
+
+
+def _room_memory(chain: Chain, work: Work) -> None:
+    alpha, chain.room = remember(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.room)
+    work.coarse = replace(work.coarse, alpha=alpha)
 
 
 def _follow(chain: Chain, work: Work) -> None:
@@ -179,6 +186,7 @@ def _wrap(chain: Chain, work: Work) -> None:
 # In this order. The table of what each gains and costs: `python -m bgcam.benchmarks picture`.
 STAGES = {
     "steady": _steady,
+    "room memory": _room_memory,
     "follow": _follow,
     "edge": _edge,
     "background": _background,

@@ -1,0 +1,134 @@
+"""Memory of the room: what was background, and still looks the same, is background, whatever one frame's network says.
+
+A webcam stands still, so a chair beside a head that the network takes for a person now and then has often been seen as
+background before. This only takes alpha away, and only where the picture shows what was there: textured, cell for cell,
+whatever the light does. A plain patch is never taken away, since clothes may have a wall's colour.
+
+On a grid of half the network's size, each cell keeps a luma, and a belief from -1 (surely a person) to 1 (surely the
+room). With y the new frame's luma and r the kept one, both as area means, and windows of WINDOW cells a side (borders
+repeated):
+
+1. gain = (mean(y) + 10) / (mean(r) + 10): light and exposure may have changed, by GAIN at most.
+2. textured: the standard deviations of y and of r are both over TEXTURE grey levels. plain: neither is.
+3. found: textured, the correlation of y and r over ALIKE, gain within GAIN, and |y - gain r| below NEAR grey levels in
+   all of the 3x3 cells around. same: found; or plain, and gain within GAIN_PLAIN.
+4. Where alpha < LOW, the network sees background. Is it the same, belief grows by LEARN (by UNLEARN while it is below
+   0: what was the person for long turns slowly), and r follows y by FOLLOW. Else r = y and belief = 0.
+5. Where alpha > HIGH and the cell is the same, belief falls by DOUBT. Where it is not above 0, r follows y by
+   FOLLOW_PERSON: belief is about what is there now. Where belief is above 0 and the cell is not the same, somebody
+   stands before the room: both stay.
+6. If more than half of the cells of 4 are not the same, the camera was moved, or there was a cut: r = y and belief = 0
+   everywhere.
+7. share = ramp(belief, TRUSTED) where found, else 0; and 0 where any of the 3x3 cells around has alpha >= LOW and is
+   not the same, or has no trust: so the memory keeps off the person's edge. alpha *= 1 - share, laid over the network's
+   size bilinearly.
+
+What was never seen as background has no belief above 0, so a person who sits still stays, however long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+
+WINDOW = 5
+TEXTURE, ALIKE, NEAR = 4.0, 0.85, 8.0
+GAIN, GAIN_PLAIN = (0.65, 1.5), (0.85, 1.18)
+LOW, HIGH = 0.1, 0.5
+LEARN, UNLEARN, DOUBT = 1 / 20, 1 / 40, 1 / 80
+FOLLOW, FOLLOW_PERSON = 0.1, 0.3
+# No sum of the steps above falls on these: on which side of them a belief lies is never a matter of rounding.
+TRUSTED = (0.27, 0.67)
+# Added to both means of a gain: the ratio of two dark values says little.
+DARK = 10.0
+SQUARE = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What is known of the room: luma (h / 2, w / 2) float32 from 0 to 255, belief of the same shape in [-1, 1].
+
+    Secret as the frame: it shows the room.
+    """
+
+    luma: Float
+    belief: Float
+
+
+def remember(alpha: Float, luma: NDArray[np.uint8], room: Room | None) -> tuple[Float, Room]:
+    """The alpha (h, w) float32 without what is surely the room, and what is known now.
+
+    alpha, luma: (h, w) of the new frame at network size, uint8 the luma. room: None for the first frame; one of another
+    size is forgotten. Nothing that is given is changed; without belief, alpha comes back as it is.
+    """
+    if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
+        raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} cannot take luma {luma.shape} {luma.dtype}")
+    half_wh = (max(1, alpha.shape[1] // 2), max(1, alpha.shape[0] // 2))
+    y: Float = cv2.resize(luma, half_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
+    small: Float = np.asarray(cv2.resize(alpha, half_wh, interpolation=cv2.INTER_AREA), np.float32)
+    if room is None or room.luma.shape != y.shape:
+        return alpha, _nothing(y)
+    found, same = _compare(y, room.luma)
+    background, person = small < LOW, small > HIGH
+    new = background & ~same
+    if 2 * np.count_nonzero(new) > np.count_nonzero(background):
+        return alpha, _nothing(y)
+    trust = _ramp(room.belief)
+    other = (small >= LOW) & ~(same & (trust > 0))
+    share: Float = trust * (found & (cv2.dilate(other.view(np.uint8), SQUARE) == 0))
+    if share.any():
+        size_wh = (alpha.shape[1], alpha.shape[0])
+        alpha = alpha * (1 - np.asarray(cv2.resize(share, size_wh, interpolation=cv2.INTER_LINEAR), np.float32))
+    return alpha, _learn(room, y, background=background & same, new=new, person=person, same=same)
+
+
+def _nothing(y: Float) -> Room:
+    return Room(y, np.zeros_like(y))
+
+
+def _compare(y: Float, r: Float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Steps 1 to 3: found and same."""
+    mean_y, mean_r = _mean(y), _mean(r)
+    variance_y, variance_r = _mean(y * y) - mean_y * mean_y, _mean(r * r) - mean_r * mean_r
+    covariance = _mean(y * r) - mean_y * mean_r
+    gain = (mean_y + np.float32(DARK)) / (mean_r + np.float32(DARK))
+    least, most = np.minimum(variance_y, variance_r), np.maximum(variance_y, variance_r)
+    textured, plain = least > TEXTURE**2, most <= TEXTURE**2
+    # The correlation's square, where it is positive: a root for each cell would cost more than the rest.
+    alike = (covariance > 0) & (covariance * covariance > np.float32(ALIKE**2) * variance_y * variance_r)
+    near = cv2.dilate(np.abs(y - gain * r), SQUARE) < NEAR
+    found = textured & alike & near & (gain > GAIN[0]) & (gain < GAIN[1])
+    return found, found | (plain & (gain > GAIN_PLAIN[0]) & (gain < GAIN_PLAIN[1]))
+
+
+def _learn(
+    room: Room,
+    y: Float,
+    *,
+    background: NDArray[np.bool_],
+    new: NDArray[np.bool_],
+    person: NDArray[np.bool_],
+    same: NDArray[np.bool_],
+) -> Room:
+    """Steps 4 and 5. background: seen as such and the same; new: seen as such and not the same."""
+    grown = np.where(room.belief < 0, np.float32(UNLEARN), np.float32(LEARN))
+    belief = room.belief + background * grown - (person & same) * np.float32(DOUBT)
+    np.clip(belief, -1, 1, out=belief)
+    belief[new] = 0
+    rate = background * np.float32(FOLLOW) + (person & (belief <= 0)) * np.float32(FOLLOW_PERSON)
+    rate[new] = 1
+    return Room(np.asarray(room.luma + rate * (y - room.luma), np.float32), np.asarray(belief, np.float32))
+
+
+def _ramp(belief: Float) -> Float:
+    low, high = TRUSTED
+    return np.asarray(np.clip((belief - np.float32(low)) * np.float32(1 / (high - low)), 0, 1), np.float32)
+
+
+def _mean(values: Float) -> Float:
+    return np.asarray(cv2.blur(values, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE), np.float32)
