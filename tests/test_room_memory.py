@@ -270,12 +270,12 @@ def test_the_chain_remembers_the_room() -> None:
 
     def shown(*without: str) -> float:
         chain = Chain(SafeBackground(open_background("green"), (320, 192)), without=without)
-        out = np.zeros(())
+        out = np.zeros((), np.float32)
         for number in range(60):
             luma = seen(scene, number)
             coarse = CoarseMatte(number, matte(PERSON, CHAIR) if number > 40 else matte(PERSON), np.dstack([luma] * 3))
-            frame = cv2.resize(coarse.seen_bgr, (320, 192), interpolation=cv2.INTER_LINEAR)
-            out = chain.alpha(chain.prepare(CameraFrame(number, frame, number / 30, 0.0), coarse)).copy()
+            frame = np.asarray(cv2.resize(coarse.seen_bgr, (320, 192), interpolation=cv2.INTER_LINEAR), np.uint8)
+            out = 1.0 * chain.alpha(chain.prepare(CameraFrame(number, frame, number / 30, 0.0), coarse))
         return float(out[92:148, 216:252].mean())
 
     assert shown("room memory") > 0.95
