@@ -146,7 +146,7 @@ def test_a_wrong_network_in_the_cache_with_a_right_checksum_is_compiled_again(
     opened(write_tiny_model(tmp_path / "all.onnx", threshold=-5.0))
     (other,) = (one for one in private_folder("openvino").glob("*.blob") if one != path)
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
-    blob = openvino_module.Blob(openvino_module._core(), tiny_model, SIZE_WH, config, say=said.append)
+    blob = openvino_module.Blob(openvino_module._core(), tiny_model, SIZE_WH, config, has_head=True, say=said.append)
     unseal(blob.key, path.read_bytes())
     path.write_bytes(seal(blob.key, other.read_bytes()[len(MAGIC) + 65 :]))
     said.clear()

@@ -10,23 +10,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime import native
-from bgcam.realtime.backends import _head, _quantizers
+from bgcam.realtime import saturation
+from bgcam.realtime.backends import _head, _narrow_weights, _quantizers
 from bgcam.realtime.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder
 from bgcam.realtime.backends.warming import Say
 
 FOLDER = "openvino"
 # What changes the network before it is compiled: another version of it needs another blob.
-SOURCES = (_head, _quantizers)
+SOURCES = (_head, _narrow_weights, _quantizers, saturation)
 DEVICE = "CPU"
 
 
 class Blob:
-    """The compiled network of one model file, size and configuration. say: told why one in the cache is not used."""
+    """The compiled network of one model file, size and configuration.
 
-    def __init__(self, core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], *, say: Say):
+    has_head: whether its last layers are in it (see `_head`). say: gets why one in the cache is not used.
+    """
+
+    def __init__(
+        self, core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], *, has_head: bool, say: Say
+    ):
         self._core, self._config, self._say = core, dict(config), say
-        self._given = (core, model, size_wh, config)
+        self._given = (core, model, size_wh, config, has_head)
         self.key = _identity(*self._given)
         self._path: Path | None = None
         try:
@@ -78,7 +83,7 @@ def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[
     return built
 
 
-def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any]) -> str:
+def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], has_head: bool) -> str:
     """All that a compiled network depends on."""
     import openvino
 
@@ -91,7 +96,7 @@ def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[
         "capabilities": sorted(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")),
         "config": sorted((name, str(value)) for name, value in config.items()),
         "sources": sources,
-        "head": native.LIBRARY is not None,
+        "has_head": has_head,
     }
     return repr(sorted(parts.items()))
 

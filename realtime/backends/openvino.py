@@ -70,7 +70,7 @@ class OpenVINOBackend:
                 config["INFERENCE_NUM_THREADS"] = threads
             else:
                 config["NUM_STREAMS"] = self.at_once
-            blob = Blob(core, path, size_wh, config, say=say)
+            blob = Blob(core, path, size_wh, config, has_head=self._head is None, say=say)
 
             def why_not(compiled: Any) -> str:
                 self._compiled = compiled
@@ -107,6 +107,8 @@ class OpenVINOBackend:
             raise BackendError(f"openvino failed on a frame ({first_line(error)})") from error
         if self._head is not None:
             return self._head(output, planes)
+        if output.size != height * width:
+            raise BackendError(f"openvino gave {output.size} values for a matte of {width}x{height}")
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
         return alpha
 
