@@ -81,9 +81,11 @@ def test_the_shipped_networks_give_the_same_without_theirs(name: str, size_wh: A
     cut, uncut = loaded(path, size_wh), whole(path, size_wh, monkeypatch)
     assert cut._head is not None
     assert uncut._head is None
+    # On processors with AMX the layers that are not INT8 are computed in bf16, whose own rounding is 1e-3 or so.
+    limit = 5e-4 if "bf16" in uncut.description else 1e-4
     for seed in range(3):
         bgr = np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        assert np.abs(cut.infer(bgr) - uncut.infer(bgr)).max() < 1e-4
+        assert np.abs(cut.infer(bgr) - uncut.infer(bgr)).max() < limit
 
 
 @pytest.mark.parametrize("write", [write_tiny_model, write_int8_model])
