@@ -26,7 +26,7 @@ help:
 	@echo "make clean   remove $(VENV) and all that was built"
 
 run: $(VENV)/.stamp-run
-	@if $(BIN)/python -c "import sys; from bgcam.realtime.devices import list_cameras; sys.exit(not list_cameras())"; \
+	@if $(BIN)/python -c "import sys; from bgcam.realtime.devices.listing import list_cameras; sys.exit(not list_cameras())"; \
 	then exec $(BIN)/bgcam $(ARGS); \
 	else echo "No webcam here: running the demo clip instead."; exec $(BIN)/bgcam demo $(ARGS); fi
 
@@ -55,7 +55,7 @@ lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=.typing $(BIN)/lint-imports --no-logo
-	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/native/*.[ch] realtime/kernels/*.cu* tests/*.h)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/picture/native/*.[ch] realtime/picture/kernels/*.cu* tests/*.h)
 
 # mypy runs no import hooks, so it is shown the root under its package's name. Two conftests are one too many for it.
 TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py))))
@@ -77,7 +77,7 @@ pins: $(VENV)/.stamp-lint
 
 clean:
 	rm -rf $(VENV) .typing .coverage build dist out bgcam.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f realtime/native/_library.*
+	rm -f realtime/picture/native/_library.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what $(VENV) holds; each is made again when the list that it stands for changes. A $(VENV) that is
@@ -98,11 +98,11 @@ $(VENV)/.stamp-venv:
 	@touch $@
 
 # Each list is complete and has hashes, so pip need not resolve anything.
-$(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml $(wildcard realtime/native/*)
+$(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml $(wildcard realtime/picture/native/*)
 	$(PIP) install --quiet --no-deps -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --editable .
 	@mkdir -p .typing && ln -sfn .. .typing/bgcam
-	@$(BIN)/python -c "import sys; from bgcam.realtime.native import LIBRARY; sys.exit(not LIBRARY)" || \
+	@$(BIN)/python -c "import sys; from bgcam.realtime.picture.native import LIBRARY; sys.exit(not LIBRARY)" || \
 	    echo "No C compiler here: bgcam takes more of the processor; sudo apt install gcc libc6-dev, then make clean run"
 	@touch $@
 

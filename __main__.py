@@ -1,5 +1,5 @@
 """`python -m bgcam` is the command `bgcam`."""
 
-from bgcam.realtime.cli import main
+from bgcam.realtime.command.cli import main
 
 raise SystemExit(main())

@@ -21,7 +21,7 @@ from bgcam.benchmarks.machine import describe
 from bgcam.benchmarks.picture_scenes import CLIPS, Sample, before_screen, moving, rooms_of
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.spec import ModelSpec
+from bgcam.realtime.model.spec import ModelSpec
 
 Float = NDArray[np.float32]
 # The next frame's alpha, (H, W) float32 in [0, 1].
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from bgcam.realtime.models import shipped_models
+    from bgcam.realtime.model.find import shipped_models
 
     if args.frames < 2:
         raise UsageError(f"--frames {args.frames}: give at least 2")
@@ -113,10 +113,10 @@ def bgcam(
     matting: in the place of the model's own.
     """
     from bgcam.realtime.backgrounds import open_background
-    from bgcam.realtime.matting import Matting
-    from bgcam.realtime.models import find_model
+    from bgcam.realtime.failsafe.safety import SafeBackground
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
-    from bgcam.realtime.safety import SafeBackground
 
     matter = matting or Matting(find_model(model), backend=backend)
 

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.benchmarks.machine import describe
+from bgcam.realtime.command.option_values import size_wh
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
-from bgcam.realtime.option_values import size_wh
-from bgcam.realtime.viewers import Viewers
 
 STAGES = ("matte", "picture", "sinks")
 WARM_UP_FRAMES = 30
@@ -139,11 +139,11 @@ def time_pipeline(
     from rich.progress import Progress
 
     from bgcam.realtime.backgrounds import open_background
-    from bgcam.realtime.matting import Matting
-    from bgcam.realtime.models import find_model
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
-    from bgcam.realtime.pipeline import Pipeline
-    from bgcam.realtime.stats import Summary
+    from bgcam.realtime.run.pipeline import Pipeline
+    from bgcam.realtime.run.stats import Summary
 
     behind = open_background(background)
     if not behind.needs_matte:

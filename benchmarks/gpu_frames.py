@@ -14,9 +14,9 @@ import numpy as np
 
 from bgcam.benchmarks.gpu_parts import SIZES, Row
 from bgcam.benchmarks.gpu_timing import NoNetwork, one_line, spread
-from bgcam.realtime.models import MODELS_FOLDER, find_model
-from bgcam.realtime.onnx_graph import at_size, load_onnx, without_quantizers
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.find import MODELS_FOLDER, find_model
+from bgcam.realtime.model.onnx_graph import at_size, load_onnx, without_quantizers
+from bgcam.realtime.model.spec import read_spec
 
 IN_FLIGHT = 3
 ACCURACY_WH = (1280, 720)
@@ -39,10 +39,10 @@ FRAMES = [
 
 def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     """Host to host: one frame in flight for latency, several for frames a second. One background, already uploaded."""
-    from bgcam.realtime.backends.device import open_device_network
-    from bgcam.realtime.gpu.device_path import DevicePath
-    from bgcam.realtime.gpu.frame_work import Stages
+    from bgcam.realtime.gpu.frame_ring import DevicePath
+    from bgcam.realtime.gpu.graph import Stages
     from bgcam.realtime.gpu.kernels import Guide, Steadiness
+    from bgcam.realtime.model.backends.device import open_device_network
 
     path = find_model()
     spec = read_spec(path)
@@ -131,11 +131,11 @@ def accuracy(cupy: Any, seconds: float) -> Iterator[Row]:
     """
     import cv2
 
-    from bgcam.realtime.backends.device import open_device_network
-    from bgcam.realtime.backends.onnxruntime import ONNXRuntimeBackend
-    from bgcam.realtime.gpu.device_path import DevicePath
-    from bgcam.realtime.matting import resize
-    from bgcam.realtime.picture.blend import blend_reference
+    from bgcam.realtime.gpu.frame_ring import DevicePath
+    from bgcam.realtime.model.backends.device import open_device_network
+    from bgcam.realtime.model.backends.onnxruntime import ONNXRuntimeBackend
+    from bgcam.realtime.model.matting import resize
+    from bgcam.realtime.picture.composite import blend_reference
 
     path = find_model()
     spec = read_spec(path)

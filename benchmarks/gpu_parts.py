@@ -16,8 +16,8 @@ from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, Steadiness, fram
 from bgcam.realtime.gpu.source import LAYOUTS, OUTPUTS
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.gpu.staging import copy_parts
-from bgcam.realtime.models import MODELS_FOLDER
-from bgcam.realtime.spec import ModelSpec, read_spec
+from bgcam.realtime.model.find import MODELS_FOLDER
+from bgcam.realtime.model.spec import ModelSpec, read_spec
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 COPY_BYTES = 1 << 30
@@ -198,7 +198,7 @@ def _stages(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]
 
 def mattes(cupy: Any, seconds: float) -> Iterator[Row]:
     """Every shipped model on every backend and precision that opens: one frame's inference, input to output."""
-    from bgcam.realtime.backends import device as networks
+    from bgcam.realtime.model.backends import device as networks
 
     for path in sorted(MODELS_FOLDER.glob("*.onnx")):
         spec = read_spec(path)

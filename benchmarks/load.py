@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clock
-from bgcam.realtime.cpu_budget import call_threads
+from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.option_values import size_wh
-from bgcam.realtime.stats import Summary
+from bgcam.realtime.run.cpu_budget import call_threads
+from bgcam.realtime.run.stats import Summary
 
 # The model's first frames are no steady state.
 WARM_UP_S = 2.0
@@ -86,7 +86,7 @@ def demo_pictures(size: tuple[int, int], *, count: int = 30) -> list[NDArray[np.
     """The demo's first frames, (H, W, 3) uint8 BGR of this size."""
     import cv2
 
-    from bgcam.realtime.demo_clip import DemoCamera
+    from bgcam.realtime.command.demo.clip import DemoCamera
 
     camera = DemoCamera()
     return [np.asarray(cv2.resize(camera.frame(number), size), np.uint8) for number in range(count)]
@@ -95,10 +95,10 @@ def demo_pictures(size: tuple[int, int], *, count: int = 30) -> list[NDArray[np.
 def one_run(args: argparse.Namespace, pictures: Sequence[NDArray[np.uint8]]) -> str:
     """One line of the table. The longest gap is in frames of the camera: 1 is every frame."""
     from bgcam.realtime.backgrounds import open_background
-    from bgcam.realtime.matting import Matting
-    from bgcam.realtime.models import find_model
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
-    from bgcam.realtime.pipeline import Pipeline
+    from bgcam.realtime.run.pipeline import Pipeline
 
     source = NewestFrame(pictures, fps=args.fps, seconds=args.seconds)
     matting = Matting(find_model(args.model), threads=args.threads or call_threads())

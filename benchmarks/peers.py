@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clip, Clock, decode
 from bgcam.benchmarks.machine import describe
+from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.option_values import size_wh
 
 # The network that Linux-Fake-Background-Webcam runs, by its name in peers.json.
 NETWORK = "mediapipe_landscape"
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from bgcam.realtime.models import shipped_models
+    from bgcam.realtime.model.find import shipped_models
 
     if args.frames < 1 or args.rounds < 1:
         raise UsageError(f"--frames {args.frames} --rounds {args.rounds}: give at least 1 of each")
@@ -154,10 +154,10 @@ def bgcam_loop(
     """bgcam with one model, its parts put together as `realtime.run_command` does: name, backend, contender."""
     from bgcam.realtime.backgrounds import Still
     from bgcam.realtime.look import Look
-    from bgcam.realtime.matting import Matting
-    from bgcam.realtime.models import find_model
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
-    from bgcam.realtime.pipeline import Pipeline
+    from bgcam.realtime.run.pipeline import Pipeline
 
     matting = Matting(find_model(model), backend=backend)
     prepared = matting.prepare(frame_wh)

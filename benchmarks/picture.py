@@ -35,7 +35,7 @@ from bgcam.realtime.backgrounds import Background, Blur, Still
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain, Work
 
 TIMED_CLIP, TIMED_WH = "s32.mp4", (1280, 720)
@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from bgcam.realtime.models import find_model
+    from bgcam.realtime.model.find import find_model
 
     if args.stills < 2 or args.frames < LEAST_FRAMES:
         raise UsageError(f"--stills {args.stills} --frames {args.frames}: give at least 2 and {LEAST_FRAMES}")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.picture_scenes import Sample
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.despill import remove_spill
 from bgcam.realtime.picture.foreground import estimate_foreground
-from bgcam.realtime.picture.spill import remove_spill
 from bgcam.train.metrics import dtssd, flicker, grad, mad
 
 Float = NDArray[np.float32]

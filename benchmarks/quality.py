@@ -92,9 +92,9 @@ def choose_pairs(folder: Path, *, limit: int | None = None, prefix: str = "", he
 def shipped(model: str | None, *, backend: str) -> Contender:
     """The model as the command runs it."""
     from bgcam.realtime.frames import CameraFrame
-    from bgcam.realtime.matting import Matting
-    from bgcam.realtime.models import find_model
-    from bgcam.realtime.picture.guided import whole_matte
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.matting import Matting
+    from bgcam.realtime.picture.guided_filter import whole_matte
 
     matting = Matting(find_model(model), backend=backend)
     description = matting.prepare(matting.spec.sizes_wh[0]).description

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from bgcam.realtime.models import shipped_models
+    from bgcam.realtime.model.find import shipped_models
 
     if not 0 <= args.warm_up <= args.frames - 2:
         raise UsageError(f"--warm-up {args.warm_up} of {args.frames} frames: leave at least 2 to score")

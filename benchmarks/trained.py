@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bgcam.realtime.errors import ModelError
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.model.matting import Matting
 
 
 def trained_matting(path: Path, *, size_wh: tuple[int, int], backend: str = "auto") -> Matting:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.picture import Plain
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.demo_clip import DemoCamera
+from bgcam.realtime.command.demo.clip import DemoCamera
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import Matting
-from bgcam.realtime.models import find_model
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 
 Picture = NDArray[np.uint8]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.packages import missing
+from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.errors import BgcamError
-from bgcam.realtime.models import CHECKSUMS
-from bgcam.realtime.option_values import size_wh
+from bgcam.realtime.model.find import CHECKSUMS
 
 # The backends that a new file is compared on; engines are compared when they are built.
 COMPARED = ("openvino", "onnxruntime", "torch")
@@ -114,7 +114,7 @@ def export(args: argparse.Namespace) -> None:
 def to_engine(args: argparse.Namespace) -> None:
     """Build an engine of an ONNX file, or of a checkpoint by way of one."""
     from bgcam.export.engine import export_engine, onnx_of_checkpoint
-    from bgcam.realtime.backends._engine_build import CURRENT
+    from bgcam.realtime.model.backends._engine_build import CURRENT
 
     with tempfile.TemporaryDirectory() as folder:
         is_onnx = args.checkpoint.suffix == ".onnx"
@@ -131,9 +131,9 @@ def to_engine(args: argparse.Namespace) -> None:
 
 def runners(path: Path) -> Iterator[tuple[str, Run]]:
     """Each installed backend on a model file, at whatever size a picture has; and INT8 as it is meant."""
-    from bgcam.realtime.backends import load_backend
     from bgcam.realtime.errors import BackendError
-    from bgcam.realtime.spec import read_spec
+    from bgcam.realtime.model.backends import load_backend
+    from bgcam.realtime.model.spec import read_spec
 
     spec = read_spec(path)
     for name in COMPARED:

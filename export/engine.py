@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.export.compare import ExportRefused
-from bgcam.realtime.backends._engine_build import CURRENT, build_engine, load_api, typed_model
-from bgcam.realtime.backends._engine_cache import manifest
-from bgcam.realtime.backends._engine_choice import alpha_of, portrait
-from bgcam.realtime.backends._engine_file import SUFFIX, read_engine, sha256, write_engine
-from bgcam.realtime.backends._engine_open import Opener
-from bgcam.realtime.backends._gpu import gpu
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.spec import ModelSpec, read_spec
+from bgcam.realtime.model.backends._engine_build import CURRENT, build_engine, load_api, typed_model
+from bgcam.realtime.model.backends._engine_cache import manifest
+from bgcam.realtime.model.backends._engine_choice import alpha_of, portrait
+from bgcam.realtime.model.backends._engine_file import SUFFIX, read_engine, sha256, write_engine
+from bgcam.realtime.model.backends._engine_open import Opener
+from bgcam.realtime.model.backends._gpu import gpu
+from bgcam.realtime.model.spec import ModelSpec, read_spec
 
 # Of mean |alpha - alpha in fp32| on bgcam's portrait, for the same file without quantizers.
 LIMITS = {"fp32": 1e-5, "fp16": 0.002, "int8": 0.02}

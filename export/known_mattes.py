@@ -1,6 +1,6 @@
 """The known picture's matte by each model of a folder, which every backend's is compared with when it is loaded.
 
-Written by the backends of the processor, which have to agree: see `bgcam.realtime.known_matte`.
+Written by the backends of the processor, which have to agree: see `bgcam.realtime.failsafe.known_matte`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.backends import BACKENDS, load_backend
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.known_matte import (
-    CELL_LIMIT,
-    MEAN_LIMIT,
-    TABLE,
-    cells_of,
-    difference,
-    known_picture,
-)
-from bgcam.realtime.matte_values import clip_rounding
-from bgcam.realtime.models import MODELS_FOLDER, sha256_of
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.failsafe.known_matte import CELL_LIMIT, MEAN_LIMIT, TABLE, cells_of, difference, known_picture
+from bgcam.realtime.failsafe.matte_values import clip_rounding
+from bgcam.realtime.model.backends import BACKENDS, load_backend
+from bgcam.realtime.model.find import MODELS_FOLDER, sha256_of
+from bgcam.realtime.model.spec import read_spec
 
 # The first that is installed gives the matte that is written; torch computes in FP32.
 WITNESSES = ("torch", "onnxruntime", "openvino")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bgcam.realtime.spec import METADATA_KEY, ModelSpec
+from bgcam.realtime.model.spec import METADATA_KEY, ModelSpec
 from bgcam.train.checkpoint import Checkpoint, build_network
 from bgcam.train.network import IMAGENET_MEAN, IMAGENET_STD
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bgcam.export.compare import Run
 from bgcam.export.onnx_file import normalised
-from bgcam.realtime.backends.quiet import without_telemetry
+from bgcam.realtime.model.backends.quiet import without_telemetry
 
 
 def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:

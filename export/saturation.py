@@ -1,7 +1,7 @@
 """The gate on INT8 weights with which a processor without VNNI would compute something else.
 
 Nothing has to be run for it: whatever the pictures, no sum of two products can leave 16 bits where the weights are in
-the bounds of `bgcam.realtime.saturation`, so that every processor gives the same matte.
+the bounds of `bgcam.realtime.model.saturation`, so that every processor gives the same matte.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.export.compare import ExportRefused
-from bgcam.realtime.onnx_graph import initializers
-from bgcam.realtime.saturation import MOST_OF_A_PAIR, worst_pairs
+from bgcam.realtime.model.onnx_graph import initializers
+from bgcam.realtime.model.saturation import MOST_OF_A_PAIR, worst_pairs
 
 # What multiplies by weights: elsewhere INT8 constants are not summed up.
 SUMS = ("Conv", "ConvTranspose", "Gemm", "MatMul")

@@ -2,8 +2,8 @@
 
 A `CameraFrame` and what an output may show, a `ComposedFrame` or a `CutoutFrame`, have nothing in common but their
 number and times: what a sink reads, `bgr` or `bgra`, a camera frame does not have, and what holds a camera's pixels,
-`room_bgr`, the others do not have. Those are made by `picture/compose.py` alone, which sees to it that they share no
-memory with a camera frame; before each sink `gate.py` looks once more.
+`room_bgr`, the others do not have. Those are made by `picture/composed.py` alone, which sees to it that they share no
+memory with a camera frame; before each sink `failsafe/gate.py` looks once more.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Matte:
         return f"Matte(number={self.number}, shape={self.alpha.shape})"
 
 
-# Who holds this may make composed frames: `picture/compose.py`, and no other module (a test looks).
+# Who holds this may make composed frames: `picture/composed.py`, and no other module (a test looks).
 COMPOSITOR = object()
 
 
@@ -111,7 +111,7 @@ class ComposedFrame:
         made_by: object = None,
     ):
         if made_by is not COMPOSITOR:
-            raise TypeError("a composed frame is made by bgcam.realtime.picture.compose alone")
+            raise TypeError("a composed frame is made by bgcam.realtime.picture.composed alone")
         if (bgr is None) == (i420 is None):
             raise ValueError("a composed frame is made of BGR or of I420")
         if bgr is not None:
@@ -167,7 +167,7 @@ class CutoutFrame:
         self, number: int, bgra: NDArray[np.uint8], time_s: float, captured_s: float, *, made_by: object = None
     ):
         if made_by is not COMPOSITOR:
-            raise TypeError("a cutout is made by bgcam.realtime.picture.compose alone")
+            raise TypeError("a cutout is made by bgcam.realtime.picture.composed alone")
         if bgra.dtype != np.uint8 or bgra.ndim != 3 or bgra.shape[2] != 4 or not bgra.size:
             raise ValueError(f"a cutout must be (H, W, 4) uint8, found {bgra.shape} {bgra.dtype}")
         self.number, self.bgra, self.time_s, self.captured_s = number, bgra, time_s, captured_s

@@ -13,8 +13,8 @@ from tiny_model import write_tiny_model
 from web_client import Page
 
 from bgcam.export.checksums import write_checksums
-from bgcam.realtime import cli
-from bgcam.realtime.sinks.web import WebSink
+from bgcam.realtime.command import cli
+from bgcam.realtime.sinks.web.sink import WebSink
 
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # that what its tests share is made once.
 TIMED = {
     "test_camera",
-    "test_drawing",
+    "test_renderer",
     "test_fail_closed",
     "test_killed",
     "test_on_demand",

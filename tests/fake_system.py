@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime.devices import LOOPBACK_DRIVER, Capability
-from bgcam.realtime.doctor import controls
-from bgcam.realtime.doctor.checks import Check
-from bgcam.realtime.doctor.finding import OK, Finding
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import NOT_THERE, Ran, System
-from bgcam.realtime.v4l2 import HeldFormat, Mode
+from bgcam.realtime.command.doctor import controls
+from bgcam.realtime.command.doctor.checks import Check
+from bgcam.realtime.command.doctor.finding import OK, Finding
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import NOT_THERE, Ran, System
+from bgcam.realtime.devices.listing import LOOPBACK_DRIVER, Capability
+from bgcam.realtime.devices.v4l2 import HeldFormat, Mode
 
 CAPTURE, OUTPUT = 0x1, 0x2
 ALONE = PermissionError(13, "Permission denied")

@@ -142,7 +142,7 @@ OTHERS = [
         "graphics card fails in mid-stream",
         "its calls raise",
         "the processor goes on; no frame is lost",
-        "test_drawing.py::test_the_processor_goes_on_where_the_card_fails",
+        "test_renderer.py::test_the_processor_goes_on_where_the_card_fails",
     ),
     Otherwise(
         "backend fails while another is made ready",

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from tiny_model import SPEC
 
 from bgcam.realtime.backgrounds import Still
-from bgcam.realtime.build import build_run
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.run.build import build_run
+from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sources import Source
 from bgcam.realtime.sources.reopening import ReopeningSource
-from bgcam.realtime.viewers import Viewers
-from bgcam.realtime.watch import Watch
 
 SIZE_WH = (64, 32)
 SMALL_WH = (32, 16)

@@ -13,9 +13,11 @@ import numpy as np
 import openvino  # noqa: F401
 from numpy.typing import NDArray
 
-from bgcam.realtime import cli, run_command
+from bgcam.realtime.command import cli
+from bgcam.realtime.command import run as run_command
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sinks import images, web  # noqa: F401
+from bgcam.realtime.sinks import images  # noqa: F401
+from bgcam.realtime.sinks.web import sink as web  # noqa: F401
 
 SIZE_WH = (320, 180)
 RED = 2

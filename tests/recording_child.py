@@ -15,11 +15,14 @@ import av  # noqa: F401 -- imported here so that the fork server has it, and eac
 import cv2  # noqa: F401
 import numpy as np
 
-from bgcam.realtime import build, cli, run_command, status
+from bgcam.realtime.command import cli
+from bgcam.realtime.command import run as run_command
 from bgcam.realtime.errors import BackendError, SinkError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.sinks import _web_server, images, video, web  # noqa: F401
-from bgcam.realtime.sinks.web import WebSink
+from bgcam.realtime.run import build, status
+from bgcam.realtime.sinks import images, video  # noqa: F401
+from bgcam.realtime.sinks.web import server, sink  # noqa: F401
+from bgcam.realtime.sinks.web.sink import WebSink
 
 SIZE_WH = (96, 64)
 # The frame at which a fault begins; before it there is something to lose.

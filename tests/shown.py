@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.picture.compose import card
-from bgcam.realtime.viewers import Viewers
+from bgcam.realtime.picture.composed import card
 
 
 def shown(number: int, bgr: NDArray[np.uint8], time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame:

@@ -25,10 +25,10 @@ from shown import File
 from tiny_model import SPEC, write_tiny_model
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.build import build_run
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.run.build import build_run
 from bgcam.realtime.sinks import open_sink
 
 FRAMES = 50_000

@@ -14,11 +14,11 @@ from fake_card import cupy
 from numpy.typing import NDArray
 from tiny_model import SPEC
 
-from bgcam.realtime.backends._engine_open import Opener
-from bgcam.realtime.backends._engine_run import EngineNetwork
-from bgcam.realtime.backends._gpu import Gpu
-from bgcam.realtime.backends.tensorrt import TensorRTBackend
-from bgcam.realtime.backends.tensorrt_rtx import TensorRTRTXBackend
+from bgcam.realtime.model.backends._engine_open import Opener
+from bgcam.realtime.model.backends._engine_run import EngineNetwork
+from bgcam.realtime.model.backends._gpu import Gpu
+from bgcam.realtime.model.backends.tensorrt import TensorRTBackend
+from bgcam.realtime.model.backends.tensorrt_rtx import TensorRTRTXBackend
 
 CARD = Gpu("NVIDIA GeForce RTX 4090", (8, 9), "580.65.06")
 SIZE = (64, 48)

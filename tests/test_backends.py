@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from tiny_model import SPEC, write_int8_model, write_tiny_model
 
 from bgcam.packages import missing
-from bgcam.realtime import backends
-from bgcam.realtime.backends import load_backend
 from bgcam.realtime.errors import BackendError, UsageError
-from bgcam.realtime.saturation import MOST_OF_A_PAIR, worst_pairs
+from bgcam.realtime.model import backends
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.saturation import MOST_OF_A_PAIR, worst_pairs
 
 SIZES_WH = [(64, 48), (48, 64), (80, 48)]
 # bf16, where the processor has it, is coarser; the tiny model is steep, so that it would show.
@@ -61,8 +61,8 @@ def test_both_backends_compute_an_int8_model_the_same(tmp_path: Path) -> None:
 
 def test_openvino_gets_no_weights_that_saturate_without_vnni(tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed on this machine")
-    from bgcam.realtime.backends._narrow_weights import narrow_weights
-    from bgcam.realtime.backends.openvino import _core
+    from bgcam.realtime.model.backends._narrow_weights import narrow_weights
+    from bgcam.realtime.model.backends.openvino import _core
 
     path = write_int8_model(tmp_path / "int8.onnx")
     model = _core().read_model(path)
@@ -81,7 +81,7 @@ def test_openvino_gets_no_weights_that_saturate_without_vnni(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("primitive", ["brgconv_avx512_amx_i8", "jit_avx2_I8", "jit_avx2_FP32", "ref_any_f32"])
 def test_openvino_says_whether_it_runs_int8(primitive: str) -> None:
-    from bgcam.realtime.backends.openvino import runs_int8
+    from bgcam.realtime.model.backends.openvino import runs_int8
 
     def node(kind: str, primitive: str) -> SimpleNamespace:
         told = {"layerType": Text(kind), "primitiveType": Text(primitive)}
@@ -135,8 +135,8 @@ def test_signals_still_work_when_backends_are_gone(tiny_model: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from bgcam.realtime.backends import load_backend
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.spec import read_spec
 path = Path({str(tiny_model)!r})
 loaded = [load_backend("openvino", path, read_spec(path), size, threads=1)[0] for size in ((64, 48), (48, 64))]
 while loaded:
@@ -202,8 +202,8 @@ def test_openvino_reports_nothing_to_anybody(tiny_model: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from bgcam.realtime.backends import load_backend
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.spec import read_spec
 path = Path(sys.argv[1])
 load_backend("openvino", path, read_spec(path), (64, 48))
 sys.exit(any(name.startswith("openvino_telemetry.") for name in sys.modules))
@@ -225,7 +225,7 @@ def test_int8_models_leave_bf16_alone_where_it_is_slow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, slow: bool
 ) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed on this machine")
-    from bgcam.realtime.backends import openvino as module
+    from bgcam.realtime.model.backends import openvino as module
 
     monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
     if flags is not None:

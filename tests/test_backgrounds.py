@@ -16,8 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bgcam.realtime import shipped
-from bgcam.realtime.backgrounds import cover, open_background
+from bgcam.realtime.backgrounds import cover, open_background, shipped
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.sources import open_source
@@ -125,7 +124,7 @@ def test_a_video_loops_at_its_own_rate(tmp_path: Path, name: str) -> None:
 
 
 def test_a_gap_of_many_loops_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bgcam.realtime import playback
+    from bgcam.realtime.backgrounds import moving as playback
 
     opened: list[str] = []
 

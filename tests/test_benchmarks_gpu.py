@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bgcam.benchmarks import gpu_frames, gpu_parts
-from bgcam.realtime.backends import device
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.gpu.kernels import Kernels
 from bgcam.realtime.gpu.source import ENTRIES
+from bgcam.realtime.model.backends import device
 
 
 class FakeCupy:
@@ -65,10 +65,10 @@ def test_a_backend_that_cannot_run_is_one_row(monkeypatch: pytest.MonkeyPatch) -
 
 def test_accuracy_tells_three_errors_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A path that takes the CPU's own INT8 matte: nothing of it differs from that, and a little from FP32."""
-    from bgcam.realtime.backends.onnxruntime import ONNXRuntimeBackend
-    from bgcam.realtime.gpu import device_path
-    from bgcam.realtime.matting import resize
-    from bgcam.realtime.picture.blend import blend_reference
+    from bgcam.realtime.gpu import frame_ring
+    from bgcam.realtime.model.backends.onnxruntime import ONNXRuntimeBackend
+    from bgcam.realtime.model.matting import resize
+    from bgcam.realtime.picture.composite import blend_reference
 
     class Path:
         def __init__(self, network: Any, spec: Any, *, frame_wh: Any, in_flight: int):
@@ -94,7 +94,7 @@ def test_accuracy_tells_three_errors_apart(monkeypatch: pytest.MonkeyPatch) -> N
             raise BackendError("no fp32")
         return SimpleNamespace(description="a stand-in")
 
-    monkeypatch.setattr(device_path, "DevicePath", Path)
+    monkeypatch.setattr(frame_ring, "DevicePath", Path)
     monkeypatch.setattr(device, "open_device_network", opened)
     *rows, refused = gpu_frames.accuracy(None, 0.1)
     assert refused["error"] == "BackendError: no fp32"

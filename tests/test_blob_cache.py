@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from tiny_model import SPEC, write_tiny_model
 
-from bgcam.realtime.backends import blob_cache, load_backend
-from bgcam.realtime.backends import openvino as module
-from bgcam.realtime.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder, read_private
-from bgcam.realtime.backends.openvino import OpenVINOBackend
-from bgcam.realtime.model_choice import read_cache
-from bgcam.realtime.models import find_model
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.auto import read_cache
+from bgcam.realtime.model.backends import blob_cache, load_backend
+from bgcam.realtime.model.backends import openvino as module
+from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder, read_private
+from bgcam.realtime.model.backends.openvino import OpenVINOBackend
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.spec import read_spec
 
 SIZE_WH = (64, 32)
 posix = pytest.mark.skipif(not blob_cache.POSIX, reason="Windows knows no such modes")

@@ -11,11 +11,11 @@ import pytest
 from bgcam.benchmarks import load
 from bgcam.benchmarks.__main__ import main
 from bgcam.benchmarks.load import NewestFrame
-from bgcam.realtime.busy import SPAN_S, Busy
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.picture.compose import composed
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.stats import Summary
+from bgcam.realtime.picture.composed import composed
+from bgcam.realtime.run.busy import SPAN_S, Busy
+from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.stats import Summary
 
 PICTURES = [np.zeros((24, 32, 3), np.uint8)]
 

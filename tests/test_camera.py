@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from bgcam.realtime.devices import Device
+from bgcam.realtime.devices.listing import Device
+from bgcam.realtime.devices.v4l2 import Mode
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.sources import capture
 from bgcam.realtime.sources.camera import open_camera, same_camera
 from bgcam.realtime.sources.capture import CameraSource, pick_fourcc
-from bgcam.realtime.v4l2 import Mode
 
 SIZE_WH = (64, 48)
 HD = (1280, 720)

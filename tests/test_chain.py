@@ -13,11 +13,11 @@ from picture_scenes import PERSON, ROOM, scene
 from shown import File
 
 from bgcam.realtime.backgrounds import Room, Still, open_background
-from bgcam.realtime.build import everything
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import VIEWS, Look
 from bgcam.realtime.picture.chain import STAGES, Chain
-from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.run.build import everything
+from bgcam.realtime.run.pipeline import Pipeline
 
 BLUE = np.array([200, 40, 30])
 

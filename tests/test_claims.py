@@ -16,11 +16,11 @@ import pytest
 from clips import read_clip
 from shown import shown
 
-from bgcam.realtime import atomic_write, claims
+from bgcam.realtime import atomic_write
 from bgcam.realtime.atomic_write import HIDDEN, NewFile
-from bgcam.realtime.claims import Claim, Taken, left_behind
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.sinks import Sink, open_sink
+from bgcam.realtime.sinks import Sink, claims, open_sink
+from bgcam.realtime.sinks.claims import Claim, Taken, left_behind
 
 SIZE_WH = (64, 48)
 SEED = int(os.environ.get("BGCAM_SEED", "13"))
@@ -164,7 +164,7 @@ def test_an_input_that_is_a_hidden_file_is_not_lost(tmp_path: Path) -> None:
 RECORDS = """
 import os, sys, time
 import numpy as np
-from bgcam.realtime.picture.compose import card
+from bgcam.realtime.picture.composed import card
 from bgcam.realtime.sinks import open_sink
 sink = open_sink(sys.argv[1], size_wh=(64, 48), fps=25)
 for number in range(200):

@@ -15,8 +15,9 @@ from command import Run, one_line
 
 from bgcam import __version__
 from bgcam.packages import missing
-from bgcam.realtime import cli, devices, run_command
-from bgcam.realtime.devices import Device
+from bgcam.realtime.command import cli, run
+from bgcam.realtime.devices import listing
+from bgcam.realtime.devices.listing import Device
 from bgcam.realtime.frames import ComposedFrame
 
 
@@ -66,18 +67,18 @@ def test_demo_gets_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     from types import ModuleType
 
-    fake = ModuleType("bgcam.realtime.demo")
+    fake = ModuleType("bgcam.realtime.command.demo.command")
     got: list[list[str]] = []
     fake.main = lambda argv: got.append(argv) or 5  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "bgcam.realtime.demo", fake)
+    monkeypatch.setitem(sys.modules, "bgcam.realtime.command.demo.command", fake)
     assert cli.main(["demo", "--any", "thing"]) == 5
     assert got == [["--any", "thing"]]
 
 
 def test_devices_are_listed_by_name_and_path(bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Device(path="/dev/video0", name="BRIO", index=0, driver="uvcvideo", by_id="/dev/v4l/by-id/usb-BRIO")
-    monkeypatch.setattr(devices, "list_cameras", lambda: [camera])
-    monkeypatch.setattr(devices, "list_virtual_cameras", list)
+    monkeypatch.setattr(listing, "list_cameras", lambda: [camera])
+    monkeypatch.setattr(listing, "list_virtual_cameras", list)
     code, out, _ = bgcam("devices")
     assert code == 0
     assert out.splitlines() == [
@@ -91,7 +92,7 @@ def test_devices_are_listed_by_name_and_path(bgcam: Run, monkeypatch: pytest.Mon
 
 def test_the_panic_key_is_mentioned_where_it_works(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "press p" not in bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1]
-    monkeypatch.setattr(run_command, "key_hint", lambda: "press p for the placeholder")
+    monkeypatch.setattr(run, "key_hint", lambda: "press p for the placeholder")
     out = bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1].splitlines()
     assert out.index("press p for the placeholder") == out.index("output: null") + 1
 
@@ -101,7 +102,7 @@ def test_without_camera_and_virtual_camera_only_the_camera_is_missed(
 ) -> None:
     from bgcam.realtime.sources import camera
 
-    monkeypatch.setattr(devices, "list_virtual_cameras", list)
+    monkeypatch.setattr(listing, "list_virtual_cameras", list)
     monkeypatch.setitem(camera.open_camera.__kwdefaults__ or {}, "cameras", list)
     code, _, err = bgcam()
     assert code == 1
@@ -112,18 +113,18 @@ def test_without_a_virtual_camera_the_picture_goes_to_the_web(
     in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = run_command.open_sink
+    real = run.open_sink
 
     def watching(spec: str, **options: Any) -> object:
         asked.append(spec)
         return real("null", **options)
 
-    monkeypatch.setattr(run_command, "open_sink", watching)
-    monkeypatch.setattr(devices, "list_virtual_cameras", list)
+    monkeypatch.setattr(run, "open_sink", watching)
+    monkeypatch.setattr(listing, "list_virtual_cameras", list)
     code, _, err = bgcam("--input", "clip.mp4")
     assert (code, asked) == (0, ["web"])
     assert "bgcam doctor --fix" in one_line(err)
-    monkeypatch.setattr(devices, "list_virtual_cameras", lambda: [Device("/dev/video9", "bgcam", 9, "v4l2 loopback")])
+    monkeypatch.setattr(listing, "list_virtual_cameras", lambda: [Device("/dev/video9", "bgcam", 9, "v4l2 loopback")])
     assert bgcam("--input", "clip.mp4")[0] == 0
     assert asked == ["web", "virtual"]
 
@@ -132,7 +133,7 @@ def test_without_a_virtual_camera_the_picture_goes_to_the_web(
 def test_pictures_stay_on_the_page_until_they_are_stopped(
     in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, spec: str
 ) -> None:
-    real = run_command.open_sink
+    real = run.open_sink
     shown: list[int] = []
 
     def watching(spec: str, **options: Any) -> Any:
@@ -148,7 +149,7 @@ def test_pictures_stay_on_the_page_until_they_are_stopped(
         monkeypatch.setattr(sink, "write", writing)
         return sink
 
-    monkeypatch.setattr(run_command, "open_sink", watching)
+    monkeypatch.setattr(run, "open_sink", watching)
     code, out, err = bgcam("--input", spec, "--background", "green", "--output", "web:0")
     assert (code, err) == (0, "")
     assert "the last picture stays until Ctrl-C\n" in out
@@ -168,7 +169,7 @@ def test_the_page_is_for_this_machine_unless_allowed(in_tmp: Path, bgcam: Run) -
 def test_passed_over_backends_are_told(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from bgcam.realtime import backends
+    from bgcam.realtime.model import backends
 
     monkeypatch.setattr(backends, "auto_order", lambda: ["openvino", "onnxruntime"])
     monkeypatch.setitem(sys.modules, "openvino", None)

@@ -11,8 +11,9 @@ from clips import write_clip
 from command import Run, one_line
 from tiny_model import write_tiny_model
 
-from bgcam.realtime import cli, devices, run_command
-from bgcam.realtime.devices import Device
+from bgcam.realtime.command import cli, run
+from bgcam.realtime.devices import listing
+from bgcam.realtime.devices.listing import Device
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
@@ -117,7 +118,7 @@ def test_when_a_second_output_cannot_be_opened_the_first_leaves_nothing(in_tmp: 
 def test_an_output_that_cannot_be_is_said_before_anything_is_loaded(
     in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    monkeypatch.setattr(run_command, "_open_matting", lambda options: pytest.fail("it was loaded"))
+    monkeypatch.setattr(run, "_open_matting", lambda options: pytest.fail("it was loaded"))
     code, out, err = bgcam("--input", "clip.mp4", "--output", "null", "--output", output)
     assert (code in (1, 2), out) == (True, "")
     one_line(err)
@@ -141,14 +142,14 @@ def test_an_option_that_a_command_would_not_heed_is_refused(
 
 
 def test_an_inference_error_leaves_no_output(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = run_command.Matting.__call__
+    real = run.Matting.__call__
 
     def failing(self: Any, frame: CameraFrame) -> CoarseMatte:
         if frame.number == 4:
             raise BackendError("openvino failed on a frame (out of memory)")
         return real(self, frame)
 
-    monkeypatch.setattr(run_command.Matting, "__call__", failing)
+    monkeypatch.setattr(run.Matting, "__call__", failing)
     code, _, err = bgcam("--input", "clip.mp4", "--output", "out.mp4")
     assert code == 1
     assert "out of memory" in one_line(err)
@@ -159,7 +160,7 @@ def test_an_unexpected_error_is_one_line_unless_debugging(bgcam: Run, monkeypatc
     def broken() -> list[Device]:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(devices, "list_cameras", broken)
+    monkeypatch.setattr(listing, "list_cameras", broken)
     code, _, err = bgcam("devices")
     assert code == 1
     assert one_line(err) == (

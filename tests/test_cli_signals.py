@@ -13,7 +13,7 @@ import pytest
 from clips import SIZE_WH, read_clip, scene
 from command import Run, one_line
 
-from bgcam.realtime import run_command
+from bgcam.realtime.command import run
 from bgcam.realtime.frames import CameraFrame
 
 
@@ -41,14 +41,14 @@ def test_a_signal_ends_a_live_run_cleanly(
     in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(run_command, "open_source", lambda **options: EndlessCamera())
-    real = run_command.open_sinks
+    monkeypatch.setattr(run, "open_source", lambda **options: EndlessCamera())
+    real = run.open_sinks
 
     def opening(*args: Any, **options: Any) -> object:
         threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
         return real(*args, **options)
 
-    monkeypatch.setattr(run_command, "open_sinks", opening)
+    monkeypatch.setattr(run, "open_sinks", opening)
     code, out, err = bgcam("--background", "green", "--output", "out.mp4")
     assert (code, err) == (0, "")
     frames = read_clip(in_tmp / "out.mp4")
@@ -64,14 +64,14 @@ class LongFile(EndlessCamera):
 
 
 def test_a_file_that_is_stopped_early_is_no_success(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_command, "open_source", lambda **options: LongFile())
-    real = run_command.open_sinks
+    monkeypatch.setattr(run, "open_source", lambda **options: LongFile())
+    real = run.open_sinks
 
     def opening(*args: Any, **options: Any) -> object:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGHUP)).start()
         return real(*args, **options)
 
-    monkeypatch.setattr(run_command, "open_sinks", opening)
+    monkeypatch.setattr(run, "open_sinks", opening)
     code, out, err = bgcam("--background", "green", "--input", "long", "--output", "out.mp4")
     assert (code, err) == (1, "")
     frames = read_clip(in_tmp / "out.mp4")
@@ -83,7 +83,7 @@ def test_a_signal_before_the_first_frame_ends_cleanly(bgcam: Run, monkeypatch: p
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
 
-    monkeypatch.setattr(run_command, "open_source", interrupted)
+    monkeypatch.setattr(run, "open_source", interrupted)
     assert bgcam("--background", "green", "--output", "null")[0] == 0
     code, _, err = bgcam("--input", "x", "--background", "green", "--output", "null")
     assert code == 1

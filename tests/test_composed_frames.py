@@ -11,7 +11,7 @@ import pytest
 import bgcam
 
 REALTIME = Path(bgcam.__file__).resolve().parent / "realtime"
-MAKER = REALTIME / "picture" / "compose.py"
+MAKER = REALTIME / "picture" / "composed.py"
 COMPOSED = ("ComposedFrame", "CutoutFrame", "COMPOSITOR")
 
 

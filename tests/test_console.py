@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from command import one_line
 
-from bgcam.realtime import cli
-from bgcam.realtime.console import LastingStream
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.console import LastingStream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="by the shell's redirections")
 

@@ -10,12 +10,12 @@ import pytest
 from fake_system import CAPTURE, FakeSystem
 from test_camera import FakeCapture
 
-from bgcam.realtime import v4l2
-from bgcam.realtime.default_camera import choose_default, read_formats
-from bgcam.realtime.devices import Capability, Device
-from bgcam.realtime.doctor.machine import Machine
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.devices import v4l2
+from bgcam.realtime.devices.default_camera import choose_default, read_formats
+from bgcam.realtime.devices.listing import Capability, Device
+from bgcam.realtime.devices.v4l2 import Mode
 from bgcam.realtime.sources.camera import open_camera
-from bgcam.realtime.v4l2 import Mode
 
 INFRARED = Device("/dev/video0", "Integrated IR Camera", 0, "uvcvideo", None, "usb-1")
 WEBCAM = Device("/dev/video2", "Integrated Camera", 2, "uvcvideo", None, "usb-2")

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from bgcam.realtime import cli, demo, demo_clip, demo_room
-from bgcam.realtime.demo_clip import ASSETS, DemoCamera
-from bgcam.realtime.demo_figure import write_figure
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.demo import clip, command
+from bgcam.realtime.command.demo import room as demo_room
+from bgcam.realtime.command.demo.clip import ASSETS, DemoCamera
+from bgcam.realtime.command.demo.figure import write_figure
 from bgcam.realtime.errors import BackgroundError, SinkError, SourceError
 
 
@@ -69,12 +71,10 @@ def test_room_stays_where_it_is(camera: DemoCamera) -> None:
     assert np.array_equal(window, camera.frame(77)[60:200, 120:370])
 
 
-@pytest.mark.parametrize("framing", [demo_clip.HALF, demo_clip.NEAR])
-def test_portrait_never_shows_its_lower_edge_or_leaves_the_frame(framing: demo_clip.Framing) -> None:
+@pytest.mark.parametrize("framing", [clip.HALF, clip.NEAR])
+def test_portrait_never_shows_its_lower_edge_or_leaves_the_frame(framing: clip.Framing) -> None:
     for time_s in np.arange(0, 400, 0.37):
-        x, y = demo_clip._motion(float(time_s), framing) @ np.array(
-            [[0, 512, 228, 150], [512, 512, 16, 250], [1, 1, 1, 1]]
-        )
+        x, y = clip._motion(float(time_s), framing) @ np.array([[0, 512, 228, 150], [512, 512, 16, 250], [1, 1, 1, 1]])
         assert y[:2].min() > 720  # lower corners
         assert 20 < y[2] < 160  # top of the head
         assert x[3] > 300  # a shoulder
@@ -83,13 +83,13 @@ def test_portrait_never_shows_its_lower_edge_or_leaves_the_frame(framing: demo_c
 def test_the_demo_shows_head_and_shoulders_without_the_helmet() -> None:
     helmet = np.array([[330, 400, 450], [350, 343, 355], [1, 1, 1]])  # its upper edge, in the portrait
     for time_s in np.arange(0, 400, 0.37):
-        assert (demo_clip._motion(float(time_s), demo_clip.NEAR) @ helmet)[1].min() > 720
+        assert (clip._motion(float(time_s), clip.NEAR) @ helmet)[1].min() > 720
 
 
 def test_clip_has_the_frames_it_should(tmp_path: Path) -> None:
-    camera = DemoCamera(demo_clip.NEAR)
+    camera = DemoCamera(clip.NEAR)
     path = tmp_path / "clip.mp4"
-    demo_clip.write_clip(path, frames=4)
+    clip.write_clip(path, frames=4)
     with av.open(str(path)) as container:
         assert container.streams.video[0].average_rate == 30
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
@@ -100,11 +100,11 @@ def test_clip_has_the_frames_it_should(tmp_path: Path) -> None:
 
 def test_clip_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="cannot write the demo clip"):
-        demo_clip.write_clip(tmp_path / "no such folder" / "clip.mp4", frames=1)
+        clip.write_clip(tmp_path / "no such folder" / "clip.mp4", frames=1)
 
 
 def test_missing_asset_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_clip, "ASSETS", tmp_path)
+    monkeypatch.setattr(clip, "ASSETS", tmp_path)
     with pytest.raises(SourceError, match=r"astronaut\.jpg: bgcam's own file is missing or damaged"):
         DemoCamera()
 
@@ -153,7 +153,7 @@ def test_demo_runs_the_main_job(tiny_model: Path, tmp_path: Path, capsys: pytest
 def test_wrong_background_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
     options = ["--seconds", "0.1", "--out", str(tmp_path), "--background", "no-such.jpg", "--model", str(tiny_model)]
     with pytest.raises(BackgroundError, match=r"no-such\.jpg"):
-        demo.main(options)
+        command.main(options)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ def test_out_that_is_a_file(tmp_path: Path) -> None:
     file = tmp_path / "out"
     file.write_text("")
     with pytest.raises(SinkError, match=r"cannot make this folder .*--out FOLDER"):
-        demo.main(["--out", str(file)])
+        command.main(["--out", str(file)])
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "601", "five"])
@@ -173,7 +173,7 @@ def test_seconds_that_make_no_sense(seconds: str, capsys: pytest.CaptureFixture[
 def test_help_needs_no_opencv() -> None:
     code = (
         "import sys; sys.modules.update(cv2=None, av=None, rich=None)\n"
-        "from bgcam.realtime import cli; raise SystemExit(cli.main(['demo', '--help']))"
+        "from bgcam.realtime.command import cli; raise SystemExit(cli.main(['demo', '--help']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

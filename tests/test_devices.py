@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bgcam.realtime import devices
-from bgcam.realtime.devices import Capability, Device, find_device, list_cameras, list_virtual_cameras
+from bgcam.realtime.devices import listing
+from bgcam.realtime.devices.listing import Capability, Device, find_device, list_cameras, list_virtual_cameras
+from bgcam.realtime.devices.v4l2 import HeldFormat
 from bgcam.realtime.errors import SourceError
-from bgcam.realtime.v4l2 import HeldFormat
 
 CAPTURE, OUTPUT, METADATA, M2M = 0x1, 0x2, 0x00800000, 0x8000
 LOOPBACK = "v4l2 loopback"
@@ -135,8 +135,8 @@ def test_ioctls_have_the_kernels_numbers_and_layouts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
     # bit 31 of `capabilities` says that this node's own bits are in `device_caps`
-    assert devices.query_capability(str(node)) == Capability("v4l2 loopback", "bgcam", 0x05200002, "platform:x")
-    assert devices.held_output_format(str(node)) == HeldFormat((1280, 720), "YU12")
+    assert listing.query_capability(str(node)) == Capability("v4l2 loopback", "bgcam", 0x05200002, "platform:x")
+    assert listing.held_output_format(str(node)) == HeldFormat((1280, 720), "YU12")
     assert calls[0][1] == 104
     if struct.calcsize("P") == 8:
         assert calls[1][:2] == (0xC0D05604, 208)
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_device(tmp_path):
     pytest.importorskip("fcntl")
     (tmp_path / "video0").touch()
     with pytest.raises(OSError, match="Inappropriate ioctl"):
-        devices.query_capability(str(tmp_path / "video0"))
+        listing.query_capability(str(tmp_path / "video0"))
 
 
 @pytest.mark.parametrize(("system", "first"), [("win32", 1400), ("darwin", 1200)])

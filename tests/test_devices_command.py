@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bgcam.realtime.devices import LOOPBACK_DRIVER, Device, find_device
-from bgcam.realtime.devices_command import best_modes, lines
-from bgcam.realtime.holders import Holder, Holders
-from bgcam.realtime.v4l2 import Mode
+from bgcam.realtime.command.devices import best_modes, lines
+from bgcam.realtime.devices.listing import LOOPBACK_DRIVER, Device, find_device
+from bgcam.realtime.devices.users import Holder, Holders
+from bgcam.realtime.devices.v4l2 import Mode
 
 C920 = Device("/dev/video0", "HD Pro Webcam C920", 0, "uvcvideo", "/dev/v4l/by-id/usb-C920_A1-video-index0", "usb-1")
 TWIN = Device("/dev/video2", "HD Pro Webcam C920", 2, "uvcvideo", None, "usb-2")

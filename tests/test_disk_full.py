@@ -19,19 +19,19 @@ from faults import LookingSink
 from numpy.typing import NDArray
 from shown import shown
 
-from bgcam.realtime import cli, run_command
 from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.backgrounds import Still
-from bgcam.realtime.build import everything
+from bgcam.realtime.command import cli, run
 from bgcam.realtime.errors import SinkError
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
-from bgcam.realtime.picture.compose import composed
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.picture.composed import composed
+from bgcam.realtime.run.build import everything
+from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks import _reserve, open_sink
 from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks.images import FolderSink
-from bgcam.realtime.watch import Watch
 
 SIZE_WH = (256, 128)
 SUFFIXES = (".mp4", ".mkv", ".webm")
@@ -250,7 +250,7 @@ class FillingCamera(NoisyCamera):
 def test_a_real_full_disk_from_the_command(
     small_mount: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, suffix: str, left: int
 ) -> None:
-    monkeypatch.setattr(run_command, "open_source", lambda **options: FillingCamera(small_mount, left=left))
+    monkeypatch.setattr(run, "open_source", lambda **options: FillingCamera(small_mount, left=left))
     out = small_mount / f"out{suffix}"
     code = cli.main(["--background", "none", "--output", str(out), "--output", "web:0"])
     said = capsys.readouterr()
@@ -266,7 +266,7 @@ def test_a_real_full_disk_from_the_command(
 def test_a_disk_that_is_nearly_full_at_the_start_is_said_before_anything_is_written(
     full_mount: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_command, "open_source", lambda **options: NoisyCamera())
+    monkeypatch.setattr(run, "open_source", lambda **options: NoisyCamera())
     out = full_mount / "out.mp4"
     code = cli.main(["--background", "none", "--output", "web:0", "--output", str(out)])
     wanted = f"bgcam: {out}: only 17 MB are free there, and a video needs 32 MB at its start; free some space"

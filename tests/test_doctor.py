@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from fake_system import OUTPUT, FakeSystem, mint, one
 
-from bgcam.realtime.devices import Capability
-from bgcam.realtime.doctor import camera_checks, model_checks, module_checks
-from bgcam.realtime.doctor.checks import examine
-from bgcam.realtime.doctor.machine import Machine
+from bgcam.realtime.command.doctor import camera_checks, model_checks, module_checks
+from bgcam.realtime.command.doctor.checks import examine
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.devices.listing import Capability
 
 
 @pytest.fixture

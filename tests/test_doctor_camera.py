@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fake_system import ALONE, GOOD_PICTURE, FakeSystem, judged, mint, one
 
-from bgcam.realtime.doctor import camera_checks, controls
-from bgcam.realtime.doctor.checks import CHECKS, Check
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import TIMED_OUT, Ran
-from bgcam.realtime.v4l2 import Mode
+from bgcam.realtime.command.doctor import camera_checks, controls
+from bgcam.realtime.command.doctor.checks import CHECKS, Check
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import TIMED_OUT, Ran
+from bgcam.realtime.devices.v4l2 import Mode
 
 AUTO = controls.EXPOSURE_MAY_SLOW_DOWN
 MANUAL = {controls.EXPOSURE_AUTO: ("Auto Exposure", 1), controls.EXPOSURE_TIME: ("Exposure Time, Absolute", 666)}

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from fake_system import CAPTURE, OUTPUT, FakeSystem
 
-from bgcam.realtime import cli
-from bgcam.realtime.devices import Capability
-from bgcam.realtime.doctor import model_checks, probe
-from bgcam.realtime.doctor.checks import examine
-from bgcam.realtime.doctor.command import doctor
-from bgcam.realtime.doctor.finding import WARNING
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import NOT_THERE, TIMED_OUT, Ran, System
-from bgcam.realtime.options import build_parser
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.doctor import model_checks, probe
+from bgcam.realtime.command.doctor.checks import examine
+from bgcam.realtime.command.doctor.command import doctor
+from bgcam.realtime.command.doctor.finding import WARNING
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import NOT_THERE, TIMED_OUT, Ran, System
+from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.devices.listing import Capability
 
 APT = "sudo apt install v4l2loopback-dkms"
 
@@ -132,10 +132,10 @@ def test_json(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 JSON_WHILE_IT_MENDS = """
-from bgcam.realtime.doctor import command
-from bgcam.realtime.doctor.checks import Examined
-from bgcam.realtime.doctor.finding import WARNING, Finding
-from bgcam.realtime.options import build_parser
+from bgcam.realtime.command.doctor import command
+from bgcam.realtime.command.doctor.checks import Examined
+from bgcam.realtime.command.doctor.finding import WARNING, Finding
+from bgcam.realtime.command.options import build_parser
 
 broken = [Finding("a", WARNING, "broken", "echo from the command"), Finding("b", WARNING, "broken", "echo unasked")]
 command.examine = lambda machine: Examined({"camera": broken}, True)
@@ -226,7 +226,7 @@ def test_the_probe_is_a_process_of_its_own() -> None:
 
 def test_the_command_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen = []
-    monkeypatch.setattr("bgcam.realtime.doctor.command.doctor", lambda options: seen.append(options) or 0)
+    monkeypatch.setattr("bgcam.realtime.command.doctor.command.doctor", lambda options: seen.append(options) or 0)
     assert cli.main(["--camera", "logitech", "doctor", "--fix", "--yes"]) == 0
     assert (seen[0].camera, seen[0].fix, seen[0].yes, seen[0].json) == ("logitech", True, True, False)
 

@@ -11,12 +11,13 @@ import pytest
 from fake_system import GOOD_MATTE, FakeSystem, judged, mint, one
 from platformdirs import user_cache_path
 
-from bgcam.realtime import models, native
-from bgcam.realtime.doctor import model_checks
-from bgcam.realtime.doctor.checks import CHECKS, Check
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import TIMED_OUT, Ran
+from bgcam.realtime.command.doctor import model_checks
+from bgcam.realtime.command.doctor.checks import CHECKS, Check
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import TIMED_OUT, Ran
+from bgcam.realtime.model import find
+from bgcam.realtime.picture import native
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_a_card_that_is_not_used(
 def test_a_model_that_is_not_as_it_was_shipped(
     system: FakeSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr(find, "MODELS_FOLDER", tmp_path)
     sums = []
     for name in ("fast", "resnet50_half"):
         (tmp_path / f"{name}.onnx").write_bytes(name.encode())

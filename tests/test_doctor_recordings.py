@@ -9,14 +9,14 @@ import pytest
 from clips import write_clip
 from fake_system import FakeSystem, mint
 
-from bgcam.realtime import cli
 from bgcam.realtime.atomic_write import NewFile
-from bgcam.realtime.claims import Claim, left_lines
-from bgcam.realtime.doctor.checks import examine
-from bgcam.realtime.doctor.finding import WARNING
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.recording_checks import check_left_behind
-from bgcam.realtime.doctor.system import System
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.doctor.checks import examine
+from bgcam.realtime.command.doctor.finding import WARNING
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.recording_checks import check_left_behind
+from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.sinks.claims import Claim, left_lines
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 

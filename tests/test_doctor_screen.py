@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bgcam.realtime.doctor import screen
-from bgcam.realtime.doctor.checks import Examined
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.command.doctor import screen
+from bgcam.realtime.command.doctor.checks import Examined
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 
 
 def test_json_names_no_user_home_or_machine(monkeypatch: pytest.MonkeyPatch) -> None:

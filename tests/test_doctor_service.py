@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fake_system import judged, mint
 
-from bgcam.realtime.doctor.checks import CHECKS
-from bgcam.realtime.doctor.finding import OK, WARNING
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.service_check import check_service
-from bgcam.realtime.doctor.system import Ran
+from bgcam.realtime.command.doctor.checks import CHECKS
+from bgcam.realtime.command.doctor.finding import OK, WARNING
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.service_check import check_service
+from bgcam.realtime.command.doctor.system import Ran
 
 UNIT = "bgcam.service"
 

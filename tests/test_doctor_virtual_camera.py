@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fake_system import ALONE, CAPTURE, OUTPUT, FakeSystem, judged, mint, one
 
-from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks
-from bgcam.realtime.doctor.checks import CHECKS, Check
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import Ran
-from bgcam.realtime.v4l2 import HeldFormat
+from bgcam.realtime.command.doctor import camera_checks, loopback_checks, model_checks, module_checks
+from bgcam.realtime.command.doctor.checks import CHECKS, Check
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import Ran
+from bgcam.realtime.devices.v4l2 import HeldFormat
 
 MOK = "/var/lib/shim-signed/mok/MOK.der"
 SUDO_APT = "sudo apt install v4l2loopback-dkms"

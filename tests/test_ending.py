@@ -12,15 +12,15 @@ from clips import read_clip
 from shown import shown
 from test_pipeline import FakeSink, FakeSource, render, slow_matting
 
-from bgcam.realtime import pipeline as pipelines
 from bgcam.realtime.backgrounds import Still
-from bgcam.realtime.ending import close_all, say_where
 from bgcam.realtime.errors import SinkError, SourceError, SourceWaits
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, Matte
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.run import pipeline as pipelines
+from bgcam.realtime.run.ending import close_all, say_where
+from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks.video import VideoSink
-from bgcam.realtime.watch import Watch
 
 
 class HangingSink(FakeSink):

@@ -17,11 +17,11 @@ import pytest
 from tensorrt_setup import CARD, SIZE, apis, opened, opener
 from tiny_model import SPEC, write_int8_model
 
-from bgcam.realtime.backends import _engine_choice
-from bgcam.realtime.backends._engine_choice import Measured, fastest
-from bgcam.realtime.backends._engine_run import EngineNetwork
-from bgcam.realtime.backends.tensorrt import TensorRTBackend
 from bgcam.realtime.cache import cache_folder
+from bgcam.realtime.model.backends import _engine_choice
+from bgcam.realtime.model.backends._engine_choice import Measured, fastest
+from bgcam.realtime.model.backends._engine_run import EngineNetwork
+from bgcam.realtime.model.backends.tensorrt import TensorRTBackend
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 

@@ -16,7 +16,7 @@ from bgcam.export.__main__ import main, runners
 from bgcam.export.onnx_file import normalised
 from bgcam.export.quantize import activation_types, end_layers, make_signed
 from bgcam.export.saturation import check_saturation
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.spec import read_spec
 from bgcam.train import checkpoint as ckpt
 from bgcam.train.network import MatteNet, NetworkConfig
 

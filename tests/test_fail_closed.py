@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from bgcam.realtime import watch
 from bgcam.realtime.backgrounds import Blur, Room, Still
 from bgcam.realtime.errors import BackendError, BgcamError, MatteRefused, SinkError, SourceError
+from bgcam.realtime.failsafe import output_guard
+from bgcam.realtime.failsafe.output_guard import patience_ms
+from bgcam.realtime.failsafe.safety import PLAIN_GREY, MatteCheck, SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.safety import PLAIN_GREY, MatteCheck, SafeBackground
-from bgcam.realtime.watch import patience_ms
 
 WATCHDOG_MS = 150.0
 # A busy machine may wake the watchdog late.
@@ -354,7 +354,7 @@ def test_files_of_a_network_that_is_never_right_are_not_kept() -> None:
 def test_a_slow_source_is_waited_for_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [patience_ms(500, fps) for fps in (30, 5, 2, 1, 0.25)] == [500, 500, 1250, 2000, 2000]
     assert patience_ms(9000, 0.25) == 9000
-    monkeypatch.setattr(watch, "MOST_PATIENCE_MS", 200)
+    monkeypatch.setattr(output_guard, "MOST_PATIENCE_MS", 200)
     sink = LookingSink()
     make_run(Injector(), [sink], fps=1.5, frames=3, watchdog_ms=100).run()
     pairs = zip(sink.got, sink.got[1:], strict=False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, before, disc, shrunk
 
-from bgcam.realtime.picture.blend import blend_reference, lay_person
+from bgcam.realtime.picture.composite import blend_reference, lay_person
 from bgcam.realtime.picture.foreground import (
     SEEN,
     TINY,
@@ -21,8 +21,8 @@ from bgcam.realtime.picture.foreground import (
     near_colours,
     share_on_grid,
 )
-from bgcam.realtime.picture.guided import find_lines, luma_of, upsample
-from bgcam.realtime.picture.parts import find_parts
+from bgcam.realtime.picture.guided_filter import find_lines, luma_of, upsample
+from bgcam.realtime.picture.tiles import find_parts
 
 Float = NDArray[np.float32]
 

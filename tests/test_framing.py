@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.framing import MAX_ZOOM, WHOLE, Crop, Follow, _cut, _cut_finely, crop_frame, target_crop
+from bgcam.realtime.picture.framing import MAX_ZOOM, WHOLE, Crop, Follow, _cut, _cut_finely, crop_frame, target_crop
 
 
 def figure(

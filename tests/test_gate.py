@@ -22,14 +22,14 @@ import bgcam
 from bgcam.realtime import camera_memory
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.camera_memory import is_camera_memory
+from bgcam.realtime.devices.viewers import Viewers
+from bgcam.realtime.failsafe.gate import check_shown, send
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.gate import check_shown, send
-from bgcam.realtime.picture.compose import card, composed, composed_i420
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.picture.composed import card, composed, composed_i420
+from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks import open_sink
-from bgcam.realtime.viewers import Viewers
-from bgcam.realtime.watch import Watch
 
 REALTIME = Path(bgcam.__file__).resolve().parent / "realtime"
 SIZE_WH = (64, 32)
@@ -177,12 +177,12 @@ def test_a_sink_that_does_not_say_whether_it_is_live_is_no_sink() -> None:
 
 
 def test_every_write_to_a_sink_goes_through_the_gate() -> None:
-    """In the code of a run, `.write(` of a frame is called in gate.py alone."""
+    """In the code of a run, `.write(` of a frame is called in failsafe/gate.py alone."""
     for path in [*REALTIME.glob("*.py"), *(REALTIME / "picture").glob("*.py"), *(REALTIME / "gpu").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Attribute) and called.attr == "write" and "sink" in ast.unparse(called.value):
-                assert path.name == "gate.py", f"{path}: line {called.lineno}"
+                assert path.name == "failsafe/gate.py", f"{path}: line {called.lineno}"
 
 
 def test_where_a_camera_frame_lay_is_free_once_it_is_gone() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bgcam.realtime import backends
-from bgcam.realtime.backends import _gpu
-from bgcam.realtime.backends._gpu import Gpu, gpu
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.model import backends
+from bgcam.realtime.model.backends import _gpu
+from bgcam.realtime.model.backends._gpu import Gpu, gpu
 
 FOUND = {_gpu.MAJOR: 8, _gpu.MINOR: 9}
 

@@ -15,22 +15,22 @@ from picture_scenes import before, disc
 
 from bgcam.realtime.backgrounds import Blur, Still
 from bgcam.realtime.errors import BackendError, MatteRefused
+from bgcam.realtime.failsafe.known_matte import cells_of, known_picture
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu import cuda as gpu_cuda
-from bgcam.realtime.gpu.device_path import DevicePath
-from bgcam.realtime.gpu.frame_path import FramePath
-from bgcam.realtime.gpu.frame_work import Stages
+from bgcam.realtime.gpu.frame_ring import DevicePath
+from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.kernels import Guide, Steadiness
 from bgcam.realtime.gpu.known_frame import why_wrong_frame
-from bgcam.realtime.gpu.opening import stages_for
-from bgcam.realtime.known_matte import cells_of, known_picture
+from bgcam.realtime.gpu.renderer import FramePath
+from bgcam.realtime.gpu.select import stages_for
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import resize
-from bgcam.realtime.picture.blend import blend_reference
+from bgcam.realtime.model.matting import resize
+from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.picture.compose import composed, composed_i420
-from bgcam.realtime.safety import SafeBackground
-from bgcam.realtime.spec import ModelSpec
+from bgcam.realtime.picture.composed import composed, composed_i420
+from bgcam.realtime.picture.composite import blend_reference
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 FRAME_WH = (64, 34)

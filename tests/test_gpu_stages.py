@@ -11,15 +11,15 @@ import pytest
 from cuda_host import Machine
 from picture_scenes import before, disc
 
-from bgcam.realtime.gpu.frame_work import Stages
+from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.kernels import SHOWS, frame_shape
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Filling, OwnColours
-from bgcam.realtime.picture.blend import blend_reference
 from bgcam.realtime.picture.blur import blur_background
+from bgcam.realtime.picture.composite import blend_reference
+from bgcam.realtime.picture.despill import Spill, find_spill, remove_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
-from bgcam.realtime.picture.guided import find_lines, lay_lines, luma_of
-from bgcam.realtime.picture.spill import Spill, find_spill, remove_spill
+from bgcam.realtime.picture.guided_filter import find_lines, lay_lines, luma_of
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.
 SIZES = [
@@ -126,7 +126,7 @@ def test_colours_and_spill_are_the_cpu_paths(machine: Machine, frame_wh: Any, sm
 def composed_reference(
     frame: np.ndarray, behind: np.ndarray, alpha: np.ndarray, colours: Colours, spill: Spill | None
 ) -> np.ndarray:
-    """In float64 as far as OpenCV's resize allows; see picture/foreground.py and picture/spill.py."""
+    """In float64 as far as OpenCV's resize allows; see picture/foreground.py and picture/despill.py."""
     place = slice(0, frame.shape[0]), slice(0, frame.shape[1])
     sides, cell_px = (colours.person, colours.room), colours.grid.cell_px
     person, room = (colours_at(side, cell_px, place).astype(float) for side in sides)
@@ -191,7 +191,7 @@ def test_a_room_that_is_not_seen_is_black_or_filled_and_never_the_persons(machin
 
 
 def test_constants_are_shared() -> None:
-    from bgcam.realtime import safety
+    from bgcam.realtime.failsafe import safety
 
     assert SHOWS == safety.SHOWS
     assert SEEN > 0

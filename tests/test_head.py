@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_model import write_int8_model, write_tiny_model
 
-from bgcam.realtime import native
-from bgcam.realtime.backends import openvino as backend
-from bgcam.realtime.backends._head import Head
-from bgcam.realtime.models import find_model
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.backends import openvino as backend
+from bgcam.realtime.model.backends._head import Head
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.spec import read_spec
+from bgcam.realtime.picture import native
 
 seeds = st.integers(0, 2**32 - 1)
 pytestmark = pytest.mark.skipif(native.LIBRARY is None, reason="bgcam was installed here without a C compiler")

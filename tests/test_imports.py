@@ -18,10 +18,10 @@ HEAVY = ("cv2", "av", "torch", "openvino", "onnxruntime", "rich", "pyvirtualcam"
     "code",
     [
         "import bgcam.realtime",
-        "import bgcam.realtime.frames, bgcam.realtime.spec, bgcam.realtime.backends",
-        "from bgcam.realtime.cli import main; assert main(['--help']) == 0",
-        "from bgcam.realtime.cli import main; assert main(['--version']) == 0",
-        "from bgcam.realtime.cli import main; assert main(['--size', '0x0']) == 2",
+        "import bgcam.realtime.frames, bgcam.realtime.model.spec, bgcam.realtime.model.backends",
+        "from bgcam.realtime.command.cli import main; assert main(['--help']) == 0",
+        "from bgcam.realtime.command.cli import main; assert main(['--version']) == 0",
+        "from bgcam.realtime.command.cli import main; assert main(['--size', '0x0']) == 2",
     ],
 )
 def test_nothing_heavy_is_imported_early(code: str) -> None:
@@ -37,4 +37,4 @@ def test_only_picture_makes_composed_frames() -> None:
         for path in sorted((ROOT / "realtime").rglob("*.py"))
         if "ComposedFrame(" in path.read_text(encoding="utf-8")
     }
-    assert makers == {"compose.py", "frames.py"}
+    assert makers == {"composed.py", "frames.py"}

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from fake_system import OUTPUT, FakeSystem
 
-from bgcam.realtime.devices import LOOPBACK_DRIVER, Capability
-from bgcam.realtime.doctor.system import Ran
+from bgcam.realtime.command.doctor.system import Ran
+from bgcam.realtime.command.install import files
+from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
+from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.devices.listing import LOOPBACK_DRIVER, Capability
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.install import files
-from bgcam.realtime.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
-from bgcam.realtime.options import build_parser
 
 LOAD, UNLOAD = "modprobe v4l2loopback", "modprobe -r v4l2loopback"
 

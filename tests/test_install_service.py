@@ -12,14 +12,14 @@ import pytest
 from clips import write_clip, write_picture
 from fake_system import FakeSystem
 
-from bgcam.realtime import cli
-from bgcam.realtime.doctor.system import Ran
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.doctor.system import Ran
+from bgcam.realtime.command.install import service
+from bgcam.realtime.command.install.files import MARK
+from bgcam.realtime.command.install.service import install_service, service_command, uninstall_service
+from bgcam.realtime.command.install.unit import FILE_BOUNDS, FORBIDDING, quoted, unit_text, why_no_namespaces
+from bgcam.realtime.command.options import build_parser
 from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, SourceError, UsageError
-from bgcam.realtime.install import service
-from bgcam.realtime.install.files import MARK
-from bgcam.realtime.install.service import install_service, service_command, uninstall_service
-from bgcam.realtime.install.unit import FILE_BOUNDS, FORBIDDING, quoted, unit_text, why_no_namespaces
-from bgcam.realtime.options import build_parser
 
 VERBS = ("daemon-reload", "enable bgcam.service", "restart bgcam.service", "disable --now bgcam.service")
 
@@ -225,7 +225,9 @@ def test_uninstall(system: FakeSystem, unit: Path, capsys: pytest.CaptureFixture
 
 def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Namespace] = []
-    monkeypatch.setattr("bgcam.realtime.install.service.install_service", lambda options: seen.append(options) or 0)
+    monkeypatch.setattr(
+        "bgcam.realtime.command.install.service.install_service", lambda options: seen.append(options) or 0
+    )
     assert cli.main(["install-service", "--", "--background", "#336699", "--yes"]) == 0
     assert (seen[0].service_options, seen[0].yes) == (["--background", "#336699", "--yes"], False)
 

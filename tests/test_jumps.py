@@ -13,18 +13,18 @@ from faults import FaultyBackground, Injector, LookingSink, SecretCamera, watch_
 from numpy.typing import NDArray
 from tiny_model import SPEC
 
-from bgcam.realtime import cli
-from bgcam.realtime.build import build_run
-from bgcam.realtime.demo_clip import DemoCamera
-from bgcam.realtime.demo_room import draw_room
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.demo.clip import DemoCamera
+from bgcam.realtime.command.demo.room import draw_room
 from bgcam.realtime.errors import MatteRefused
+from bgcam.realtime.failsafe.jumps import NOBODY, RECENT_FRAMES, SOMEBODY
+from bgcam.realtime.failsafe.safety import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.jumps import NOBODY, RECENT_FRAMES, SOMEBODY
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import Matting
-from bgcam.realtime.models import find_model
-from bgcam.realtime.safety import MatteCheck
-from bgcam.realtime.still import StillMatting
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.model.motion_gate import StillMatting
+from bgcam.realtime.run.build import build_run
 
 
 def matte_of(number: int, share: float) -> CoarseMatte:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from cuda_host import Machine
 
+from bgcam.realtime.failsafe.matte_values import ROUNDING
 from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
-from bgcam.realtime.matte_values import ROUNDING
-from bgcam.realtime.matting import resize
-from bgcam.realtime.picture.blend import blend_reference
-from bgcam.realtime.spec import ModelSpec
+from bgcam.realtime.model.matting import resize
+from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.composite import blend_reference
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 POISON = 0xCD
@@ -104,7 +104,7 @@ def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, stea
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 50), (48, 32), (31, 9)])
 @pytest.mark.parametrize("change", [3, 30, 200])  # noise and slow movement, movement, a cut
 def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size_wh: Any, change: int) -> None:
-    steady = pytest.importorskip("bgcam.realtime.picture.steady")
+    steady = pytest.importorskip("bgcam.realtime.picture.temporal_filter")
     constants = [steady.REST, steady.APART, steady.MOVED, steady.SURE, steady.LEAVE, steady.HELD, steady.CUT]
     assert Steadiness() == Steadiness(*constants)
     shape = size_wh[::-1]
@@ -162,7 +162,7 @@ def test_alpha_out_of_range_by_rounding_is_clipped(machine: Machine, dtype: str)
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (48, 32), (19, 23)])
 def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
-    guided = pytest.importorskip("bgcam.realtime.picture.guided")
+    guided = pytest.importorskip("bgcam.realtime.picture.guided_filter")
     assert Guide() == Guide(guided.RADIUS, guided.EPS, guided.LOW, guided.HIGH, guided.SPAN)
     width, height = size_wh
     random = np.random.default_rng(3)

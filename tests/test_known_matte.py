@@ -15,13 +15,9 @@ from tiny_model import SPEC, write_tiny_model
 
 from bgcam.export.checksums import write_checksums
 from bgcam.export.known_mattes import write_known_mattes
-from bgcam.realtime import backends, known_matte
-from bgcam.realtime.backends import load_backend
-from bgcam.realtime.backends import openvino as openvino_module
-from bgcam.realtime.backends.blob_cache import MAGIC, private_folder, seal, unseal
-from bgcam.realtime.backends.openvino import OpenVINOBackend
 from bgcam.realtime.errors import BackendError, ModelError
-from bgcam.realtime.known_matte import (
+from bgcam.realtime.failsafe import known_matte
+from bgcam.realtime.failsafe.known_matte import (
     CELL_LIMIT,
     MEAN_LIMIT,
     TABLE,
@@ -31,9 +27,14 @@ from bgcam.realtime.known_matte import (
     known_picture,
     why_wrong,
 )
-from bgcam.realtime.matte_values import clip_rounding
-from bgcam.realtime.models import MODELS_FOLDER, find_model, shipped_models
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.failsafe.matte_values import clip_rounding
+from bgcam.realtime.model import backends
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.backends import openvino as openvino_module
+from bgcam.realtime.model.backends.blob_cache import MAGIC, private_folder, seal, unseal
+from bgcam.realtime.model.backends.openvino import OpenVINOBackend
+from bgcam.realtime.model.find import MODELS_FOLDER, find_model, shipped_models
+from bgcam.realtime.model.spec import read_spec
 
 SIZE_WH = (64, 48)
 Alpha = NDArray[np.float32]
@@ -162,7 +163,7 @@ def test_a_wrong_network_in_the_cache_with_a_right_checksum_is_compiled_again(
 def test_a_wrong_engine_is_built_again_and_then_given_up(
     known: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, tiny_model: Path, heals: bool
 ) -> None:
-    from bgcam.realtime.backends import tensorrt
+    from bgcam.realtime.model.backends import tensorrt
 
     infers = iter([wrong_networks()["everything"], bright if heals else wrong_networks()["nothing"]])
 

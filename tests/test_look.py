@@ -9,10 +9,10 @@ import pytest
 from clips import SIZE_WH, scene, write_picture
 from numpy.typing import NDArray
 
-from bgcam.realtime import cli
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.command.run import look_of
 from bgcam.realtime.look import Look
-from bgcam.realtime.options import build_parser
-from bgcam.realtime.run_command import look_of
 from bgcam.realtime.sources.images import read_picture
 
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from lies import damage, damages, frames_of, one_line, quick, smooth
 from tiny_model import SPEC, write_tiny_model
 
-from bgcam.realtime import cli
+from bgcam.realtime.command import cli
+from bgcam.realtime.command.options import build_parser
 from bgcam.realtime.errors import BgcamError, ModelError
-from bgcam.realtime.matting import Matting
-from bgcam.realtime.options import build_parser
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.model.spec import MAX_SIDE, ModelSpec, read_spec
 from bgcam.realtime.sources.images import read_picture
-from bgcam.realtime.spec import MAX_SIDE, ModelSpec, read_spec
 
 
 @pytest.mark.parametrize("size_wh", [(2, 2), (18, 2), (2, 96), (66, 34)])

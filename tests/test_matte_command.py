@@ -11,8 +11,9 @@ import pytest
 from clips import PERSON, SIZE_WH, read_clip, scene, write_clip, write_picture
 from PIL import Image
 
-from bgcam.realtime import cli, matte_command
 from bgcam.realtime.atomic_write import NewFile
+from bgcam.realtime.command import cli
+from bgcam.realtime.command import matte as matte_command
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 Matte = Callable[..., int]

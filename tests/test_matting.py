@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bgcam.realtime import matting as module
-from bgcam.realtime import native
 from bgcam.realtime.errors import BackendError, MatteRefused, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.matting import Matting, quick_resize, resize
-from bgcam.realtime.models import find_model
-from bgcam.realtime.picture.guided import whole_matte
+from bgcam.realtime.model import matting as module
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting, quick_resize, resize
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.guided_filter import whole_matte
 
 
 def half_bright(height: int, width: int) -> CameraFrame:

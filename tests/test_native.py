@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from picture_scenes import scene
 from tiny_model import SPEC
 
-from bgcam.realtime import native
-from bgcam.realtime.backends.planes import Planes
 from bgcam.realtime.backgrounds import Still
 from bgcam.realtime.look import Look
-from bgcam.realtime.matting import resize
-from bgcam.realtime.picture.blend import draw_person
+from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.matting import resize
+from bgcam.realtime.picture import native
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.composite import draw_person
+from bgcam.realtime.picture.despill import find_spill
 from bgcam.realtime.picture.foreground import fill, grid_of, near_colours
-from bgcam.realtime.picture.guided import find_lines, luma_of
-from bgcam.realtime.picture.parts import find_parts
-from bgcam.realtime.picture.spill import find_spill
-from bgcam.realtime.picture.steady import Kept, steady, steady_reference
+from bgcam.realtime.picture.guided_filter import find_lines, luma_of
+from bgcam.realtime.picture.temporal_filter import Kept, steady, steady_reference
+from bgcam.realtime.picture.tiles import find_parts
 
 Made = TypeVar("Made")
 
@@ -92,7 +92,7 @@ def test_lines(size_wh: tuple[int, int], seed: int) -> None:
 @compiled
 @settings(max_examples=60, deadline=None)
 @given(sizes, st.sampled_from([0.0, 3.0, 8.0, 60.0]), seeds)
-def test_steady(size_wh: tuple[int, int], change: float, seed: int) -> None:
+def test_temporal_filter(size_wh: tuple[int, int], change: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     kept = Kept(matte(random, size_wh), random.uniform(0, 255, size_wh[::-1]).astype(np.float32))
     alpha = np.clip(kept.alpha + random.normal(0, 0.1, kept.alpha.shape), 0, 1).astype(np.float32)

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.demo_clip import DemoCamera
-from bgcam.realtime.demo_room import draw_room
+from bgcam.realtime.command.demo.clip import DemoCamera
+from bgcam.realtime.command.demo.room import draw_room
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.matting import Matting
-from bgcam.realtime.models import find_model
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 from bgcam.train.data import in_validation
 from bgcam.train.recipes import BEST

@@ -9,18 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bgcam.realtime import cli
 from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.command import cli
+from bgcam.realtime.devices.users import Holder, Holders
+from bgcam.realtime.devices.viewers import OpenViewers, Viewers
 from bgcam.realtime.errors import SourceError, SourceWaits, UsageError
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.holders import Holder, Holders
-from bgcam.realtime.on_demand import Demand, OnDemand, check_on_demand
-from bgcam.realtime.picture.compose import composed
-from bgcam.realtime.pipeline import Pipeline
-from bgcam.realtime.safety import SafeBackground
+from bgcam.realtime.picture.composed import composed
+from bgcam.realtime.run.on_demand import Demand, OnDemand, check_on_demand
+from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sources.reopening import ReopeningSource
-from bgcam.realtime.viewers import OpenViewers, Viewers
-from bgcam.realtime.watch import Watch
 
 NONE, OPEN, STREAMING = Viewers
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, numpy_helper
 from tiny_model import write_int8_model
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.onnx_graph import at_size, initializers, load_onnx, without_quantizers
-from bgcam.realtime.onnx_half import to_float16
+from bgcam.realtime.model.onnx_graph import at_size, initializers, load_onnx, without_quantizers
+from bgcam.realtime.model.onnx_half import to_float16
 
 
 @pytest.fixture

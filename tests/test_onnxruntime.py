@@ -14,8 +14,8 @@ import pytest
 from onnx import helper
 from tiny_model import SPEC, write_int8_model
 
-from bgcam.realtime.backends import load_backend
-from bgcam.realtime.spec import read_spec
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.spec import read_spec
 
 SIZE = (64, 48)
 

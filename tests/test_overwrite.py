@@ -9,16 +9,17 @@ import pytest
 from clips import read_clip, write_clip, write_picture
 from command import Run, one_line
 
-from bgcam.realtime import demo, demo_clip, matte_command, overwrite, run_command
+from bgcam.realtime.command import matte, overwrite, run
+from bgcam.realtime.command.demo import clip, command
+from bgcam.realtime.command.overwrite import ask_on_terminal, check_existing, written_files
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.overwrite import ask_on_terminal, check_existing, written_files
 
 OLD = b"an older file"
 
 
 @pytest.fixture
 def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((run_command, "Matting"), (matte_command, "Matting"), (run_command, "open_background")):
+    for module, name in ((run, "Matting"), (matte, "Matting"), (run, "open_background")):
         monkeypatch.setattr(module, name, lambda *given, **options: pytest.fail("it was loaded"))
 
 
@@ -117,8 +118,8 @@ def test_outputs_that_are_no_files_replace_nothing() -> None:
 
 
 def test_the_demo_may_be_run_again(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_clip, "write_clip", lambda path, *, frames: write_clip(path, frames=frames))
-    monkeypatch.setattr(demo, "_draw_picture", lambda *given, **options: None)
+    monkeypatch.setattr(clip, "write_clip", lambda path, *, frames: write_clip(path, frames=frames))
+    monkeypatch.setattr(command, "_draw_picture", lambda *given, **options: None)
     (tmp_path / "demo.mp4").write_bytes(OLD)
-    assert demo.main(["--seconds", "0.1", "--out", str(tmp_path), "--model", str(tiny_model), "--threads", "1"]) == 0
+    assert command.main(["--seconds", "0.1", "--out", str(tmp_path), "--model", str(tiny_model), "--threads", "1"]) == 0
     assert len(read_clip(tmp_path / "demo.mp4")) == 3

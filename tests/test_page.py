@@ -12,7 +12,7 @@ from browser import Browser, browser
 from shown import shown
 
 from bgcam.realtime.sinks import open_sink
-from bgcam.realtime.sinks.web import WebSink
+from bgcam.realtime.sinks.web.sink import WebSink
 
 SIZE_WH = (640, 360)
 STATE = 'document.getElementById("state").textContent'

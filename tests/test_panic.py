@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bgcam.realtime import cli
-from bgcam.realtime.panic import key_hint, panic_button, presses_kept
+from bgcam.realtime.command import cli
+from bgcam.realtime.run.panic import key_hint, panic_button, presses_kept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
 

@@ -11,15 +11,15 @@ import pytest
 from clips import PERSON, scene, write_picture
 from command import Run, one_line
 
-from bgcam.realtime import run_command
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.command import run
 from bgcam.realtime.errors import MatteRefused, UsageError
+from bgcam.realtime.failsafe.safety import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
+from bgcam.realtime.model.motion_gate import SamePicture
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.safety import MatteCheck
 from bgcam.realtime.sources.picture_files import natural_key, picture_paths, picture_tree, written_names
-from bgcam.realtime.still import SamePicture
 
 GREEN = ("--background", "#00ff00")
 
@@ -250,13 +250,13 @@ def test_a_slideshow_counts_as_people_do(tmp_path: Path) -> None:
 def test_a_picture_that_appears_meanwhile_renames_no_other(
     photos: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = run_command.open_source
+    real = run.open_source
 
     def opening(**options: Any) -> Any:
         write_picture(photos / "1.png", number=0)
         return real(**options)
 
-    monkeypatch.setattr(run_command, "open_source", opening)
+    monkeypatch.setattr(run, "open_source", opening)
     assert bgcam("--input", "photos", *GREEN, "--output", "out/")[0] == 0
     assert len(names(Path("out"))) == 7
     assert read(Path("out/me.jpg")).shape == (96, 64, 3)

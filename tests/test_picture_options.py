@@ -12,9 +12,9 @@ from picture_scenes import disc, shrunk
 
 from bgcam.realtime.picture.edges import STEEPER, STEP_SHARE, move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import grid_of
-from bgcam.realtime.picture.match import light_gains, light_table
+from bgcam.realtime.picture.light_match import light_gains, light_table
+from bgcam.realtime.picture.light_wrap import light_wrap
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
-from bgcam.realtime.picture.wrap import light_wrap
 
 Float = NDArray[np.float32]
 

@@ -13,8 +13,8 @@ from shown import File
 
 from bgcam.realtime.errors import BackendError, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
-from bgcam.realtime.picture.compose import compose
-from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.picture.composed import compose
+from bgcam.realtime.run.pipeline import Pipeline
 
 SHAPE = (2, 3)
 

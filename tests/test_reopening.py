@@ -16,10 +16,10 @@ from waiting import wait_for
 
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
+from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.run.stopping import stop_on_signal
 from bgcam.realtime.sources.reopening import ReopeningSource
-from bgcam.realtime.stopping import stop_on_signal
-from bgcam.realtime.watch import Watch
 
 GIVE_UP_S = 0.4
 
@@ -208,7 +208,7 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
     ahead_s, real = 0.0, time.monotonic
     watch = Watch(Cards(), give_up_s=0.5)
     failed = []
-    monkeypatch.setattr("bgcam.realtime.watch.time.monotonic", lambda: real() + ahead_s)
+    monkeypatch.setattr("bgcam.realtime.failsafe.output_guard.time.monotonic", lambda: real() + ahead_s)
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
         wait_for(lambda: watch._thread.is_alive())

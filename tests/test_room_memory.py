@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.picture import room_memory as memory
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.room_memory import Room, remember
-from bgcam.realtime.safety import SafeBackground
 
 SIZE_WH = (160, 96)
 # Rows and columns of the person, and of a chair beside them.

@@ -15,7 +15,7 @@ from tiny_model import write_int8_model
 
 from bgcam.export.compare import ExportRefused
 from bgcam.export.saturation import check_saturation
-from bgcam.realtime.saturation import MOST_OF_A_PAIR, narrowed, worst_pairs
+from bgcam.realtime.model.saturation import MOST_OF_A_PAIR, narrowed, worst_pairs
 
 shapes = st.tuples(st.integers(1, 5), st.integers(2, 7), st.sampled_from([1, 3]), st.sampled_from([1, 3]))
 

@@ -11,9 +11,9 @@ from command import Run
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.matting import Matting, quick_resize
-from bgcam.realtime.models import find_model
-from bgcam.realtime.second_look import EmptyFrames, SecondLook, Window, is_empty, window_around, windows
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting, quick_resize
+from bgcam.realtime.model.second_look import EmptyFrames, SecondLook, Window, is_empty, window_around, windows
 from bgcam.realtime.sources.images import read_picture
 
 SIZE_WH, SEEN_WH = (640, 360), (80, 45)

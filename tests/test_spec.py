@@ -11,9 +11,9 @@ import pytest
 from tiny_model import SPEC, write_tiny_model
 
 from bgcam.export.checksums import write_checksums
-from bgcam.realtime import models
 from bgcam.realtime.errors import ModelError
-from bgcam.realtime.spec import ModelSpec, read_spec
+from bgcam.realtime.model import find
+from bgcam.realtime.model.spec import ModelSpec, read_spec
 from bgcam.train.validate import input_size_wh
 
 
@@ -82,37 +82,37 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_models_are_found_by_path_and_by_name(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "MODELS_FOLDER", tiny_model.parent)
-    assert models.find_model(str(tiny_model)) == tiny_model
-    assert models.find_model("tiny") == tiny_model
-    assert models.shipped_models() == ["tiny"]
+    monkeypatch.setattr(find, "MODELS_FOLDER", tiny_model.parent)
+    assert find.find_model(str(tiny_model)) == tiny_model
+    assert find.find_model("tiny") == tiny_model
+    assert find.shipped_models() == ["tiny"]
     with pytest.raises(ModelError, match="no model is called 'huge'; shipped: tiny"):
-        models.find_model("huge")
+        find.find_model("huge")
     with pytest.raises(ModelError, match=r"gone\.onnx: no such model file"):
-        models.find_model(str(tmp_path / "gone.onnx"))
-    monkeypatch.setattr(models, "DEFAULT_MODEL", "tiny")
-    assert models.find_model(None) == tiny_model
+        find.find_model(str(tmp_path / "gone.onnx"))
+    monkeypatch.setattr(find, "DEFAULT_MODEL", "tiny")
+    assert find.find_model(None) == tiny_model
 
 
 def test_a_shipped_model_is_checked_against_the_table(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr(find, "MODELS_FOLDER", tmp_path)
     path = tmp_path / "tiny.onnx"
     data = tiny_model.read_bytes()
     path.write_bytes(data)
     with pytest.raises(ModelError, match=r"tiny\.onnx: cannot be checked, as SHA256SUMS is missing beside it; install"):
-        models.find_model("tiny")
+        find.find_model("tiny")
     table = write_checksums(tmp_path)
     assert table.read_text() == f"{hashlib.sha256(data).hexdigest()}  tiny.onnx\n"
-    assert models.find_model("tiny") == path
+    assert find.find_model("tiny") == path
     path.write_bytes(data[:-1] + b"\0")
     with pytest.raises(ModelError, match=r"tiny\.onnx: not the file that was shipped \(by SHA256SUMS\), so damaged"):
-        models.find_model("tiny")
-    assert models.find_model(str(path)) == path
+        find.find_model("tiny")
+    assert find.find_model(str(path)) == path
     path.rename(tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="not the file that was shipped"):
-        models.find_model("other")
+        find.find_model("other")
     write_checksums(tmp_path)
-    assert models.find_model("other") == tmp_path / "other.onnx"
+    assert find.find_model("other") == tmp_path / "other.onnx"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["SHA256SUMS", "other.onnx"]

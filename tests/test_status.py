@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from clips import write_clip
 
+from bgcam.realtime.run.stats import Stats, Summary
+from bgcam.realtime.run.status import Status, as_clock
 from bgcam.realtime.sources import open_source
-from bgcam.realtime.stats import Stats, Summary
-from bgcam.realtime.status import Status, as_clock
 
 
 def test_a_notice_is_shown_at_once_and_its_end_too() -> None:

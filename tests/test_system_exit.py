@@ -12,10 +12,10 @@ from clips import write_clip
 from command import one_line
 from test_pipeline import FakeSink, FakeSource, render, slow_matting
 
-from bgcam.realtime import cli, run_command
+from bgcam.realtime.command import cli, run
 from bgcam.realtime.errors import BgcamError
-from bgcam.realtime.matting import Matting
-from bgcam.realtime.pipeline import Pipeline
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.run.pipeline import Pipeline
 
 ENDINGS: list[BaseException] = [SystemExit(0), SystemExit("done"), KeyboardInterrupt(), asyncio.CancelledError()]
 
@@ -58,7 +58,7 @@ def test_the_commands_exit_code_is_1(
     def leaves(*given: Any, **options: Any) -> None:
         sys.exit(0)
 
-    monkeypatch.setattr(Matting if part == "infer" else run_command, part, leaves)
+    monkeypatch.setattr(Matting if part == "infer" else run, part, leaves)
     clip, out = write_clip(tmp_path / "clip.mp4", frames=5), tmp_path / "out.mp4"
     assert cli.main([f"--input={clip}", f"--output={out}", f"--model={tiny_model}", "--threads=1"]) == 1
     assert "tried to end bgcam (SystemExit: 0)" in one_line(capsys.readouterr().err)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from tensorrt_setup import CARD, SIZE, apis, opened, opener, picture
 from tiny_model import SPEC, write_int8_model
 
-from bgcam.realtime.backends import _engine_choice, load_backend
-from bgcam.realtime.backends._engine_build import build_engine, typed_model
-from bgcam.realtime.backends._engine_open import Opener
-from bgcam.realtime.backends.tensorrt import TensorRTBackend
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.model.backends import _engine_choice, load_backend
+from bgcam.realtime.model.backends._engine_build import build_engine, typed_model
+from bgcam.realtime.model.backends._engine_open import Opener
+from bgcam.realtime.model.backends.tensorrt import TensorRTBackend
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bgcam.realtime.backends._engine_build import PRECISIONS, Built, build_engine, load_api, typed_model
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.models import find_model
-from bgcam.realtime.onnx_graph import initializers
+from bgcam.realtime.model.backends._engine_build import PRECISIONS, Built, build_engine, load_api, typed_model
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.onnx_graph import initializers
 
 if importlib.util.find_spec("tensorrt_rtx") is None:
     pytest.skip("tensorrt-rtx is not installed on this machine", allow_module_level=True)
@@ -137,8 +137,8 @@ def test_the_stand_in_module_has_nothing_else(api: Any) -> None:
 def test_without_a_driver_an_engine_does_not_load(api: Any, engines: dict[str, Built]) -> None:
     from fake_card import cupy
 
-    from bgcam.realtime.backends._engine_run import EngineNetwork
-    from bgcam.realtime.backends._gpu import has_gpu
+    from bgcam.realtime.model.backends._engine_run import EngineNetwork
+    from bgcam.realtime.model.backends._gpu import has_gpu
 
     if has_gpu():
         pytest.skip("there is an NVIDIA card")

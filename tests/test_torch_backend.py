@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import SPEC, write_int8_model
 
-from bgcam.realtime import onnx_graph
-from bgcam.realtime.backends import load_backend
-from bgcam.realtime.backends.device import open_device_network
 from bgcam.realtime.errors import BackendError, UsageError
-from bgcam.realtime.models import shipped_models
-from bgcam.realtime.onnx_graph import at_size, load_onnx, without_quantizers
+from bgcam.realtime.model import onnx_graph
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.backends.device import open_device_network
+from bgcam.realtime.model.find import shipped_models
+from bgcam.realtime.model.onnx_graph import at_size, load_onnx, without_quantizers
 
 torch = pytest.importorskip("torch", reason="torch is not installed on this machine")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed on this machine")
@@ -124,7 +124,7 @@ def by_onnxruntime(model: onnx.ModelProto, x: NDArray[np.float32]) -> NDArray[np
 
 
 def by_torch(model: onnx.ModelProto, x: NDArray[np.float32], *, fused: bool = False) -> NDArray[np.float32]:
-    from bgcam.realtime.backends._torch_graph import GraphNetwork
+    from bgcam.realtime.model.backends._torch_graph import GraphNetwork
 
     prepared = without_quantizers(at_size(model, (x.shape[3], x.shape[2])))
     network = GraphNetwork(prepared, dtype=torch.float32, device=torch.device("cpu"), fused=fused)
@@ -233,8 +233,8 @@ def test_no_quantizer_and_no_shape_is_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped_models())
 def test_shipped_models_run(name: str) -> None:
-    from bgcam.realtime.models import find_model
-    from bgcam.realtime.spec import read_spec
+    from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.spec import read_spec
 
     path = find_model(name)
     spec = read_spec(path)

@@ -13,18 +13,18 @@ from clips import PERSON, SIZE_WH, scene, write_clip, write_picture
 from command import Run, one_line
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.command.transparent import Nothing
 from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.failsafe.gate import send
+from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
-from bgcam.realtime.gate import send
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.picture.compose import composed_cutout, empty_cutout
+from bgcam.realtime.picture.composed import composed_cutout, empty_cutout
 from bgcam.realtime.picture.cutout import BAND_PX, CutoutChain, cut_out
 from bgcam.realtime.picture.foreground import estimate_foreground, near_colours
-from bgcam.realtime.safety import SafeBackground
 from bgcam.realtime.sinks import Job, open_sink
 from bgcam.realtime.sinks._shape import to_size
-from bgcam.realtime.transparent import Nothing
 
 TRANSPARENT = ("--background", "transparent")
 DECODERS = {".webm": "libvpx-vp9", ".mov": "prores"}

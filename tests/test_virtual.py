@@ -12,15 +12,15 @@ from fake_loopback import CAPTURE, CLIENT_USAGE, OUTPUT, S_PARM, STREAMON, UNSUB
 from shown import shown
 
 from bgcam.realtime.backoff import Backoff
-from bgcam.realtime.devices import Device
+from bgcam.realtime.devices.listing import Device
+from bgcam.realtime.devices.users import Holder, Holders
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.holders import Holder, Holders
-from bgcam.realtime.picture.compose import composed_i420
+from bgcam.realtime.picture.composed import composed_i420
 from bgcam.realtime.sinks import _loopback
 from bgcam.realtime.sinks._loopback import LoopbackWriter
 from bgcam.realtime.sinks.virtual import VirtualSink, open_virtual_camera
-from bgcam.realtime.viewers import Viewers
 
 SIZE_WH = (64, 48)
 FPS = 25
@@ -350,8 +350,8 @@ def test_the_drivers_event_tells_of_viewers(loopback, module, events):
 
 @on_linux
 def test_a_lost_event_is_made_up_for(loopback):
-    from bgcam.realtime.v4l2 import ClientUsage
-    from bgcam.realtime.viewers import EventViewers
+    from bgcam.realtime.devices.v4l2 import ClientUsage
+    from bgcam.realtime.devices.viewers import EventViewers
 
     now_s = 0.0
     viewers = EventViewers(ClientUsage(3), clock=lambda: now_s)

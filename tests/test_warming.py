@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bgcam.realtime.backends.warming import Progress, WarmingBackend, say_to_terminal
 from bgcam.realtime.errors import BackendError
+from bgcam.realtime.model.backends.warming import Progress, WarmingBackend, say_to_terminal
 
 PICTURE = np.zeros((16, 32, 3), np.uint8)
 

@@ -17,9 +17,9 @@ from web_client import Page, Watcher, composed
 
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.sinks import open_sink
-from bgcam.realtime.sinks._web_guard import Guard
-from bgcam.realtime.sinks._web_server import MAX_WATCHERS
-from bgcam.realtime.sinks.web import RemoteWebSink
+from bgcam.realtime.sinks.web.guard import Guard
+from bgcam.realtime.sinks.web.server import MAX_WATCHERS
+from bgcam.realtime.sinks.web.sink import RemoteWebSink
 
 
 def test_page(web_sink, page):

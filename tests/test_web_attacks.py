@@ -12,15 +12,10 @@ from shown import shown
 from waiting import wait_for
 from web_client import Page, Watcher, composed, one_line
 
-from bgcam.realtime.sinks import _web_server, open_sink
+from bgcam.realtime.sinks import open_sink
 from bgcam.realtime.sinks._web_door import Door
-from bgcam.realtime.sinks._web_server import (
-    MAX_CONNECTIONS,
-    MAX_KNOWN,
-    MAX_REQUEST_BYTES,
-    MAX_STRANGERS,
-    MAX_WATCHERS,
-)
+from bgcam.realtime.sinks.web import server
+from bgcam.realtime.sinks.web.server import MAX_CONNECTIONS, MAX_KNOWN, MAX_REQUEST_BYTES, MAX_STRANGERS, MAX_WATCHERS
 
 
 @pytest.mark.parametrize(
@@ -129,7 +124,7 @@ def test_requests_that_are_too_large_or_no_requests(web_sink, page):
 
 
 def test_a_request_that_comes_drop_by_drop_is_hung_up_on(web_sink, page, monkeypatch):
-    monkeypatch.setattr(_web_server, "REQUEST_S", 0.5)
+    monkeypatch.setattr(server, "REQUEST_S", 0.5)
     with socket.create_connection(("127.0.0.1", page.port), timeout=5) as client:
         started_s = time.monotonic()
         with pytest.raises(OSError):  # noqa: PT011 -- a reset or a broken pipe, as it falls
@@ -259,7 +254,7 @@ def test_those_with_the_key_are_so_many_and_no_more_and_are_told(web_sink, page)
 def test_who_says_nothing_is_hung_up_on(web_sink, page, monkeypatch):
     silent = connect(page, 5)
     wait_for(lambda: len(web_sink._server.door) == 5)
-    monkeypatch.setattr(_web_server, "REQUEST_S", 0.0)
+    monkeypatch.setattr(server, "REQUEST_S", 0.0)
     wait_for(lambda: not len(web_sink._server.door))
     close(silent)
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from faults import SIZE_WH, LookingSink, room
 
-from bgcam.realtime import cli, run_command
+from bgcam.realtime.command import cli, run
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.matting import Matting
+from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
@@ -64,8 +64,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         return found.sinks[-1]
 
     monkeypatch.setattr(Matting, "infer", infer)
-    monkeypatch.setattr(run_command, "open_source", lambda **options: found)
-    monkeypatch.setattr(run_command, "open_sink", opened)
+    monkeypatch.setattr(run, "open_source", lambda **options: found)
+    monkeypatch.setattr(run, "open_sink", opened)
     return found
 
 

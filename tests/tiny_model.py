@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bgcam.realtime.spec import METADATA_KEY, ModelSpec
+from bgcam.realtime.model.spec import METADATA_KEY, ModelSpec
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 

@@ -12,18 +12,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bgcam.realtime.failsafe.matte_values import ROUNDING
 from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
-from bgcam.realtime.matte_values import ROUNDING
-from bgcam.realtime.spec import ModelSpec
+from bgcam.realtime.model.spec import ModelSpec
 
 THREADS = 128
 # Pixels of a row that a thread of `compose` and `to_i420` makes.
 UNIT_PX = 16
 WARP = 32
 OVER_ALL_BLOCKS = 32
-# An alpha above this shows the room; as in safety.py.
+# An alpha above this shows the room; as in failsafe/safety.py.
 SHOWS = 0.1
-# Pixels that a block of `movement` makes, (width, height), a thread each; as in alpha.cu.
+# Pixels that a block of `movement` makes, (width, height), a thread each; as in matte_filters.cu.
 TILE_WH = (32, 8)
 # Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
 STEP_VALUES = {"bgr": 16, "nv12": 12, "yuyv": 12}
@@ -39,7 +39,7 @@ class Launch(Protocol):
 
 @dataclass(frozen=True)
 class Steadiness:
-    """Steady mattes as `picture/steady.py` has them, whose constants these are."""
+    """Steady mattes as `picture/temporal_filter.py` has them, whose constants these are."""
 
     rest: float = 0.2
     apart: tuple[float, float] = (0.1, 0.5)
@@ -56,7 +56,7 @@ UNSTEADY = Steadiness(rest=1.0, held=1.0)
 
 @dataclass(frozen=True)
 class Guide:
-    """Guided upsampling as `picture/guided.py` has it, whose constants these are: epsilon for a luma in [0, 1]."""
+    """Guided upsampling as `guided_filter.py` has it, whose constants these are: epsilon for a luma in [0, 1]."""
 
     radius_px: int = 1
     epsilon: float = 1e-2

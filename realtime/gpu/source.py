@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "kernels"
-FILES = ("pixels.cuh", "frame_to_input.cu", "alpha.cu", "colours.cu", "blur.cu", "compose.cu")
+FOLDER = Path(__file__).resolve().parent.parent / "picture" / "kernels"
+FILES = ("pixels.cuh", "frame_to_input.cu", "matte_filters.cu", "foreground.cu", "blur.cu", "composite.cu")
 LAYOUTS = ("bgr", "nv12", "yuyv")
 OUTPUTS = ("bgr", "i420")
 # In which the person's own colours can be laid.

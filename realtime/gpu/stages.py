@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.picture import blur, edges, foreground, spill
+from bgcam.realtime.picture import blur, despill, edges, foreground
 
 Zeros = Callable[[tuple[int, ...], Any], Any]
 Size = tuple[int, int]
@@ -69,22 +69,22 @@ class Filling:
 
 
 class OwnColours:
-    """`picture/foreground.py` and `picture/spill.py`: what `Kernels.compose` needs to lay the person's own colours."""
+    """`picture/foreground.py` and `despill.py`: what `Kernels.compose` needs to lay the person's own colours."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, frame_wh: Size, small_wh: Size):
         self._kernels, self._small_wh = kernels, small_wh
         self._grid = foreground.grid_of(frame_wh, small_wh)
-        self._limit_grid = foreground.coarser(self._grid, spill.COARSER)
+        self._limit_grid = foreground.coarser(self._grid, despill.COARSER)
         self._steps, self._limit_steps = (
             tuple(grid.cell_px * small / full for small, full in zip(small_wh, frame_wh, strict=True))
             for grid in (self._grid, self._limit_grid)
         )
         cells = min(frame_wh) / self._limit_grid.cell_px
-        self._deep = max(1, round(spill.DEEP_SHARE * cells))
-        self._sigma = max(0.5, spill.FADE_SHARE * cells)
+        self._deep = max(1, round(despill.DEEP_SHARE * cells))
+        self._sigma = max(0.5, despill.FADE_SHARE * cells)
         grid_wh, self._limit_wh = ((grid.columns, grid.rows) for grid in (self._grid, self._limit_grid))
         self._colours = Filling(kernels, zeros, grid_wh, planes=2, levels=foreground.LEVELS)
-        self._inside = Filling(kernels, zeros, self._limit_wh, planes=1, levels=spill.LEVELS)
+        self._inside = Filling(kernels, zeros, self._limit_wh, planes=1, levels=despill.LEVELS)
         self._share = zeros(self._limit_wh[::-1], np.float32)
         self._limits = zeros((*self._limit_wh[::-1], 2), np.float32)
 
@@ -102,9 +102,9 @@ class OwnColours:
         flat("deep_known", seen, self._share, self._inside.known, *given, self._deep, count=count)
         self._inside.enqueue()
         arrays = self._inside.filled, self._share, sums, self._limits
-        numbers = (gaussian_radius(self._sigma), self._sigma, float(spill.NEAR), *spill.TINTED)
+        numbers = (gaussian_radius(self._sigma), self._sigma, float(despill.NEAR), *despill.TINTED)
         flat("spill_limits", *arrays, *limit_wh, *numbers, count=count)
-        return [self._colours.filled, self._limits, sums, self._grid.cell_px, *grid_wh, *limit_wh, *spill.TINTED]
+        return [self._colours.filled, self._limits, sums, self._grid.cell_px, *grid_wh, *limit_wh, *despill.TINTED]
 
 
 class BlurredRoom:

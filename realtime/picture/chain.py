@@ -14,21 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.framing import Follow, crop_frame
 from bgcam.realtime.look import Look
-from bgcam.realtime.picture.blend import draw_person
 from bgcam.realtime.picture.buffers import Buffers, Place
-from bgcam.realtime.picture.compose import composed
+from bgcam.realtime.picture.composed import composed
+from bgcam.realtime.picture.composite import draw_person
+from bgcam.realtime.picture.despill import Spill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
-from bgcam.realtime.picture.guided import Lines, bilinear_lines, find_lines, lay_lines, luma_of
-from bgcam.realtime.picture.match import light_gains, light_table
-from bgcam.realtime.picture.parts import Parts, find_parts, widened
+from bgcam.realtime.picture.framing import Follow, crop_frame
+from bgcam.realtime.picture.guided_filter import Lines, bilinear_lines, find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.light_match import light_gains, light_table
+from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
 from bgcam.realtime.picture.room_memory import Room, remember
-from bgcam.realtime.picture.spill import Spill, find_spill
-from bgcam.realtime.picture.steady import Kept, steady
+from bgcam.realtime.picture.temporal_filter import Kept, steady
+from bgcam.realtime.picture.tiles import Parts, find_parts, widened
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
-from bgcam.realtime.picture.wrap import REACH_SHARE, light_wrap
 
 Picture = NDArray[np.uint8]
 

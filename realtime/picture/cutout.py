@@ -9,10 +9,10 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Place
 from bgcam.realtime.picture.chain import Behind, Chain, parts_of
-from bgcam.realtime.picture.compose import composed_cutout
+from bgcam.realtime.picture.composed import composed_cutout
+from bgcam.realtime.picture.despill import Spill, remove_spill
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
-from bgcam.realtime.picture.parts import Parts
-from bgcam.realtime.picture.spill import Spill, remove_spill
+from bgcam.realtime.picture.tiles import Parts
 from bgcam.realtime.picture.views import gray_matte
 
 Float = NDArray[np.float32]

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime import native
+from bgcam.realtime.picture import native
 
 Float = NDArray[np.float32]
 

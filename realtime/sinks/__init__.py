@@ -6,19 +6,19 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._files import check_writable
-from bgcam.realtime.sinks._web_guard import check_address
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
-from bgcam.realtime.viewers import Viewers
+from bgcam.realtime.sinks.web.guard import check_address
 
 if TYPE_CHECKING:
     from bgcam.realtime.sinks.images import FolderSink, PictureSink
     from bgcam.realtime.sinks.null import NullSink
     from bgcam.realtime.sinks.video import VideoSink
     from bgcam.realtime.sinks.virtual import VirtualSink
-    from bgcam.realtime.sinks.web import RemoteWebSink, WebSink
+    from bgcam.realtime.sinks.web.sink import RemoteWebSink, WebSink
 
     # What the tables below name; mypy compares each with the protocol.
     _SINKS: tuple[type[Sink], ...] = (
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 # A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
 # made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
-DEVICES = {"virtual": "virtual:VirtualSink", "web": "web:WebSink", "null": "null:NullSink"}
+DEVICES = {"virtual": "virtual:VirtualSink", "web": "web.sink:WebSink", "null": "null:NullSink"}
 # With --allow-remote, some devices are others.
-REMOTE_DEVICES = DEVICES | {"web": "web:RemoteWebSink"}
+REMOTE_DEVICES = DEVICES | {"web": "web.sink:RemoteWebSink"}
 FILES = dict.fromkeys((".mp4", ".mkv", ".webm", ".mov"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
@@ -47,8 +47,8 @@ ACCEPTED = (
 class Sink(Protocol):
     """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
 
-    live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture (`watch.py`).
-    notice: what is wrong with one that repairs itself, "" for nothing.
+    live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture
+    (`output_guard.py`). notice: what is wrong with one that repairs itself, "" for nothing.
     One that holds transparency too has `takes_cutouts = True`.
     A file says in `kept`, after `close`, where it lies, "" for nowhere; and one that has `keep` is told by it that what
     it gets cannot be made again, so that `close` keeps also what cannot be finished.
@@ -63,7 +63,7 @@ class Sink(Protocol):
     def notice(self) -> str: ...
 
     def viewers(self) -> Viewers:
-        """Who watches it now; Viewers.NONE where nobody can, or where that cannot be told (`on_demand.py`)."""
+        """Who watches it now; Viewers.NONE where nobody can, or where that cannot be told (`run/on_demand.py`)."""
 
     def write(self, frame: ComposedFrame) -> None:
         """Show or store one frame. Raises SinkError."""

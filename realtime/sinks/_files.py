@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from bgcam.realtime import atomic_write
-from bgcam.realtime.claims import Claim, Taken
 from bgcam.realtime.errors import SinkError
+from bgcam.realtime.sinks.claims import Claim, Taken
 
 
 def check_writable(path: Path) -> None:

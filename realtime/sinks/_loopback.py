@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.devices import capability_of
-from bgcam.realtime.holders import Holders, find_holders
-from bgcam.realtime.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
-from bgcam.realtime.viewers import Viewers, module_uses, watch_viewers
+from bgcam.realtime.devices.listing import capability_of
+from bgcam.realtime.devices.users import Holders, find_holders
+from bgcam.realtime.devices.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
+from bgcam.realtime.devices.viewers import Viewers, module_uses, watch_viewers
 
 _OUTPUT = 0x00000002
 _I420 = "YU12"

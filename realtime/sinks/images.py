@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SinkError
+from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
-from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import advice, check_writable, claim, remove, settle, write_whole
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
-from bgcam.realtime.viewers import Viewers
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],

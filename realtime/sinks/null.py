@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import UsageError
+from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import OutputFrame
-from bgcam.realtime.gate import check_shown
-from bgcam.realtime.viewers import Viewers
 
 
 class NullSink:

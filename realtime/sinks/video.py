@@ -15,17 +15,17 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
-from bgcam.realtime.claims import Claim
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SinkError
+from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
-from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._files import advice, check_writable, claim, settle
 from bgcam.realtime.sinks._reserve import ReservedFile, check_room
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
+from bgcam.realtime.sinks.claims import Claim
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
 from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
-from bgcam.realtime.viewers import Viewers
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
 # Times in whole milliseconds, as Matroska's, are meant for the even rate that is as near as this.

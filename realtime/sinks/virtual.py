@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from bgcam.packages import install_command
 from bgcam.realtime.backoff import Backoff
-from bgcam.realtime.devices import Device, find_device, list_virtual_cameras
+from bgcam.realtime.devices.listing import Device, find_device, list_virtual_cameras
+from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SinkError, SourceError
+from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.gate import check_shown
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
-from bgcam.realtime.viewers import Viewers
 
 HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that make one"
 HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, log out and in"

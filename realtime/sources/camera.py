@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bgcam.realtime.default_camera import Formats, choose_default, read_formats
-from bgcam.realtime.devices import Device, find_device, list_cameras, list_virtual_cameras
+from bgcam.realtime.devices.default_camera import Formats, choose_default, read_formats
+from bgcam.realtime.devices.listing import Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.sources.capture import CameraSource, Opener, open_capture
 from bgcam.realtime.sources.reopening import ReopeningSource

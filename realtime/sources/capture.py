@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.devices import opened
+from bgcam.realtime.devices.listing import opened
+from bgcam.realtime.devices.users import busy_line
+from bgcam.realtime.devices.v4l2 import DECODED, Mode, list_modes
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.holders import busy_line
 from bgcam.realtime.sources._shape import shape
 from bgcam.realtime.sources.jpeg import FOURCCS, JpegDecoder
-from bgcam.realtime.v4l2 import DECODED, Mode, list_modes
 
 _SIZE_WH = (1280, 720)
 _FPS = 30.0

@@ -13,8 +13,9 @@ from numpy._core._multiarray_umath import __cpu_features__ as features
 from tiny_model import SPEC, write_int8_model
 
 from bgcam import __version__
-from bgcam.realtime import cli, native
-from bgcam.realtime.backends import load_backend
+from bgcam.realtime.command import cli
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.picture import native
 
 HAS_AVX2 = {"Haswell": True, "Nehalem": False}[os.environ["BGCAM_CPU"]]
 
@@ -47,8 +48,8 @@ def test_openvinos_int8_is_the_same_as_in_floating_point(tmp_path: Path) -> None
     import onnxruntime as ort
     from onnx import numpy_helper
 
-    from bgcam.realtime.backends.planes import Planes
-    from bgcam.realtime.saturation import narrowed
+    from bgcam.realtime.model.backends.planes import Planes
+    from bgcam.realtime.model.saturation import narrowed
 
     path = write_int8_model(tmp_path / "int8.onnx")
     found, _ = load_backend("openvino", path, SPEC, (64, 48), threads=1)

@@ -22,9 +22,9 @@ import pytest
 from numpy.typing import NDArray
 from programs import PATIENCE_S, Program
 
-import bgcam.realtime.run_command
-from bgcam.realtime.cli import main
-from bgcam.realtime.devices import list_cameras, list_virtual_cameras, query_capability
+import bgcam.realtime.command.run
+from bgcam.realtime.command.cli import main
+from bgcam.realtime.devices.listing import list_cameras, list_virtual_cameras, query_capability
 
 IN_KERNEL = os.environ.get("BGCAM_E2E") == "kernel"
 SKY_BGR, BEACH_BGR = (230, 120, 40), (60, 170, 210)
@@ -132,7 +132,7 @@ def is_written(path: str) -> bool:
 
 def start_bgcam(arguments: list[str], *, log: Path, uid: int = 0) -> Program:
     """The command. A watchdog of ten seconds unless another is given: no frame is late here for a fault's sake."""
-    assert bgcam.realtime.run_command  # imported before the fork
+    assert bgcam.realtime.command.run  # imported before the fork
     late = [] if "--watchdog-ms" in arguments or arguments[:1] == ["devices"] else ["--watchdog-ms", "10000"]
     return Program(lambda: main([*late, *arguments]), name="bgcam", log=log, uid=uid)
 

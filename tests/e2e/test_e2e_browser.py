@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from programs import Program
 from writers import feed_webcam
 
-from bgcam.realtime.holders import find_holders
+from bgcam.realtime.devices.users import find_holders
 
 Start = Callable[..., Program]
 # A page may ask for cameras where it comes from this machine itself.

@@ -12,8 +12,8 @@ import numpy as np
 from programs import Program
 from writers import feed_webcam, write_clip
 
-from bgcam.realtime.devices import opened
-from bgcam.realtime.v4l2 import list_modes
+from bgcam.realtime.devices.listing import opened
+from bgcam.realtime.devices.v4l2 import list_modes
 
 Start = Callable[..., Program]
 # vivid's first bars from the left: white, yellow, cyan, green, magenta, red, blue, black; B, G, R high or low.

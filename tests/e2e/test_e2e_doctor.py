@@ -11,12 +11,12 @@ import lab
 import pytest
 from programs import Program
 
-from bgcam.realtime.cli import main
-from bgcam.realtime.doctor import camera_checks, loopback_checks, model_checks, module_checks
-from bgcam.realtime.doctor.checks import CHECKS
-from bgcam.realtime.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import System
+from bgcam.realtime.command.cli import main
+from bgcam.realtime.command.doctor import camera_checks, loopback_checks, model_checks, module_checks
+from bgcam.realtime.command.doctor.checks import CHECKS
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import System
 
 Start = Callable[..., Program]
 # Of "virtual camera", those that apply where the driver is loaded.

@@ -10,12 +10,12 @@ from pathlib import Path
 import lab
 import pytest
 
-from bgcam.realtime.devices import list_virtual_cameras
-from bgcam.realtime.doctor import loopback_checks
-from bgcam.realtime.doctor.finding import OK
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import System
-from bgcam.realtime.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
+from bgcam.realtime.command.doctor import loopback_checks
+from bgcam.realtime.command.doctor.finding import OK
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
+from bgcam.realtime.devices.listing import list_virtual_cameras
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from programs import Program
 from writers import feed_webcam
 
-from bgcam.realtime.holders import find_holders
+from bgcam.realtime.devices.users import find_holders
 
 Start = Callable[..., Program]
 VIVID_DRIVER = Path("/sys/bus/platform/drivers/vivid")

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from programs import Program
 
-from bgcam.realtime.devices import opened
-from bgcam.realtime.doctor import module_checks
-from bgcam.realtime.doctor.finding import OK
-from bgcam.realtime.doctor.machine import Machine
-from bgcam.realtime.doctor.system import System
-from bgcam.realtime.holders import find_holders
+from bgcam.realtime.command.doctor import module_checks
+from bgcam.realtime.command.doctor.finding import OK
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.devices.listing import opened
+from bgcam.realtime.devices.users import find_holders
+from bgcam.realtime.devices.v4l2 import ClientUsage
+from bgcam.realtime.devices.viewers import EventViewers, watch_viewers
 from bgcam.realtime.sinks._loopback import LoopbackWriter
-from bgcam.realtime.v4l2 import ClientUsage
-from bgcam.realtime.viewers import EventViewers, watch_viewers
 
 Start = Callable[..., Program]
 # v4l2loopback.h; the numbers from before 0.15 are taken too.

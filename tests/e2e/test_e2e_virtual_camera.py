@@ -13,7 +13,7 @@ import pytest
 from programs import Program
 from writers import write_grey
 
-from bgcam.realtime.devices import query_capability
+from bgcam.realtime.devices.listing import query_capability
 
 Start = Callable[..., Program]
 SIZE_WH = (320, 240)

@@ -13,7 +13,7 @@ import lab
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
+from bgcam.realtime.devices.v4l2 import HeldFormat, output_format, set_output_format, set_output_rate, start_output
 
 WEBCAM_FPS = 8
 

@@ -1,0 +1,186 @@
+"""The command `bgcam`: which part runs, and how its errors are told. Exit: 0 done, 1 an error, 2 a wrong option."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from bgcam.realtime.command.console import lasting_streams, output_error
+from bgcam.realtime.errors import BgcamError, SinkError, UsageError
+from bgcam.realtime.run.panic import presses_kept
+
+# What is imported here delays the moment from which the panic button's signal ends no process.
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command with these arguments (default: the process's). Gives the exit code; never raises."""
+    with lasting_streams():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        with presses_kept(), _sigterm_as_interrupt():
+            return _dispatch(arguments)
+    except SystemExit as leaving:  # argparse has said why, or has shown its help
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except BgcamError as error:
+        _say(str(error), error)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt as error:
+        _say("stopped before it was done", error)
+        return 1
+    except Exception as error:
+        if "--debug" in arguments:
+            import traceback
+
+            traceback.print_exc()
+        else:
+            _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback", error)
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["demo"]:  # it has options of its own
+        from bgcam.realtime.command.demo.command import main as demo
+
+        code: int = demo(arguments[1:])
+        return code
+    from bgcam.realtime.command.options import parse_arguments
+
+    options = parse_arguments(arguments)
+    if options.command == "demo":
+        raise UsageError("options of demo go after its name: bgcam demo --threads 1")
+    if options.command in BEFORE:
+        _check_belonging(options, defaults=parse_arguments([]))
+    code = COMMANDS[options.command](options)
+    if options.command not in GOING_ON and (error := output_error()) is not None:
+        if isinstance(error, BrokenPipeError):  # `bgcam devices | head -1`
+            return 1
+        raise SinkError(f"standard output could not be written ({getattr(error, 'strerror', None) or error})")
+    return code
+
+
+def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
+    """Refuse what was given before a command's name and is no option of it. Raises UsageError."""
+    for name, default in vars(defaults).items():
+        if name not in BEFORE[options.command] and getattr(options, name) != default:
+            option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
+            raise UsageError(f"{command} has no option {option}; see {command} --help")
+
+
+def _run(options: Namespace) -> int:
+    from bgcam.realtime.command.run import run
+
+    return run(options)
+
+
+def _matte(options: Namespace) -> int:
+    from bgcam.realtime.command.matte import matte
+
+    return matte(options)
+
+
+def _devices(options: Namespace) -> int:
+    from bgcam.realtime.command.devices import print_devices
+
+    print_devices()
+    return 0
+
+
+def _backgrounds(options: Namespace) -> int:
+    from bgcam.realtime.command.backgrounds import print_backgrounds
+
+    print_backgrounds()
+    return 0
+
+
+def _cache(options: Namespace) -> int:
+    from bgcam.realtime.command.cache import show_or_clear
+
+    return show_or_clear(options)
+
+
+def _doctor(options: Namespace) -> int:
+    from bgcam.realtime.command.doctor.command import doctor
+
+    return doctor(options)
+
+
+def _install_camera(options: Namespace) -> int:
+    from bgcam.realtime.command.install.camera import install_camera
+
+    return install_camera(options)
+
+
+def _install_service(options: Namespace) -> int:
+    from bgcam.realtime.command.install.service import install_service
+
+    return install_service(options)
+
+
+def _uninstall_service(options: Namespace) -> int:
+    from bgcam.realtime.command.install.service import uninstall_service
+
+    return uninstall_service(options)
+
+
+COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
+    None: _run,
+    "matte": _matte,
+    "devices": _devices,
+    "backgrounds": _backgrounds,
+    "cache": _cache,
+    "doctor": _doctor,
+    "install-camera": _install_camera,
+    "install-service": _install_service,
+    "uninstall-service": _uninstall_service,
+}
+
+# What these print is about the result, not the result itself.
+GOING_ON = (None, "matte")
+
+# Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
+_HOW = ("command", "model", "backend", "threads", "far", "debug")
+BEFORE = {
+    "matte": (*_HOW, "overwrite", "no_audio"),
+    "devices": _HOW,
+    "backgrounds": _HOW,
+    "cache": _HOW,
+    "doctor": (*_HOW, "camera"),
+    "install-camera": _HOW,
+    "uninstall-service": _HOW,
+}
+
+
+def _say(message: str, error: BaseException) -> None:
+    """One line, with what else there is to know of the error: where a recording lies."""
+    print("bgcam:", " ".join("; ".join([message, *_notes(error)]).split()), file=sys.stderr)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """`kill` ends the command as Ctrl-C does: by KeyboardInterrupt. Signals are the main thread's alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""`bgcam demo`: a drawn clip, made as the command makes any other."""

@@ -1,0 +1,123 @@
+"""Checks of what finds the person: the models' files, the backends that run them, and the cache; and the web page."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+from dataclasses import replace
+from typing import Any
+
+from bgcam.realtime.cache import cache_folder
+from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
+from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.model.backends import CARD_MODULES, auto_order
+from bgcam.realtime.model.backends._gpu import has_gpu
+from bgcam.realtime.model.find import find_model, shipped_models
+from bgcam.realtime.picture import native
+
+BACKEND_TIMEOUT_S = 120
+# alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
+WRONG_ABOVE = 0.1
+
+
+def check_model(machine: Machine) -> Finding:
+    """The model's file, and whether all that come with bgcam are as they were shipped: "auto" times each."""
+    try:
+        find_model(machine.model)
+    except BgcamError as error:
+        return Finding("model", PROBLEM, *_split(error))
+    try:
+        names = [find_model(name).stem for name in shipped_models()]
+    except BgcamError as error:
+        return Finding("model", PROBLEM if machine.model == "auto" else WARNING, *_split(error))
+    return Finding("model", OK, ", ".join(names) if machine.model == "auto" else machine.model)
+
+
+def check_backends(machine: Machine) -> list[Finding]:
+    """Each backend that "auto" would try, or the one that is asked for, finds the demo's person and is timed."""
+    names = [machine.backend] if machine.backend != "auto" else auto_order()
+    try:
+        path = find_model(machine.model)
+    except BgcamError:
+        return []
+    told = {name: machine.probe("backend", name, str(path), timeout_s=BACKEND_TIMEOUT_S) for name in names}
+    times_ms = {name: answer["matte_ms"] for name, answer in told.items() if "error" not in answer}
+    taken = next(iter(times_ms), None)  # "auto" takes the first that loads, whatever its mattes are
+    findings = [_judge(name, answer, times_ms, taken=name == taken) for name, answer in told.items()]
+    if taken is None:
+        return [replace(found, verdict=PROBLEM) for found in findings]
+    # One that is not installed is no loss where another works.
+    return [found for found in findings if "is not installed" not in found.found]
+
+
+def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:
+    if "error" in told:
+        what, _, cure = str(told["error"]).partition("; run: ")
+        # A command that mends it comes with the error; of one that hangs or crashes nothing is known.
+        advice = "" if cure else "choose another with --backend; if there is none, restart, and report this"
+        return Finding(name, WARNING, what, cure, advice)
+    matte_ms: float = told["matte_ms"]
+    found = f"{told['description']}: {matte_ms:.1f} ms a matte"
+    if told["error_mean"] > WRONG_ABOVE:
+        advice = "its mattes are wrong; choose another with --backend, and report this"
+        verdict = PROBLEM if taken else WARNING
+        return Finding(name, verdict, f"{found}, but it does not find the person in the demo", advice=advice)
+    if name in CARD_MODULES and "CPU" in told["description"]:
+        return _not_on_card(name, told["description"], found)
+    slower = [other for other, other_ms in times_ms.items() if other not in CARD_MODULES and other_ms < matte_ms]
+    if name in CARD_MODULES and slower:
+        return Finding(name, WARNING, f"{found}, slower than the processor by {slower[0]}", advice="see nvidia-smi")
+    return Finding(name, OK, found)
+
+
+def _not_on_card(name: str, description: str, found: str) -> Finding:
+    if not has_gpu():
+        return Finding(name, WARNING, f"{found}: no NVIDIA card is found here", advice="leave --backend out")
+    if description.startswith("PyTorch"):  # the others start on the processor and go over to the card
+        advice = "install a PyTorch with CUDA for this driver: https://pytorch.org/get-started"
+        return Finding(name, WARNING, f"{found}: this PyTorch does not use the card", advice=advice)
+    return Finding(name, WARNING, f"{found}: not on the card yet", advice="run bgcam until it says it is ready")
+
+
+def check_compiled(machine: Machine) -> Finding:
+    """Whether the picture's slow functions are machine code."""
+    if native.LIBRARY is not None:
+        return Finding("picture", OK, "drawn by compiled code")
+    advice = "install a C compiler (Debian: sudo apt install gcc libc6-dev), then bgcam again"
+    return Finding("picture", WARNING, "drawn by OpenCV, at three times the processor time", advice=advice)
+
+
+def check_cache(machine: Machine) -> Finding:
+    try:
+        folder = cache_folder()
+    except RuntimeError:
+        found = "this user has no home folder, so there is none: bgcam starts slowly every time"
+        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder of this user")
+    reason = machine.system.why_not_writable(folder)
+    if reason:
+        found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
+        # Most often it is root's, of a bgcam that was run with sudo.
+        owner = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
+        mend = owner if reason == os.strerror(errno.EACCES) else ""
+        return Finding("cache", WARNING, found, mend, "" if mend else "set XDG_CACHE_HOME to another folder")
+    return Finding("cache", OK, f"{folder}")
+
+
+def check_web_page(machine: Machine) -> Finding | None:
+    """Where there is no virtual camera the picture goes to a web page."""
+    if machine.virtual_camera:
+        return None
+    from bgcam.realtime.sinks.web.sink import DEFAULT_PORT
+
+    if machine.system.port_is_free(DEFAULT_PORT):
+        return Finding("web page", OK, f"port {DEFAULT_PORT} is free")
+    found = f"port {DEFAULT_PORT} is taken, by another bgcam perhaps"
+    return Finding("web page", PROBLEM, found, advice="close it, or: bgcam --output web:0")
+
+
+def _split(error: BgcamError) -> tuple[str, str, str]:
+    """An error for people as a finding's words: what happened, no command, what to do."""
+    found, _, advice = str(error).partition("; ")
+    return found, "", advice

@@ -1,0 +1,194 @@
+"""`bgcam matte`: mattes as gray pictures or a gray video, or cutouts with transparency."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.backgrounds import Room
+from bgcam.realtime.command.file_jobs import job_of
+from bgcam.realtime.command.overwrite import check_existing, written_files
+from bgcam.realtime.command.run import run_to_outputs
+from bgcam.realtime.command.transparent import Nothing
+from bgcam.realtime.errors import SinkError, SourceError, UsageError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.look import Look
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.model.second_look import SecondLook
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.cutout import cut_out
+from bgcam.realtime.picture.foreground import near_colours
+from bgcam.realtime.picture.guided_filter import whole_matte
+from bgcam.realtime.picture.png import write_png
+from bgcam.realtime.picture.views import gray_matte
+from bgcam.realtime.run.build import build_run
+from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.status import BAR_CELLS, as_clock
+from bgcam.realtime.sinks import is_folder
+from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
+from bgcam.realtime.sources.files import is_picture
+from bgcam.realtime.sources.images import read_picture
+from bgcam.realtime.sources.picture_files import picture_tree, written_names
+from bgcam.realtime.sources.primed import FirstRead
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov")
+CUTOUT_SUFFIXES = (".webm", ".mov")
+
+
+def matte(options: Namespace) -> int:
+    """Write the mattes of `matte_input` to `matte_output`. Gives the exit code: 1 if a picture could not be read."""
+    options.matte_input = options.matte_input.removeprefix("file://")
+    source, target = Path(options.matte_input), Path(options.matte_output)
+    if "://" not in options.matte_input and not source.exists():
+        raise SourceError(f"{source}: no such file or folder; check the path")
+    if source.is_dir():
+        jobs = _folder_jobs(source, target)
+    elif is_picture(source) and source.exists():
+        jobs = [(source, _target_of_one(source, target))]
+    else:
+        _check_video(options, source, target)
+        check_existing(written_files(options.matte_output, None), overwrite=options.overwrite)
+        return _matte_video(options)
+    check_existing((png for _, png in jobs), overwrite=options.overwrite)
+    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout, far=options.far)
+
+
+def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8 BGRA: the person's own colours and alpha; where alpha is 0 the colours are 0, not the room's."""
+    alpha = whole_matte(frame, coarse).alpha
+    near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
+    return cut_out(frame.room_bgr, alpha, near, None)
+
+
+def _open_matting(options: Namespace) -> Matting:
+    return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+
+
+def _folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """(picture, PNG) for every picture of a folder. Raises before anything is written."""
+    if target.is_file() or target.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
+        raise UsageError(f"{target}: the mattes of a folder go to a folder; give a folder's name")
+    if target.resolve() == source.resolve():
+        raise UsageError(f"{target} is the folder that is read; give another one for the mattes")
+    paths = picture_tree(source, leave_out=[target])
+    return [
+        (path, target / name) for path, name in zip(paths, written_names(paths, source, suffix=".png"), strict=True)
+    ]
+
+
+def _target_of_one(source: Path, target: Path) -> Path:
+    suffix = target.suffix.lower()
+    if not target.is_dir() and suffix in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
+        if suffix != ".png":
+            raise UsageError(f"{target}: mattes of pictures are PNG files; give a .png file or a folder")
+        png = target
+    else:
+        png = target / f"{source.stem}.png"
+    if png.resolve() == source.resolve():
+        raise UsageError(f"{png} is the picture that is read; give another name for the matte")
+    return png
+
+
+def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool, far: bool) -> int:
+    """All that can be read, each file whole; the rest is said on stderr."""
+    make = cutout if as_cutout else _gray
+    find = SecondLook(matting) if far else matting
+    skipped = 0
+    told = _Progress(len(jobs))
+    for number, (path, png) in enumerate(jobs):
+        try:
+            bgr = read_picture(path)
+        except SourceError as error:
+            if len(jobs) == 1:
+                raise
+            told.say(f"bgcam: skipped: {error}")
+            skipped += 1
+            continue
+        frame = CameraFrame(number, bgr, 0.0, 0.0)
+        picture = make(frame, find(frame))
+        try:
+            png.parent.mkdir(parents=True, exist_ok=True)
+            write_png(png, picture)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SinkError(f"{png}: cannot be written ({reason}); check the folder and its space") from error
+        told.done(png)
+    told.end()
+    written = len(jobs) - skipped
+    if skipped:
+        print(f"{written} of {len(jobs)} pictures done, {skipped} skipped")
+    elif len(jobs) == 1:
+        print(f"done: {jobs[0][1]}")
+    else:
+        print(f"{written} pictures done: {jobs[0][1].parent}")
+    return 1 if skipped else 0
+
+
+def _gray(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+    return gray_matte(whole_matte(frame, coarse).alpha)
+
+
+def _check_video(options: Namespace, source: Path, target: Path) -> None:
+    suffix = target.suffix.lower()
+    if options.cutout:
+        if suffix not in CUTOUT_SUFFIXES and not (suffix == "" and is_folder(options.matte_output)):
+            raise UsageError(f"{target}: holds no video with transparency; give a .webm or .mov file, or FOLDER/")
+    elif suffix not in VIDEO_SUFFIXES:
+        raise UsageError(f"{target}: the matte of a video is a video; give a {', '.join(VIDEO_SUFFIXES)} file")
+    if target.resolve() == source.resolve():
+        raise UsageError(f"{target} is the video that is read; give another name for the matte")
+
+
+def _matte_video(options: Namespace) -> int:
+    matting = _open_matting(options)
+    opened = open_source(input=options.matte_input)
+    try:
+        source = FirstRead(opened)
+        backend = matting.prepare(source.size_wh)
+        if options.cutout:
+            pipeline = build_run(
+                source, Nothing(), matting, Look(), backend=options.backend, transparent=True, far=options.far
+            )
+        else:
+            find = SecondLook(matting) if options.far else matting
+            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+        # A matte is for a program that has the video, with its sound, beside it.
+        sound = options.cutout and not options.no_audio
+        job = job_of(opened, pipeline, transparent=options.cutout, sound=sound)
+        return run_to_outputs(pipeline, source, [options.matte_output], backend=backend.description, job=job)
+    finally:
+        opened.close()
+
+
+class _Progress:
+    """A bar on a terminal; elsewhere a line every hundred pictures."""
+
+    def __init__(self, total: int):
+        self._total, self._count = total, 0
+        self._begun_s = time.monotonic()
+        self._live = sys.stderr.isatty()
+
+    def done(self, path: Path) -> None:
+        self._count += 1
+        if self._live:
+            filled = round(BAR_CELLS * self._count / self._total)
+            left_s = (time.monotonic() - self._begun_s) / self._count * (self._total - self._count)
+            bar = "\u2501" * filled + " " * (BAR_CELLS - filled)
+            line = f"{bar} {self._count}/{self._total}, {as_clock(left_s)} left, {path.name}"
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        elif self._count % 100 == 0:
+            print(f"{self._count}/{self._total}", file=sys.stderr, flush=True)
+
+    def say(self, line: str) -> None:
+        print(("\r\x1b[K" if self._live else "") + line, file=sys.stderr)
+
+    def end(self) -> None:
+        if self._live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,117 @@
+"""The command's parser, made of the tables of options; and what becomes of arguments that it does not know."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from bgcam import __version__
+from bgcam.realtime.command.misspelt import arrange, check_options, unknown_option
+from bgcam.realtime.command.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, NO_AUDIO, OVERWRITE, Option
+from bgcam.realtime.command.setup_options import COMMANDS as SETUP
+from bgcam.realtime.command.setup_options import add_setup_commands
+from bgcam.realtime.errors import UsageError
+
+USAGE = "bgcam [OPTIONS]\n       bgcam COMMAND [OPTIONS]"
+EXAMPLES = """\
+examples:
+  bgcam                                       blur the room; output to the virtual camera
+  bgcam -b beach                              stand on the beach
+  bgcam -b beach.jpg -c logitech              before a picture of yours, by the camera with that name
+  bgcam -b beach -o web                       see it in the browser
+  bgcam -i clip.mp4 -b green -o out.mp4       a video
+  bgcam -i photos/*.jpg -b beach -o done/     pictures
+  bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
+  bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+
+exit code: 0 done, and where Ctrl-C ended a camera's run; 1 an error, or a file not done to its end; 2 a wrong option
+"""
+
+# Commands without arguments of their own: help.
+PLAIN = {
+    "devices": "list cameras and virtual cameras",
+    "backgrounds": "list what --background takes: those that come with bgcam, and the colours",
+}
+_DEMO = "show what bgcam does on a clip that it makes itself"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all of bgcam's are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the options are listed; exit 2."""
+        self.exit(2, f"bgcam: {message}{'' if message.endswith('?') else ';'} see {self.prog} --help\n")
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, see `build_parser`. Raises UsageError, and SystemExit by argparse."""
+    return build_parser().parse_args(checked(arguments))
+
+
+def checked(arguments: Sequence[str]) -> list[str]:
+    """The arguments as `build_parser` takes them (see `arrange`). Raises UsageError, which names what was meant."""
+    main = [option for group in MAIN for option in group.options]
+    own, rest = arrange(arguments, [*main, DEBUG], commands=[*_options_of(), "demo"])
+    if rest and rest[0] in _options_of():
+        check_options(rest[1:], rest[0], _options_of(), main=main)
+    return [*own, *rest]
+
+
+def refuse_unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Raise UsageError for the first of the words that `parse_known_args` had no place for."""
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        raise UsageError(unknown_option(unknown[0].partition("=")[0], flags, prog=parser.prog))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `bgcam`; `command` is None or the name of another command, such as "matte"."""
+    parser = OneLineParser(
+        prog="bgcam",
+        usage=USAGE,
+        description="Replace what a webcam shows behind a person, in real time.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    for group in MAIN:
+        group.add_to(parser)
+    more = parser.add_argument_group("help")
+    more.add_argument("-h", "--help", action="help", help="show this and end")
+    more.add_argument("--version", action="version", version=f"bgcam {__version__}", help="show the version and end")
+    DEBUG.add_to(more)
+    _add_commands(parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands", prog="bgcam"))
+    return parser
+
+
+def _add_commands(commands: Any) -> None:
+    about = "write the mattes of a picture, folder or video"
+    matte = commands.add_parser("matte", help=about, description=about, allow_abbrev=False)
+    matte.add_argument("matte_input", metavar="INPUT", help="a picture, a folder of pictures, or a video")
+    matte.add_argument(
+        "matte_output",
+        metavar="OUTPUT",
+        help="a folder, or a .png for one picture; a .mp4, .mkv, .webm or .mov for a video; with --cutout a .webm, a "
+        ".mov (ProRes 4444) or a folder for a video",
+    )
+    CUTOUT.add_to(matte)
+    for option in (OVERWRITE, NO_AUDIO, *MODEL.options, DEBUG):
+        option.add_to(matte, keep=True)
+    for name, about in PLAIN.items():
+        DEBUG.add_to(commands.add_parser(name, help=about, description=about, allow_abbrev=False), keep=True)
+    about = "show what is kept between runs, and how much, or remove it"
+    cache = commands.add_parser("cache", help=about, description=about, allow_abbrev=False)
+    cache.add_argument("what", nargs="?", choices=("clear",), metavar="clear", help="as --clear")
+    CLEAR.add_to(cache)
+    DEBUG.add_to(cache, keep=True)
+    add_setup_commands(commands)
+    commands.add_parser("demo", help=_DEMO, add_help=False)
+
+
+def _options_of() -> dict[str, tuple[Option, ...]]:
+    """Each command's own options; demo sees to its own."""
+    own = {"matte": (CUTOUT, OVERWRITE, NO_AUDIO, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
+    own |= {name: options for name, (_, options) in SETUP.items()}
+    return {name: (*options, DEBUG) for name, options in own.items()}

@@ -1,0 +1,317 @@
+"""`bgcam` itself: everything is checked and loaded before an output is opened, so that a typo leaves no file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
+from bgcam.realtime.command.option_values import EDGES
+from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.errors import SinkError, UsageError, as_error
+from bgcam.realtime.look import Look
+from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
+from bgcam.realtime.model.backends import check_backend_name
+from bgcam.realtime.model.find import find_model
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.model.second_look import EmptyFrames
+from bgcam.realtime.run.build import build_run
+from bgcam.realtime.run.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
+from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
+from bgcam.realtime.run.panic import key_hint, panic_button
+from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.status import Status
+from bgcam.realtime.run.stopping import card_while_stopped, stop_on_signal
+from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
+from bgcam.realtime.sinks.claims import left_lines
+from bgcam.realtime.sinks.job import CAMERA_JOB, Job
+from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
+from bgcam.realtime.sources.paced import PacedSource
+from bgcam.realtime.sources.primed import FirstRead
+from bgcam.realtime.sources.reopening import ReopeningSource
+
+LIVE_OUTPUTS = ("virtual", "web")
+NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
+
+
+def run(options: Namespace) -> int:
+    """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
+    try:
+        return _run(options)
+    except SystemExit as error:  # of a library or a part; options have been read before
+        raise as_error(error) from error
+    except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
+        if options.input and not all(map(is_live_address, options.input)):
+            raise
+        return 0
+
+
+def _run(options: Namespace) -> int:
+    if options.input:
+        options.input = [one.removeprefix("file://") for one in options.input]  # one name for what is not written over
+    check_paths(options)
+    transparent = options.background == TRANSPARENT
+    for output in options.output:
+        check_output(output, allow_remote=options.allow_remote, transparent=transparent)
+    check_backend_name(options.backend)
+    check_fit(options)
+    look = look_of(options)
+    if transparent:
+        check_transparent(options, look)
+    check_files(options, transparent=transparent)
+    if not options.input or any("://" in one for one in options.input):  # by its address, it may be a camera
+        options.threads = options.threads or call_threads()
+    if options.max_cpu:
+        options.threads = limit_threads(options.threads, share=options.max_cpu)
+    background = Nothing() if transparent else open_background(options.background)
+    needs_matte = background.needs_matte or look.needs_matte
+    # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
+    matting = _open_matting(options) if needs_matte and options.model != AUTO else None
+    outputs = options.output or _default_outputs()
+    if options.on_demand:
+        check_on_demand(options.input, outputs)
+    source = open_source(
+        camera=options.camera,
+        input=options.input,
+        size_wh=options.size,
+        fps=options.fps,
+        mirror=options.mirror,
+        fit=options.fit or "cover",
+        leave_out=[Path(output) for output in options.output if is_folder(output)],
+    )
+    with closing(source):
+        if not options.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
+            print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
+        if needs_matte and matting is None:
+            options.model = _chosen(options, source)
+            matting = _open_matting(options)
+        backend = "no model" if matting is None else _prepare(matting, source.size_wh)
+        hold = _all_watched(outputs) and are_pictures(options.input)
+        read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
+        begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
+        if not hold:
+            begun.about_frames = getattr(source, "about_frames", source.frames)
+        source_line = f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps{begun.note}"
+        print(f"{source_line}; background: {background.name}")
+        if hold:
+            print("the last picture stays until Ctrl-C")
+        empty = EmptyFrames()
+        pipeline = build_run(
+            begun,
+            background,
+            matting,
+            look,
+            backend=options.backend,
+            threads=options.threads,
+            packed=all(output.partition(":")[0] == "virtual" for output in outputs),
+            watchdog_ms=options.watchdog_ms,
+            far=options.far,
+            empty=empty,
+            independent=getattr(source, "independent", False),
+            transparent=transparent,
+        )
+        if isinstance(source, ReopeningSource) and options.on_demand:
+            source.wanted = OnDemand(lambda: pipeline.sinks)
+        assert pipeline.watch is not None
+        with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
+            job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
+            return run_to_outputs(
+                pipeline,
+                begun,
+                outputs,
+                backend=backend,
+                allow_remote=options.allow_remote,
+                job=job,
+                skipped=lambda: getattr(source, "skipped", 0),
+                hint=key_hint(),
+                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=options.far),
+            )
+
+
+def run_to_outputs(
+    pipeline: Pipeline[Any],
+    source: FirstRead,
+    outputs: list[str],
+    *,
+    backend: str,
+    allow_remote: bool = False,
+    hint: str = "",
+    job: Job = CAMERA_JOB,
+    skipped: Callable[[], int] = lambda: 0,
+    notes: Callable[[], str] = str,
+) -> int:
+    """Open the outputs, run with a status line until the end or a signal, and say how it went. Raises BgcamError.
+
+    hint: a line to show before the status line. job: what the files may want to know. skipped: how many pictures could
+    not be read. notes: what the last line is to say too, "" for nothing.
+
+    Gives the exit code: 1 when a file was not done to its end or lacks pictures, so that a script does not take it for
+    whole; but a camera has no end, and cannot be asked again. SinkError, after all is done, when a file could not be
+    written to the end and the other outputs went on.
+    """
+    with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
+        shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
+        pipeline.sinks = open_sinks(outputs, **shape, job=job)
+        names = [sink.name for sink in pipeline.sinks]
+        notice = partial(_first_notice, pipeline, source)
+        with ExitStack() as stack:
+            with _aborting(pipeline.sinks):
+                status = Status(
+                    backend=backend,
+                    outputs=names,
+                    frames=source.frames,
+                    about_frames=source.about_frames,
+                    notice=notice,
+                    hint=hint,
+                    has_end=not source.live,
+                )
+                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
+                lines = [f"output: {name}\n" for name in map(_described, pipeline.sinks)]
+                print("".join([*lines, *left]), end="", flush=True)
+                stack.enter_context(status)
+            summary = pipeline.run(status)  # which ends its sinks itself
+    lacking = skipped()
+    unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
+    cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
+    watch = pipeline.watch
+    replaced = watch.replaced if watch is not None else 0
+    instead = f"; {replaced} of these frames show the background alone: {watch.why}" if watch and replaced else ""
+    without = f"; {lacking} of {source.frames} pictures skipped" if lacking else ""
+    print("; ".join(filter(None, (f"{cut}{summary}{instead}{without}", notes()))), flush=True)
+    if watch is not None and watch.lost:
+        raise SinkError("; ".join(watch.lost))
+    return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
+
+
+def _described(sink: Sink) -> str:
+    note = getattr(sink, "note", "")
+    return f"{sink.name}, {note}" if note else sink.name
+
+
+def _about(empty: EmptyFrames, *, far: bool) -> str:
+    return f"{empty}: who is far away is missed; come nearer, or try --far" if empty.numbers and not far else str(empty)
+
+
+def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
+    return pipeline.notice() or source.notice
+
+
+def look_of(options: Namespace) -> Look:
+    """What the options say of the picture; steps of one kind add up, and shrinking is growing the other way."""
+    steps = dict.fromkeys(EDGES, 0.0)
+    for word, count in options.edge:
+        steps[word] += count
+    return Look(
+        edge_steps=steps["grow"] - steps["shrink"],
+        sharp_steps=steps["sharp"],
+        wrap=options.light_wrap,
+        match=options.light_match,
+        frame=options.frame,
+        view=options.view,
+    )
+
+
+def open_sinks(
+    specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
+) -> list[Sink]:
+    """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
+    sinks: list[Sink] = []
+    with _aborting(sinks):
+        for spec in specs:
+            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
+    return sinks
+
+
+@contextmanager
+def _aborting(sinks: list[Sink]) -> Iterator[None]:
+    """Abort the sinks when what is inside fails."""
+    try:
+        yield
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise
+
+
+def _open_matting(options: Namespace) -> Matting:
+    return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+
+
+def _chosen(options: Namespace, source: Source) -> str:
+    name, lines = choose_model(
+        source.size_wh,
+        fps=source.fps,
+        backend=options.backend,
+        threads=options.threads,
+        share=min(MACHINE_SHARE, matte_share(options.max_cpu, threads=options.threads)),
+    )
+    for line in lines:
+        print(line)
+    return name
+
+
+def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
+    """Load the model and say on what it runs, and why not on something else. Gives the backend's description."""
+    description = matting.prepare(size_wh).description
+    for reason in matting.passed_over:
+        print(f"passed over {reason}")
+    print(f"model: {matting.spec.name} on {description}, input {_size(matting.spec.best_size_wh(size_wh))}")
+    return description
+
+
+def _watched(outputs: list[str]) -> bool:
+    """Whether somebody sees an output while it is made, so that a file has to play at its own rate."""
+    return any(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
+
+
+def _all_watched(outputs: list[str]) -> bool:
+    return all(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
+
+
+def _default_outputs() -> list[str]:
+    from bgcam.realtime.devices.listing import list_virtual_cameras
+
+    if not all(device.locked for device in list_virtual_cameras()):
+        return ["virtual"]
+    return ["web"]
+
+
+def check_fit(options: Namespace) -> None:
+    """Refuse `--fit` where nothing is brought to a size. Raises UsageError."""
+    if options.fit is not None and (not options.input or options.size is None):
+        raise UsageError(f"--fit {options.fit} says how an --input comes to a --size; give both, or leave it out")
+
+
+def check_paths(options: Namespace) -> None:
+    """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
+    inputs = options.input or []
+    read = [("--background", options.background), ("--model", options.model), *(("--input", one) for one in inputs)]
+    seen: set[Path] = set()
+    for output in options.output:
+        path = Path(output).resolve()
+        for option, given in read:
+            if not given or not os.path.exists(given):
+                continue
+            source = Path(given).resolve()
+            into_its_folder = source.suffix.lower() in PICTURE_SUFFIXES and path.is_dir() and source.parent == path
+            among_its_pictures = path.suffix.lower() in PICTURE_SUFFIXES and path.parent == source
+            if source == path or into_its_folder or among_its_pictures:
+                raise UsageError(f"--output {output} would write over what {option} reads; give another name or folder")
+        if len(inputs) > 1 and path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+            raise UsageError(
+                f"--output {output} is one picture, and there are {len(inputs)} inputs; give a folder, such as done/"
+            )
+        if path in seen:
+            raise UsageError(f"--output {output} is given twice; give each output once")
+        seen.add(path)
+
+
+def _size(size_wh: tuple[int, int]) -> str:
+    return f"{size_wh[0]}x{size_wh[1]}"

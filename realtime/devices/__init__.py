@@ -1,0 +1,1 @@
+"""Cameras and virtual cameras of this machine, and who uses them."""

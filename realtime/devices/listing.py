@@ -1,0 +1,205 @@
+"""The cameras and virtual cameras of this machine: by V4L2 on Linux, cameras alone by what Windows and macOS offer."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgcam.realtime.devices.v4l2 import HeldFormat, output_format
+from bgcam.realtime.errors import SourceError
+
+LOOPBACK_DRIVER = "v4l2 loopback"
+
+_SYSFS = Path("/sys/class/video4linux")
+_DEV = Path("/dev")
+
+# linux/videodev2.h. The kernel encodes direction and struct size into the request's number.
+_VIDIOC_QUERYCAP = 0x80685600
+_QUERYCAP = struct.Struct("=16s32s32sIII12x")
+_CAPTURE = 0x00000001 | 0x00001000  # single and multi-planar
+_DEVICE_CAPS = 0x80000000
+
+# OpenCV's numbers of its backends for cameras.
+_AVFOUNDATION, _MSMF = 1200, 1400
+
+
+@dataclass(frozen=True)
+class Device:
+    """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
+    says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None. bus: where it
+    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or "". locked: this user may not open it."""
+
+    path: str
+    name: str
+    index: int
+    driver: str
+    by_id: str | None = None
+    bus: str = ""
+    locked: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.name})"
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What VIDIOC_QUERYCAP says: driver, card label, the V4L2_CAP_* bits of this node, and where it is plugged in."""
+
+    driver: str
+    card: str
+    bits: int
+    bus: str = ""
+
+
+QueryCap = Callable[[str], Capability]
+
+
+def query_capability(path: str) -> Capability:
+    """Ask the driver what it is. Raises OSError."""
+    with opened(path) as descriptor:
+        return capability_of(descriptor)
+
+
+def capability_of(descriptor: int) -> Capability:
+    """The same of an open device. Raises OSError."""
+    import fcntl
+
+    answer = bytearray(_QUERYCAP.size)
+    fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, answer)
+    driver, card, bus, _version, everything, node = _QUERYCAP.unpack(answer)
+    return Capability(_text(driver), _text(card), node if everything & _DEVICE_CAPS else everything, _text(bus))
+
+
+def held_output_format(path: str) -> HeldFormat:
+    """The format that an output device holds now (VIDIOC_G_FMT). Raises OSError."""
+    with opened(path) as descriptor:
+        return output_format(descriptor)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A device's descriptor, for asking it things. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
+    """Devices that give pictures, by number. Virtual cameras are left out: one of them may be our own output.
+
+    A camera that this user may not open is listed too, as locked: opening it then says what to do.
+    """
+    if sys.platform != "linux":
+        return list_foreign_cameras()
+
+    def keep(found: Capability) -> bool:
+        return bool(found.bits & _CAPTURE) and found.driver != LOOPBACK_DRIVER
+
+    return _list(keep, sysfs=sysfs, dev=dev, querycap=querycap)
+
+
+def list_virtual_cameras(
+    *, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability
+) -> list[Device]:
+    """Devices of the v4l2loopback module, by number, whoever writes to them now; locked ones too."""
+    # With exclusive_caps the output bit vanishes while a writer streams, so the driver's name decides.
+    return _list(lambda found: found.driver == LOOPBACK_DRIVER, sysfs=sysfs, dev=dev, querycap=querycap)
+
+
+def list_foreign_cameras() -> list[Device]:
+    """Cameras on Windows (Media Foundation) and macOS (AVFoundation); none where cv2-enumerate-cameras is missing.
+
+    index: what `cv2.VideoCapture` takes, its backend included.
+    """
+    import importlib
+
+    try:
+        enumerate_cameras = importlib.import_module("cv2_enumerate_cameras").enumerate_cameras
+    except ImportError:
+        return []
+    backend = {"win32": _MSMF, "darwin": _AVFOUNDATION}.get(sys.platform)
+    found = [] if backend is None else [(backend + info.index, info) for info in enumerate_cameras(backend)]
+    return [Device(info.path or f"camera {at}", info.name, at, "", info.path or None) for at, info in found]
+
+
+def find_device(devices: Sequence[Device], wanted: str) -> Device:
+    """The device that `wanted` names: an index, a path, a by-id path, or part of its name or by-id name in any case.
+
+    Raises SourceError when none fits, or several do (it lists them).
+    """
+    folded = wanted.casefold()
+    tests: tuple[Callable[[Device], bool], ...] = (
+        lambda device: wanted == str(device.index),
+        lambda device: wanted in (device.path, device.by_id) or os.path.realpath(wanted) == device.path,
+        lambda device: folded == device.name.casefold(),
+        lambda device: folded in device.name.casefold() or folded in Path(device.by_id or "").name.casefold(),
+    )
+    if wanted.isdigit():
+        tests = tests[:1]  # "1" is a number and no part of "USB 3.1 camera"
+    if wanted:
+        for test in tests:
+            fitting = [device for device in devices if test(device)]
+            if len(fitting) == 1:
+                return fitting[0]
+            if fitting:
+                raise SourceError(f"{wanted!r} fits several devices: {_listed(fitting)}; give the path of one")
+    there = f"there are: {_listed(devices)}" if devices else "there are none"
+    raise SourceError(f"no device fits {wanted!r}; {there}")
+
+
+def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, querycap: QueryCap) -> list[Device]:
+    by_id = _by_id(dev)
+    found = []
+    for node in sysfs.glob("video*") if sysfs.is_dir() else ():
+        number = node.name.removeprefix("video")
+        if not number.isdigit():
+            continue
+        path, locked = str(dev / node.name), False
+        try:
+            capability = querycap(path)
+        except PermissionError:
+            capability, locked = _by_sysfs(node), True
+        except OSError:
+            continue
+        if keep(capability):
+            link = by_id.get(os.path.realpath(path))
+            name = capability.card or path
+            found.append(Device(path, name, int(number), capability.driver, link, capability.bus, locked))
+    return sorted(found, key=lambda device: device.index)
+
+
+def _by_sysfs(node: Path) -> Capability:
+    """What is known of a device that may not be opened: its name, and which of them are v4l2loopback's."""
+    if (node / "max_openers").exists():  # that driver alone has it
+        return Capability(LOOPBACK_DRIVER, _read(node / "name"), 0)
+    # a camera's first node (index 0) is the one with pictures
+    return Capability("", _read(node / "name"), _CAPTURE if _read(node / "index") in ("", "0") else 0)
+
+
+def _by_id(dev: Path) -> dict[str, str]:
+    """Real device path -> its by-id link."""
+    folder = dev / "v4l" / "by-id"
+    links = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+    return {os.path.realpath(link): str(link) for link in links}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _listed(devices: Sequence[Device]) -> str:
+    return ", ".join(str(device) for device in devices)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")

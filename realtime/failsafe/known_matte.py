@@ -1,0 +1,110 @@
+"""A known picture with a known matte: whether a network, once loaded, does what its file says.
+
+A checksum proves that a file is whole, but not that what was compiled of it, the driver or the processor's instructions
+are right. So one picture, the portrait that comes with bgcam, goes through each network that is loaded, and its matte
+is compared with the one that was written down when the model was made (`python -m bgcam.export.checksums`). Models that
+nobody wrote one down for, such as a user's own, are not compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.failsafe.matte_values import clip_rounding, wrong_values
+from bgcam.realtime.model.find import MODELS_FOLDER, check_shipped, sha256_of
+
+# Beside the shipped models: {model's SHA-256: {"WIDTHxHEIGHT": mean alpha of each cell, row by row, 00 to ff}}.
+TABLE = "known_mattes.json"
+PICTURE = Path(__file__).parent / "assets" / "astronaut.jpg"
+CELL_PX = 16
+# The same model in INT8, BF16, FP16 and FP32 on four backends stays within a third of these (see the tests).
+MEAN_LIMIT, CELL_LIMIT = 0.03, 0.40
+
+Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@cache
+def known_picture(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """The portrait, cut to this size's aspect from the top and the middle: (h, w, 3) uint8 BGR, not to be written to.
+
+    Raises BackendError where its file is missing or damaged.
+    """
+    import cv2
+
+    data = PICTURE.read_bytes() if PICTURE.is_file() else b""
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if bgr is None:
+        raise BackendError(f"{PICTURE}: the picture that networks are tested with is damaged; install bgcam again")
+    height, width = bgr.shape[:2]
+    wide, high = (
+        min(width, round(height * size_wh[0] / size_wh[1])),
+        min(height, round(width * size_wh[1] / size_wh[0])),
+    )
+    left = (width - wide) // 2
+    small = np.asarray(cv2.resize(bgr[:high, left : left + wide], size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    small.flags.writeable = False
+    return small
+
+
+def cells_of(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Mean alpha of each cell of CELL_PX x CELL_PX, (h / CELL_PX, w / CELL_PX) uint8: 255 is 1."""
+    rows, columns = alpha.shape[0] // CELL_PX, alpha.shape[1] // CELL_PX
+    cells = alpha[: rows * CELL_PX, : columns * CELL_PX].reshape(rows, CELL_PX, columns, CELL_PX).mean(axis=(1, 3))
+    return np.asarray(np.rint(cells * 255), np.uint8)
+
+
+def expected_cells(model: Path, size_wh: tuple[int, int], *, folder: Path = MODELS_FOLDER) -> NDArray[np.uint8] | None:
+    """What was written down for a model file at a size; None where nothing was.
+
+    Raises ModelError where the table is not as it was shipped.
+    """
+    path, (width, height) = folder / TABLE, size_wh
+    if not path.exists() or not model.is_file():
+        return None
+    check_shipped(path)
+    table: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    cells = bytes.fromhex(table.get(_model_sha256(model), {}).get(f"{width}x{height}", ""))
+    return np.frombuffer(cells, np.uint8).reshape(height // CELL_PX, width // CELL_PX) if cells else None
+
+
+def _model_sha256(path: Path) -> str:
+    """Of the ONNX file; that which an engine was built from, for an engine's file."""
+    if path.suffix != ".engine":
+        return sha256_of(path)
+    from bgcam.realtime.model.backends._engine_file import EngineRefused, read_engine
+
+    try:
+        return read_engine(path)[0].model_sha256
+    except (EngineRefused, OSError):  # who opens it says so
+        return ""
+
+
+def difference(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and largest difference of two mattes' cells, in alpha."""
+    apart = np.abs(found.astype(np.float32) - expected) / 255
+    return float(apart.mean()), float(apart.max())
+
+
+def why_wrong(infer: Infer, model: Path, size_wh: tuple[int, int], *, folder: Path = MODELS_FOLDER) -> str:
+    """Why a network is not to be used, for people; "" when its matte of the known picture is right or not known.
+
+    infer: as a backend's. Raises what it raises.
+    """
+    expected = expected_cells(model, size_wh, folder=folder)
+    if expected is None:
+        return ""
+    alpha = infer(known_picture(size_wh))
+    wrong = wrong_values(alpha)
+    if wrong:
+        return f"its matte of a known picture is none: {wrong}"
+    mean, most = difference(cells_of(clip_rounding(alpha)), expected)
+    if mean <= MEAN_LIMIT and most <= CELL_LIMIT:
+        return ""
+    return f"its matte of a known picture is wrong: alpha is {mean:.3f} off, at most {most:.2f}"

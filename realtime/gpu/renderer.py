@@ -1,0 +1,113 @@
+"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the card.
+
+What keeps the room hidden holds as on the CPU path: a frame whose matte is none, or is refused by `MatteCheck`, gives
+an error and no picture, and so do the frames that were on their way behind it, since its matte is part of theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bgcam.realtime.errors import BackendError, MatteRefused
+from bgcam.realtime.failsafe.known_matte import expected_cells
+from bgcam.realtime.failsafe.safety import Behind, MatteCheck
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
+from bgcam.realtime.gpu.frame_ring import DevicePath
+from bgcam.realtime.gpu.graph import Stages
+from bgcam.realtime.gpu.known_frame import why_wrong_frame
+from bgcam.realtime.model.backends.device import DeviceNetwork
+from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.composed import composed, composed_i420
+from bgcam.realtime.run.renderer import CardFailed
+
+IN_FLIGHT = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """A frame that is on its way. run: how many frames had been refused when it set out."""
+
+    number: int
+    run: int
+
+
+class FramePath:
+    """A network on the card, ready for frames of one size: one thread submits, another collects, in the same order.
+
+    background: asked for its picture in `submit`, without a matte; not asked where `stages` blur the room. output:
+    "bgr" or "i420", what comes back from the card. check: told each matte. At most `in_flight` frames may be on their
+    way. Raises BackendError without a GPU.
+    """
+
+    def __init__(
+        self,
+        network: DeviceNetwork,
+        spec: ModelSpec,
+        background: Behind,
+        *,
+        frame_wh: tuple[int, int],
+        stages: Stages,
+        output: str = "bgr",
+        check: MatteCheck | None = None,
+        in_flight: int = IN_FLIGHT,
+    ):
+        self.description = network.description
+        self._size_wh = spec.best_size_wh(frame_wh)
+        self._background = None if stages.blur_strength else background
+        self._make, self._check = {"bgr": composed, "i420": composed_i420}[output], check
+        self._path = DevicePath(network, spec, frame_wh=frame_wh, output=output, in_flight=in_flight, stages=stages)
+        self._on_way: deque[Sent] = deque()
+        self._refused = 0
+
+    def why_wrong(self, model: Path) -> str:
+        """Why it is not to be used, "" if a known picture comes out right or none is known. Before the first frame."""
+        expected = expected_cells(model, self._size_wh)
+        if expected is None:
+            return ""
+        return why_wrong_frame(self._path, expected, self._size_wh, blurred=self._background is None)
+
+    def submit(self, frame: CameraFrame) -> Sent:
+        """Send a frame on its way. Raises CardFailed, what the background raises, and ValueError for another size."""
+        behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
+        sent = Sent(frame.number, self._refused)
+        try:
+            self._path.put(frame.room_bgr, behind)
+        except (RuntimeError, MemoryError) as error:  # of CuPy, the network's library or ours
+            raise _failed(frame, error) from error
+        self._on_way.append(sent)
+        return sent
+
+    def collect(self, frame: CameraFrame, sent: Sent) -> ComposedFrame:
+        """The frame, composed; it has to be the oldest on its way. Raises CardFailed; BackendError for its matte."""
+        oldest = self._on_way.popleft()  # first: were this frame to fail, the next would not get its picture
+        try:
+            picture, share = self._path.take_with_share()
+            if oldest is not sent or sent.number != frame.number:
+                raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
+            # Of the frames behind a refused one too: what the network said of them was counted before smoothing.
+            if self._check is not None:
+                self._check.believe(frame.number, share)
+        except BackendError:
+            with contextlib.suppress(RuntimeError):  # a card that failed says so of the next frame
+                self._path.reset()
+            self._refused += 1  # last: what sets out from here on sees none of it
+            raise
+        except RuntimeError as error:
+            raise _failed(frame, error) from error
+        if sent.run != self._refused:
+            raise MatteRefused(f"frame {frame.number}: its matte was smoothed with one that was refused")
+        return self._make(frame, picture)
+
+
+def _failed(frame: CameraFrame, error: BaseException) -> CardFailed:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return CardFailed(f"frame {frame.number}: the graphics card failed ({why}); start again, or use another --backend")
+
+
+def _no_matte(frame: CameraFrame) -> CoarseMatte:
+    return CoarseMatte(frame.number, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))

@@ -1,0 +1,112 @@
+"""Whether whole frames can go through the card, and what for: the answer in words where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.backgrounds import Background, Blur
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.failsafe.safety import Behind, MatteCheck
+from bgcam.realtime.gpu.graph import Stages
+from bgcam.realtime.gpu.kernels import Guide, Steadiness
+from bgcam.realtime.gpu.renderer import FramePath
+from bgcam.realtime.look import FRAMES, VIEWS, Look
+from bgcam.realtime.model.backends import Backend, OnCard, cpu_order
+from bgcam.realtime.model.backends._engine_file import SUFFIX
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.run.renderer import Drawing
+
+
+def stages_for(look: Look, background: Background) -> Stages:
+    """What the card does for this look, as `picture/chain.py` does. Raises BackendError for what has no kernel."""
+    asked = {
+        "--light-wrap": look.wrap > 0,
+        "--light-match": look.match > 0,
+        f"--frame {look.frame}": look.frame != FRAMES[0],
+        f"--view {look.view}": look.view != VIEWS[0],
+        f"--background {background.name}": background.same_room and not isinstance(background, Blur),
+    }
+    lacking = [option for option, wanted in asked.items() if wanted]
+    if lacking:
+        raise BackendError(f"the graphics card's path has no {' and no '.join(lacking)}; leave that out to use it")
+    return Stages(
+        Guide(),
+        Steadiness(),
+        edge_steps=look.edge_steps,
+        sharp_steps=look.sharp_steps,
+        own_colours=not background.same_room,
+        blur_strength=background.strength if isinstance(background, Blur) else 0.0,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is to show. background: as the user named it; behind: what is asked for its picture. packed: whether
+    I420 is wanted, which needs even sides. check: told each matte. model: its file, for `known_matte`.
+    """
+
+    background: Background
+    behind: Behind
+    look: Look
+    frame_wh: tuple[int, int]
+    packed: bool
+    check: MatteCheck | None
+    model: Path | None = None
+
+
+def offer_card(drawing: Drawing, matting: Matting, asked: Asked, *, backend: str, threads: int) -> None:
+    """Let whole frames go through the card where the model runs on one: now, or when its network is ready.
+
+    matting: prepared for the frames. backend: as the user named it; what is named is never replaced by another.
+    """
+    drawing.open_card = card_opener(matting.prepare(asked.frame_wh), matting.spec, asked)
+    if backend == "auto" and matting.path.suffix != SUFFIX:  # an engine runs on no other
+        drawing.rescue = partial(processor_matting, matting.path, asked.frame_wh, threads=threads)
+    drawing.prepare()
+
+
+def card_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], FramePath | None] | None:
+    """What opens the card's path for a backend when it is called and the network is ready: see `Drawing`.
+
+    None for a backend of the processor.
+    """
+    return partial(_open, backend, spec, asked) if isinstance(backend, OnCard) else None
+
+
+def processor_matting(model_path: Path, frame_wh: tuple[int, int], *, threads: int) -> Matting:
+    """The model on the first backend of the processor that loads it. Raises BackendError when none does."""
+    reasons = []
+    for name in cpu_order():
+        try:
+            matting = Matting(model_path, backend=name, threads=threads)
+            matting.prepare(frame_wh)
+            return matting
+        except BackendError as error:
+            reasons.append(f"{name}: {error}")
+    raise BackendError("the processor cannot go on: " + "; ".join(reasons))
+
+
+def _open(backend: OnCard, spec: ModelSpec, asked: Asked) -> FramePath | None:
+    network = backend.device_network
+    if network is None:
+        return None
+    stages = stages_for(asked.look, asked.background)
+    even = not any(side % 2 for side in asked.frame_wh)
+    output = "i420" if asked.packed and even else "bgr"
+    shown: dict[str, Any] = {"frame_wh": asked.frame_wh, "stages": stages, "output": output, "check": asked.check}
+    try:
+        path = FramePath(network, spec, asked.behind, **shown)
+        wrong = "" if asked.model is None else path.why_wrong(asked.model)
+        if wrong:
+            raise BackendError(f"the graphics card's path is not used: {wrong}; update its driver and cupy")
+        return path
+    except BackendError:
+        raise
+    except (RuntimeError, MemoryError, ValueError) as error:  # of CuPy and of the network's library
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise BackendError(f"the graphics card's path cannot be opened ({why}); update its driver and cupy") from error

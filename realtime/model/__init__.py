@@ -1,0 +1,1 @@
+"""The network: finding a model file, what it says of itself, and running it."""

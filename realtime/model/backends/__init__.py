@@ -1,0 +1,161 @@
+"""Inference backends, by a table of "module:Class" strings: none is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.failsafe.known_matte import why_wrong
+from bgcam.realtime.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from bgcam.realtime.model.backends.device import DeviceNetwork
+
+BACKENDS = {
+    "openvino": "bgcam.realtime.model.backends.openvino:OpenVINOBackend",
+    "onnxruntime": "bgcam.realtime.model.backends.onnxruntime:ONNXRuntimeBackend",
+    "tensorrt": "bgcam.realtime.model.backends.tensorrt:TensorRTBackend",
+    "tensorrt-rtx": "bgcam.realtime.model.backends.tensorrt_rtx:TensorRTRTXBackend",
+    "torch": "bgcam.realtime.model.backends.torch:TorchBackend",
+}
+# What each backend of a graphics card needs; in the order in which "auto" tries them.
+CARD_MODULES = {
+    "tensorrt": ("tensorrt", "cupy", "onnx"),
+    "tensorrt-rtx": ("tensorrt_rtx", "cupy", "onnx"),
+    "torch": ("torch", "onnx"),
+}
+
+
+class Backend(Protocol):
+    """One loaded model at one input size.
+
+    name: its key in the table. description: what it really runs on, for people ("OpenVINO CPU, int8").
+    Constructor: `(path, spec, size_wh, *, threads)`; raises BackendError when its package is missing (with the exact
+    pip line) or the model does not load. threads: for one call; 0 shares the machine's among as many calls as it is
+    best used by, at_once.
+    """
+
+    name: str
+    at_once: int
+
+    @property
+    def description(self) -> str: ...
+
+    def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0): ...
+
+    def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Alpha (h, w) float32 in [0, 1] for a (h, w, 3) uint8 BGR picture of exactly the input size."""
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A backend that gets ready in the background."""
+
+    def make_optional(self) -> None:
+        """Should it fail, another backend goes on in its place."""
+
+
+@runtime_checkable
+class OnCard(Protocol):
+    """A backend whose network runs on a graphics card, where whole frames can go through it (`gpu/`)."""
+
+    @property
+    def device_network(self) -> DeviceNetwork | None:
+        """The network; None while it gets ready, or when it runs on the processor after all."""
+
+
+def load_backend(
+    name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
+) -> tuple[Backend, list[str]]:
+    """Load the model at one input size: the backend, and why others were passed over (one line each).
+
+    name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
+    threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError when none loads.
+    """
+    if name == "auto" and path.suffix == ".engine":
+        name = _engines_backend(path)
+    if name != "auto":
+        return _open(name, path, spec, size_wh, threads=threads), []
+    backend, passed_over = load_first(auto_order(), path, spec, size_wh, threads=threads)
+    if isinstance(backend, Slow):
+        backend.make_optional()
+    return backend, passed_over
+
+
+def load_first(
+    names: list[str], path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
+) -> tuple[Backend, list[str]]:
+    """The first of these that loads, and why those before it did not. Raises BackendError when none does."""
+    passed_over: list[str] = []
+    for candidate in names:
+        try:
+            return _open(candidate, path, spec, size_wh, threads=threads), passed_over
+        except BackendError as error:
+            passed_over.append(f"{candidate}: {error}")
+    raise BackendError("no backend can run the model: " + "; ".join(passed_over))
+
+
+def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int) -> Backend:
+    """The backend, if it gives the right matte of a known picture. Raises BackendError."""
+    backend = _backend_class(name)(path, spec, size_wh, threads=threads)
+    wrong = why_wrong(backend.infer, path, size_wh)
+    if wrong:
+        raise BackendError(f"{backend.description}: {wrong}; update its package and drivers, or take another --backend")
+    return backend
+
+
+def check_backend_name(name: str) -> None:
+    """UsageError, with the names there are, unless `load_backend` knows this one."""
+    if name != "auto" and name not in BACKENDS:
+        raise UsageError(f"no backend is called {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
+
+
+def auto_order() -> list[str]:
+    """What "auto" tries, in order: those of a graphics card first, where there is one and they are installed."""
+    installed = [name for name, modules in CARD_MODULES.items() if all(map(_is_installed, modules))]
+    if installed:
+        from bgcam.realtime.model.backends._gpu import has_gpu
+
+        installed = installed if has_gpu() else []
+    return installed + cpu_order()
+
+
+def cpu_order() -> list[str]:
+    """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
+    return ["openvino", "onnxruntime"] if is_x86_64() else ["onnxruntime", "openvino"]
+
+
+def is_x86_64() -> bool:
+    """Whether the processor is one of Intel's or AMD's kind."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _backend_class(name: str) -> type[Backend]:
+    check_backend_name(name)
+    module, _, attribute = BACKENDS[name].partition(":")
+    found: type[Backend] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def _engines_backend(path: Path) -> str:
+    """The one backend that an engine file is for."""
+    from bgcam.realtime.model.backends._engine_file import EngineRefused, read_engine
+
+    try:
+        return read_engine(path)[0].api
+    except (EngineRefused, OSError) as error:
+        raise BackendError(f"{path} cannot be used: {error}; build it again with `python -m bgcam.export`") from None
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a package is there, without importing it; a torch without CUDA is not."""
+    if importlib.util.find_spec(module) is None:
+        return False
+    return module != "torch" or "+cpu" not in importlib.metadata.version("torch")

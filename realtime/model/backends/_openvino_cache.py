@@ -1,0 +1,108 @@
+"""OpenVINO's compiled networks in the user's cache folder: a start with one takes an eighth of the time.
+
+OpenVINO's own cache takes what lies there without a look at it, so this one is used instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.model import saturation
+from bgcam.realtime.model.backends import _head, _narrow_weights, _quantizers
+from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder
+from bgcam.realtime.model.backends.warming import Say
+
+FOLDER = "openvino"
+# What changes the network before it is compiled: another version of it needs another blob.
+SOURCES = (_head, _narrow_weights, _quantizers, saturation)
+DEVICE = "CPU"
+
+
+class Blob:
+    """The compiled network of one model file, size and configuration.
+
+    has_head: whether its last layers are in it (see `_head`). say: gets why one in the cache is not used.
+    """
+
+    def __init__(
+        self, core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], *, has_head: bool, say: Say
+    ):
+        self._core, self._config, self._say = core, dict(config), say
+        self._given = (core, model, size_wh, config, has_head)
+        self.key = _identity(*self._given)
+        self._path: Path | None = None
+        try:
+            name = f"{model.stem[:40]}-{size_wh[0]}x{size_wh[1]}-{hashlib.sha256(self.key.encode()).hexdigest()[:16]}"
+            self._path = private_folder(FOLDER) / f"{name}.blob"
+        except CacheRefused as error:
+            say(f"nothing is kept for the next start: {error}")
+        except (OSError, RuntimeError):  # the latter: a user without a home folder
+            return
+
+    def load(self) -> Any | None:
+        """The compiled network from the cache; None where it has to be compiled."""
+        if self._path is None:
+            return None
+        try:
+            contents = load_blob(self._path, self.key)
+            return None if contents is None else self._core.import_model(_tensor(contents), DEVICE, self._config)
+        except (CacheRefused, OSError, RuntimeError) as error:  # the latter: OpenVINO's
+            self.refuse(" ".join(str(error).split())[:200])
+        return None
+
+    def refuse(self, why: str) -> None:
+        """Say why what is in the cache is not used; `keep` writes over it."""
+        self._say(f"the compiled network in the cache is made again: {why}")
+
+    def keep(self, compiled: Any) -> None:
+        """Write it for the next start, which is only slower without it."""
+        if self._path is None or _identity(*self._given) != self.key:  # the model's file has changed since it was read
+            return
+        try:
+            keep_blob(self._path, self.key, compiled.export_model().getvalue())
+        except (OSError, RuntimeError):
+            return
+
+
+def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[Any], str]) -> Any:
+    """From the cache if it is there, whole and right, else built and kept. Raises what `build` raises.
+
+    why_wrong: "" for a network that is right; see `known_matte`.
+    """
+    found = blob.load()
+    if found is not None:
+        wrong = why_wrong(found)
+        if not wrong:
+            return found
+        blob.refuse(wrong)
+    built = build()
+    blob.keep(built)
+    return built
+
+
+def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], has_head: bool) -> str:
+    """All that a compiled network depends on."""
+    import openvino
+
+    sources = hashlib.sha256(b"".join(Path(str(one.__file__)).read_bytes() for one in SOURCES)).hexdigest()
+    parts = {
+        "model": hashlib.sha256(model.read_bytes()).hexdigest(),
+        "size_wh": size_wh,
+        "openvino": openvino.get_version(),
+        "processor": core.get_property(DEVICE, "FULL_DEVICE_NAME"),
+        "capabilities": sorted(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")),
+        "config": sorted((name, str(value)) for name, value in config.items()),
+        "sources": sources,
+        "has_head": has_head,
+    }
+    return repr(sorted(parts.items()))
+
+
+def _tensor(contents: bytes) -> Any:
+    import numpy as np
+    import openvino
+
+    return openvino.Tensor(np.frombuffer(contents, np.uint8))

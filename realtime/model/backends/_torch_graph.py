@@ -1,0 +1,123 @@
+"""An ONNX model at one size as a PyTorch module: `realtime` holds no network's code, so it runs the file.
+
+Convolutions take their bias, the shortcut that is added to them and their ReLU with them: on NVIDIA cards as one kernel
+(cuDNN's runtime fusion), elsewhere in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.model.backends._torch_ops import OPS, Node, Run, limits
+from bgcam.realtime.model.onnx_graph import attributes, initializers, readers
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of the plan. reads: values by name; writes: the value it makes; done: what no later step reads."""
+
+    run: Run
+    reads: tuple[str, ...]
+    writes: str
+    done: tuple[str, ...]
+
+
+class GraphNetwork(nn.Module):
+    """Normalised picture (1, 3, h, w) in, alpha (1, 1, h, w) out, as the model computes them.
+
+    model: of `onnx_graph.at_size` and without quantizers. dtype, device: of the weights, and so of all that
+    is computed. Memory is channels-last throughout. fused: cuDNN's fused kernels where they fit (CUDA alone).
+    Raises BackendError for an operator that is not in `OPS`.
+    """
+
+    def __init__(self, model: Any, *, dtype: torch.dtype, device: torch.device, fused: bool):
+        super().__init__()
+        self._input, self._output = model.graph.input[0].name, model.graph.output[0].name
+        constants = {name: _tensor(values, dtype, device) for name, values in initializers(model).items()}
+        pending = _fuse(model, constants)
+        last_reader = {name: place for place, node in enumerate(pending) for name in node.reads}
+        self._steps = []
+        for place, node in enumerate(pending):
+            build = OPS.get(node.op)
+            if build is None:
+                known = ", ".join(sorted(OPS))
+                raise BackendError(f"the torch backend knows no operator {node.op} (it knows {known}); try onnxruntime")
+            run = build(node, constants, fused)
+            done = tuple(name for name in dict.fromkeys(node.reads) if last_reader[name] == place)
+            self._steps.append(Step(run, node.reads, node.output, done))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        values = {self._input: picture.to(memory_format=torch.channels_last)}
+        for step in self._steps:
+            values[step.writes] = step.run(*[values[name] for name in step.reads])
+            for name in step.done:
+                del values[name]
+        return values[self._output]
+
+
+def _tensor(values: NDArray[Any], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A constant: floating-point ones as `dtype` on the device, filters channels-last; whole numbers as they are."""
+    array = np.array(values)  # a copy: PyTorch takes none that is read-only
+    if array.dtype.kind != "f":
+        return torch.from_numpy(array)
+    tensor = torch.from_numpy(array.astype(np.float32)).to(device, dtype)
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _fuse(model: Any, constants: dict[str, Tensor]) -> list[Node]:
+    """The graph's nodes in order, with Add, Relu and Clip drawn into the convolution that they follow.
+
+    A convolution is moved to the place of the last that it took in: its inputs still stand there, and what an Add joins
+    to it is ready by then.
+    """
+    count = readers(model)
+    nodes = [_node(node, constants) for node in model.graph.node]
+    by_output = {node.output: place for place, node in enumerate(nodes)}
+    taken: set[int] = set()
+    for place, node in enumerate(nodes):
+        match = _convolution_before(node, nodes, by_output, count, constants)
+        if match is None:
+            continue
+        before, shortcut = match
+        convolution = nodes[before]
+        more: dict[str, Any] = {"add": shortcut} if shortcut else {"activation": limits(node, constants)}
+        nodes[place] = Node(
+            op="Conv",
+            inputs=convolution.inputs,
+            reads=convolution.reads + ((shortcut,) if shortcut else ()),
+            output=node.output,
+            attributes=convolution.attributes | more,
+        )
+        taken.add(before)
+    return [node for place, node in enumerate(nodes) if place not in taken]
+
+
+def _convolution_before(
+    node: Node, nodes: list[Node], by_output: dict[str, int], count: Any, constants: dict[str, Tensor]
+) -> tuple[int, str] | None:
+    """The place of the convolution that this node can join, and the shortcut's name for an Add ("" for the others)."""
+    if node.op not in ("Add", "Relu", "Clip") or (node.op == "Add" and len(node.reads) != 2):
+        return None
+    for name in reversed(node.reads):
+        place = by_output.get(name)
+        if place is None or nodes[place].op != "Conv" or count[name] != 1 or "activation" in nodes[place].attributes:
+            continue
+        if node.op != "Add":
+            return place, ""
+        others = [other for other in node.reads if other != name]
+        if "add" not in nodes[place].attributes and len(others) == 1:
+            return place, others[0]
+    return None
+
+
+def _node(node: Any, constants: dict[str, Tensor]) -> Node:
+    inputs = tuple(node.input)
+    reads = tuple(name for name in inputs if name and name not in constants)
+    return Node(op=node.op_type, inputs=inputs, reads=reads, output=node.output[0], attributes=attributes(node))

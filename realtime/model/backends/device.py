@@ -1,0 +1,68 @@
+"""Networks whose input and output stay on the graphics card, for a frame that is worked on there as a whole."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.model.spec import ModelSpec
+
+# Tried in this order by "auto"; "module:function", imported when it is asked for.
+DEVICE_NETWORKS = {
+    "tensorrt": "bgcam.realtime.model.backends._engine_open:open_tensorrt",
+    "tensorrt-rtx": "bgcam.realtime.model.backends._engine_open:open_tensorrt_rtx",
+    "torch": "bgcam.realtime.model.backends._torch_device:open_network",
+}
+PRECISIONS = ("auto", "fp16", "bf16", "fp32", "int8")
+
+
+class DeviceNetwork(Protocol):
+    """One loaded model at one input size, on the current graphics card.
+
+    input: (1, 3, h, w), C-contiguous NCHW, float16 or float32, normalised as the model's spec says; to be written into.
+    output: (1, 1, h, w) alpha in [0, 1], C-contiguous, float16 or float32. Both have `__cuda_array_interface__`, and
+    stay at their addresses for as long as this object lives. description: what it really runs on, for people.
+    """
+
+    input: Any
+    output: Any
+    description: str
+
+    def enqueue(self, stream: int) -> None:
+        """Launch on this `cudaStream_t` and return at once; `output` is ready when the stream gets there.
+
+        After one call outside of a capture, a call may be captured in a CUDA graph: on the same stream, in the same
+        thread. Raises BackendError.
+        """
+
+
+def open_device_network(
+    path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, backend: str = "auto", precision: str = "auto"
+) -> DeviceNetwork:
+    """Load a model onto the graphics card.
+
+    backend: a key of DEVICE_NETWORKS, or "auto" for the first that works; a name never falls back. precision: one of
+    PRECISIONS, "auto" is the backend's fastest that keeps the matte. Raises UsageError for an unknown name,
+    BackendError when none loads (one line that says why, for each).
+    """
+    for kind, value, known in (("backend", backend, ("auto", *DEVICE_NETWORKS)), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise UsageError(f"no {kind} of a graphics card is called {value!r}; choose one of: {', '.join(known)}")
+    if backend != "auto":
+        return _opener(backend)(path, spec, size_wh, precision=precision)
+    reasons = []
+    for name in DEVICE_NETWORKS:
+        try:
+            return _opener(name)(path, spec, size_wh, precision=precision)
+        except BackendError as error:
+            reasons.append(f"{name}: {error}")
+    raise BackendError("nothing can run the model on a graphics card: " + "; ".join(reasons))
+
+
+def _opener(name: str) -> Callable[..., DeviceNetwork]:
+    module, _, attribute = DEVICE_NETWORKS[name].partition(":")
+    found: Callable[..., DeviceNetwork] = getattr(importlib.import_module(module), attribute)
+    return found

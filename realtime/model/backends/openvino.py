@@ -1,0 +1,155 @@
+"""OpenVINO on the CPU: bf16 or int8 where the processor has them."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.packages import missing
+from bgcam.realtime.cache import prune
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.failsafe.known_matte import why_wrong
+from bgcam.realtime.model.backends._head import Head, cut_head
+from bgcam.realtime.model.backends._narrow_weights import narrow_weights
+from bgcam.realtime.model.backends._openvino_cache import DEVICE, Blob, compiled_network
+from bgcam.realtime.model.backends._quantizers import join_quantizers
+from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.backends.quiet import without_telemetry
+from bgcam.realtime.model.backends.warming import Say, say_to_terminal
+from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.run.cpu_budget import cores
+
+CPUINFO = Path("/proc/cpuinfo")
+# Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
+MOST_AT_ONCE = 4
+
+
+class OpenVINOBackend:
+    """See `Backend`. `infer` may be called from several threads: each has its own request.
+
+    say: told in a line what is wrong with a compiled network in the cache.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        path: Path,
+        spec: ModelSpec,
+        size_wh: tuple[int, int],
+        *,
+        threads: int = 0,
+        say: Say = say_to_terminal,
+    ):
+        without_telemetry()
+        try:
+            import openvino  # noqa: F401
+        except ImportError:
+            raise BackendError(missing("openvino")) from None
+        self._size_wh, self._planes = size_wh, Planes(spec)
+        self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
+        self._local = threading.local()
+        try:
+            core = _core()
+            model = core.read_model(path)
+            width, height = size_wh
+            model.reshape([1, 3, height, width])
+            quantized = join_quantizers(model) > 0
+            narrow_weights(model)
+            self._head: Head | None
+            model, self._head = cut_head(model) or (model, None)
+            config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+            if quantized and bf16_is_slow():
+                config["INFERENCE_PRECISION_HINT"] = "f32"
+            if threads:
+                config["INFERENCE_NUM_THREADS"] = threads
+            else:
+                config["NUM_STREAMS"] = self.at_once
+            blob = Blob(core, path, size_wh, config, has_head=self._head is None, say=say)
+
+            def why_not(compiled: Any) -> str:
+                self._compiled = compiled
+                try:
+                    return why_wrong(self.infer, path, size_wh)
+                except BackendError as error:
+                    return str(error)
+                finally:
+                    self._local = threading.local()
+
+            self._compiled = compiled_network(blob, lambda: core.compile_model(model, DEVICE, config), why_not)
+            prune("openvino")
+        except (RuntimeError, UnicodeDecodeError) as error:  # the latter: its message repeats what it read
+            size = f"{size_wh[0]}x{size_wh[1]}"
+            raise BackendError(f"openvino cannot load {path} at {size} ({first_line(error)})") from error
+        precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        if quantized:
+            precision = f"int8 and {precision}" if runs_int8(self._compiled) else f"{precision} in place of int8"
+        self.description = f"OpenVINO CPU, {precision}"
+
+    def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.infer`."""
+        width, height = self._size_wh
+        if bgr.shape != (height, width, 3) or bgr.dtype != np.uint8:
+            raise ValueError(f"expected ({height}, {width}, 3) uint8, found {bgr.shape} {bgr.dtype}")
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        try:
+            planes = self._planes(bgr)
+            # Neither is copied: the input is only read, and the result is read before the request's next call.
+            output = request.infer([planes], share_inputs=True, share_outputs=True)[0]
+        except RuntimeError as error:
+            raise BackendError(f"openvino failed on a frame ({first_line(error)})") from error
+        if self._head is not None:
+            return self._head(output, planes)
+        if output.size != height * width:
+            raise BackendError(f"openvino gave {output.size} values for a matte of {width}x{height}")
+        alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
+        return alpha
+
+
+@cache
+def _core() -> Any:
+    """The process's only Core, never let go.
+
+    A Core's CPU plugin gives the thread a signal stack of its own, and takes it back when it goes. With two of them, or
+    when another thread lets go, a freed stack stays in use: the next signal (Ctrl-C) then kills the process.
+    """
+    import openvino as ov
+
+    return ov.Core()
+
+
+def bf16_is_slow() -> bool:
+    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are quicker in FP32.
+
+    OpenVINO takes bf16 wherever there is any. Measured on a Xeon with avx512_bf16 alone: 18.4 ms of processor time a
+    matte, against 16.2. False where the system does not list the processor's instructions.
+    """
+    try:
+        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return "avx512_bf16" in flags and "amx_bf16" not in flags
+
+
+def runs_int8(compiled: Any) -> bool:
+    """Whether this processor computes any convolution of an `openvino.CompiledModel` in INT8."""
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        told = node.get_rt_info()
+        if told["layerType"].astype(str) == "Convolution" and told["primitiveType"].astype(str).lower().endswith("i8"):
+            return True
+    return False
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error that says something: OpenVINO's begin with the place in its own sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (useful or lines or [type(error).__name__])[0]

@@ -1,0 +1,11 @@
+"""TensorRT-RTX: TensorRT for NVIDIA's RTX cards (Turing to Blackwell), from PyPI, engines in seconds."""
+
+from __future__ import annotations
+
+from bgcam.realtime.model.backends.tensorrt import TensorRTBackend
+
+
+class TensorRTRTXBackend(TensorRTBackend):
+    """See `TensorRTBackend`."""
+
+    name = "tensorrt-rtx"

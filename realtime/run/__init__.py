@@ -1,0 +1,1 @@
+"""One run: frames from a source through the matte and the picture to the outputs."""

@@ -1,0 +1,333 @@
+"""source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
+
+Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
+but with a `Watch`, a card goes out in the place of a frame that a live sink waits for, or whose matte was refused, and
+the run goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, Protocol, TypeVar
+
+from bgcam.realtime.errors import SourceWaits, as_error
+from bgcam.realtime.failsafe.gate import check_shown, send
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.frames import CameraFrame, OutputFrame
+from bgcam.realtime.run.busy import Busy
+from bgcam.realtime.run.channel import Channel, GaveUp
+from bgcam.realtime.run.ending import abort_all, close_all, say_where
+from bgcam.realtime.run.stall import FILE_PATIENCE, GIVE_UP_S, Stall
+from bgcam.realtime.run.stats import Stats, Summary
+from bgcam.realtime.run.workers import Workers
+from bgcam.realtime.sinks import Sink
+from bgcam.realtime.sources import Source
+
+TICK_S = 0.1
+# A camera that gives no more frames is closed this long after `stop`.
+STOP_PATIENCE_S = 0.5
+# Frames under way that are not done this long after `stop` are given up, and what was written is closed.
+STOP_LIMIT_S = 3.0
+JOIN_S = 3.0
+# After an error, whatever hangs is not waited for long; but a matte that comes back while Python ends would abort it.
+FAILED_JOIN_S = 1.0
+# A live source that failed is asked again after this long.
+RETRY_S = 0.05
+
+
+class _Stopped(BaseException):
+    """A signal came while the status was being shown, which may wait for a terminal for ever."""
+
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+AnyMatte = TypeVar("AnyMatte", bound=_Numbered)
+
+
+class Pipeline(Generic[AnyMatte]):
+    """One run from a source to its sinks; made once, run once. `sinks` may be set until it runs.
+
+    matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
+    from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
+    when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
+    watch: shows cards while something fails. give_up_s: where nobody watches, a live source's run ends after so long
+    without a frame, a file's later.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        matting: Callable[[CameraFrame], AnyMatte],
+        render: Callable[[CameraFrame, AnyMatte], OutputFrame],
+        sinks: Sequence[Sink],
+        *,
+        depth: int = 1,
+        workers: int = 1,
+        watch: Watch | None = None,
+        give_up_s: float = GIVE_UP_S,
+    ):
+        if depth < 1 or workers < 1:
+            raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
+        self.stats, self._busy = Stats(), Busy()
+        self.stopped = False
+        # Whether the source has come to its own end, and every frame of it was written.
+        self.whole = False
+        self.sinks = list(sinks)
+        self._source, self._matting, self._render = source, matting, render
+        self._workers, self.watch = workers, watch
+        self._may_read = threading.Semaphore(workers if source.live else workers + depth)
+        self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
+        # With why it is a card, if it is one.
+        self._composed: Channel[tuple[OutputFrame, Exception | None]] = Channel(depth)
+        self._error: BaseException | None = None
+        self._read_to_end = False
+        self._error_lock = threading.Lock()
+        self._stopped_s = 0.0
+        self._hurried = self._showing = self._wrote = self._gave_up = False
+        self._runs_in: int | None = None
+        self._stall = Stall(give_up_s=give_up_s * (1 if source.live else FILE_PATIENCE))
+
+    def stop(self) -> None:
+        """End as if the source had ended: frames under way are still written, for a while; called again, they are not
+        waited for. Safe in a signal handler.
+        """
+        if self.stopped:
+            self._hurried = True
+            return
+        self._stopped_s = time.monotonic()
+        self.stopped = True
+
+    def interrupt(self) -> bool:
+        """`stop`, for a signal: it also ends a status that waits for its terminal. Gives whether the run, which ends by
+        itself in bounded time, is under way; then nobody else may end it, or a recording would lose its end."""
+        self.stop()
+        if self._showing and self._runs_in == threading.get_ident():
+            self._showing = False
+            raise _Stopped
+        return self._runs_in is not None
+
+    def notice(self) -> str:
+        """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
+        notices = [self.watch.notice if self.watch is not None else ""]
+        notices += [sink.notice for sink in self.sinks]
+        notices += [self._stall.notice, self._busy.notice]
+        if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
+            notices.append("stopping: waiting for the last frames; Ctrl-C again waits no longer")
+        return "; ".join(filter(None, notices))
+
+    def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
+        """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
+
+        on_tick is called here about ten times a second. When a stage fails, its error is raised here, after the sinks
+        were aborted; those of a live source, which cannot be asked again, are closed even then, and a note on the error
+        says where they lie. Without a single frame they are aborted too. The source is closed in any case.
+        """
+        self._runs_in = threading.get_ident()
+        try:
+            return self._run(on_tick)
+        finally:
+            self._runs_in = None
+
+    def _run(self, on_tick: Callable[[Summary], None] | None) -> Summary:
+        pool = Workers(self._workers, name="bgcam-matte")
+        stages = {"read": self._read(pool), "picture": self._draw, "sinks": self._write}
+        threads = [
+            threading.Thread(target=self._guard, args=(stage,), name=f"bgcam-{name}", daemon=True)
+            for name, stage in stages.items()
+        ]
+        try:
+            if self.watch is not None:
+                self.watch.begin(self.sinks, on_failure=self._fail, keep=self._source.live)
+            for sink in self.sinks:
+                if hasattr(sink, "keep"):
+                    sink.keep = self._source.live
+            for thread in threads:
+                thread.start()
+            self._wait(threads, on_tick)
+        except BaseException as error:
+            self._fail(error)
+        if self._error is not None:
+            self._last_card()
+        self._close_source()
+        self._join(threads, pool)
+        self._last_card()
+        self.whole = self._read_to_end and self._error is None
+        self._end_sinks()
+        if self._error is not None:
+            say_where(self._error, self.sinks)
+            raise self._error
+        return self._tick()
+
+    def _wait(self, threads: list[threading.Thread], on_tick: Callable[[Summary], None] | None) -> None:
+        while self._error is None and any(thread.is_alive() for thread in threads):
+            next((thread for thread in reversed(threads) if thread.is_alive()), threads[0]).join(TICK_S)
+            if self.watch is None or not self.watch.guards:
+                self._stall.look(self.stats.frames)
+            if self.stopped:
+                waited_s = time.monotonic() - self._stopped_s
+                if waited_s > STOP_PATIENCE_S or self._hurried:
+                    self._close_source()
+                if waited_s > STOP_LIMIT_S or self._hurried:
+                    self._give_up()
+                    return
+            if on_tick and self._error is None:
+                self._show(on_tick)
+
+    def _show(self, on_tick: Callable[[Summary], None]) -> None:
+        try:
+            try:
+                self._showing = True
+                on_tick(self._tick())
+            finally:
+                self._showing = False
+        except _Stopped:
+            return
+
+    def _join(self, threads: list[threading.Thread], pool: Workers) -> None:
+        """Wait for all that is under way, together and in bounded time; whatever hangs then goes with the process."""
+        end_s = time.monotonic() + (FAILED_JOIN_S if self._gave_up else JOIN_S)
+        for thread in threads:
+            while thread.is_alive() and time.monotonic() < end_s and not self._hurried:
+                thread.join(TICK_S)
+        pool.end(wait_s=0.0 if self._hurried else max(0.0, end_s - time.monotonic()))
+
+    def _close_source(self) -> None:
+        try:
+            self._source.close()
+        except Exception as error:
+            self._fail(error)
+
+    def _tick(self) -> Summary:
+        self.stats.drops = self._source.drops
+        self._busy.see(self.stats.frames, self.stats.drops)
+        return self.stats.summary()
+
+    def _read(self, pool: Workers) -> Callable[[], None]:
+        def stage() -> None:
+            while True:
+                self._may_read.acquire()
+                started_s = time.monotonic()
+                frame = self._next_frame()
+                if frame is None:
+                    self._read_to_end = not self.stopped and self._error is None
+                    break
+                self.stats.stage("read", started_s)
+                self._mattes.put((frame, pool.submit(self._matte, frame)))
+            self._mattes.end()
+
+        return stage
+
+    def _next_frame(self) -> CameraFrame | None:
+        failed: Exception | None = None
+        while not self.stopped and self._error is None:
+            try:
+                frame = self._source.read()
+            except Exception as error:
+                if self.stopped:  # it was closed under our hands to wake it up
+                    break
+                # A camera may come back. A file that broke would end at the next read, as if it were whole.
+                goes_on = self.watch is not None and (self.watch.guards or isinstance(error, SourceWaits))
+                if self.watch is None or not goes_on or not self._source.live:
+                    raise
+                failed = error
+                if isinstance(error, SourceWaits):
+                    self._stall.waits()
+                self.watch.trouble(error)
+                time.sleep(RETRY_S)
+                continue
+            if frame is None and failed is not None and not self.stopped:
+                raise failed
+            return frame
+        return None
+
+    def _matte(self, frame: CameraFrame) -> AnyMatte:
+        try:
+            started_s = time.monotonic()
+            matte = self._matting(frame)
+            self.stats.stage("matte", started_s)
+            return matte
+        finally:
+            self._may_read.release()
+
+    def _draw(self) -> None:
+        # The mattes' futures lie in the frames' order, whichever worker ends first.
+        for frame, future in self._mattes:
+            failed: Exception | None = None
+            try:
+                composed = self._compose(frame, future)
+            except Exception as error:
+                if self.watch is None or not self.watch.bridges(error):
+                    raise
+                composed, failed = self.watch.instead_of(frame), error
+            self._composed.put((composed, failed))
+        self._composed.end()
+
+    def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> OutputFrame:
+        matte = future.result()
+        started_s = time.monotonic()
+        composed = self._render(frame, matte)
+        check_shown(composed)
+        if not frame.number == matte.number == composed.number:
+            raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
+        self.stats.stage("picture", started_s)
+        return composed
+
+    def _write(self) -> None:
+        for frame, failed in self._composed:
+            started_s = time.monotonic()
+            self._wrote = True
+            if self.watch is not None:
+                self.watch.write(frame, failed)
+            else:
+                for sink in self.sinks:
+                    send(sink, frame)
+            self.stats.stage("sinks", started_s)
+            self.stats.done(frame.captured_s)
+
+    def _last_card(self) -> None:
+        if self.watch is not None:
+            try:
+                self.watch.end()
+            except Exception as error:
+                self._fail(error)
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        """Run a stage; its error stops all."""
+        try:
+            stage()
+        except GaveUp:
+            pass
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        # A stop by Ctrl-C reaches the main thread alone, and is no error of a stage.
+        if threading.current_thread() is not threading.main_thread() or not isinstance(error, KeyboardInterrupt):
+            error = as_error(error)
+        with self._error_lock:
+            self._error = self._error or error
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Every stage ends as soon as it is back from what it does."""
+        self._gave_up = True
+        self._mattes.give_up()
+        self._composed.give_up()
+        self._may_read.release()
+
+    def _end_sinks(self) -> None:
+        """Each for itself: a picture without room costs no recording. The first error is the one to tell."""
+        failed, nothing = self._error, None
+        if failed is None and self.watch is not None:
+            self._error = nothing = self.watch.nothing_shown()
+        if self._wrote and nothing is None and (failed is None or self._source.live):
+            for error in close_all(self.sinks):
+                self._error = self._error or as_error(error)
+        else:
+            abort_all(self.sinks)

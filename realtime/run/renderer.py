@@ -1,0 +1,119 @@
+"""Where a frame's matte and picture are made: by the processor, or as a whole on the graphics card.
+
+The card may come in later, when its network is ready, and may go out of use, when it fails and the user left the choice
+to bgcam. Each change happens between two frames, and no frame is lost by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bgcam.realtime.errors import BackendError
+from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
+from bgcam.realtime.model.backends.warming import Say, say_to_terminal
+
+Find = Callable[[CameraFrame], CoarseMatte]
+Draw = Callable[[CameraFrame, CoarseMatte], OutputFrame]
+Check = Callable[[CoarseMatte], None]
+
+
+class CardFailed(BackendError):
+    """The card or its driver failed, not the frame: the next one may well fail in the same way."""
+
+
+class Numbered(Protocol):
+    """What is known of a frame on its way."""
+
+    @property
+    def number(self) -> int: ...
+
+
+class Card(Protocol):
+    """A graphics card that takes whole frames; see `gpu.frame_path.FramePath`."""
+
+    description: str
+
+    def submit(self, frame: CameraFrame) -> Numbered: ...
+
+    def collect(self, frame: CameraFrame, sent: Any) -> ComposedFrame: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """A frame's first half: its matte, or what the card gave for it."""
+
+    number: int
+    matte: CoarseMatte | None = None
+    card: Card | None = None
+    sent: Numbered | None = None
+
+
+class Drawing:
+    """`begin` is called with each frame, `finish` from another thread, in order.
+
+    `begin` too is called in order and from one thread while a card is used or may come. Without one, `begin` is `find`
+    alone, and may be called from as many threads as `find` may.
+
+    find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_card: asked
+    before each frame until it gives a card; None while there is none yet, and BackendError when there will be none.
+    rescue: what finds mattes when the card fails, made then; without it, the card's failure is the frame's.
+    """
+
+    def __init__(self, find: Find, draw: Draw, *, check: Check | None = None, say: Say = say_to_terminal):
+        self._find, self._draw, self._check, self._say = find, draw, check, say
+        self.open_card: Callable[[], Card | None] | None = None
+        self.rescue: Callable[[], Find] | None = None
+        self.card: Card | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Take the card at once, if it is ready: else the first frames would wait for it."""
+        if self.card is not None or self.open_card is None:
+            return
+        try:
+            self.card = self.open_card()
+        except BackendError as error:
+            self.open_card = None
+            self._say(f"the processor draws the picture: {error}")
+            return
+        if self.card is not None:
+            self.open_card = None
+            self._say(f"whole frames go through the graphics card: {self.card.description}")
+
+    def begin(self, frame: CameraFrame) -> Begun:
+        """The first half. Raises what `find` raises, or the card's `submit`."""
+        self.prepare()
+        card = self.card
+        if card is not None:
+            try:
+                return Begun(frame.number, card=card, sent=card.submit(frame))
+            except CardFailed as error:
+                self._leave(card, error)
+        return Begun(frame.number, matte=self._find(frame))
+
+    def finish(self, frame: CameraFrame, begun: Begun) -> OutputFrame:
+        """The second half. Raises what check or draw raises, or the card's `collect`."""
+        matte = begun.matte
+        if begun.card is not None and begun.sent is not None:
+            try:
+                return begun.card.collect(frame, begun.sent)
+            except CardFailed as error:
+                self._leave(begun.card, error)
+                matte = self._find(frame)
+        assert matte is not None
+        if self._check is not None:
+            self._check(matte)
+        return self._draw(frame, matte)
+
+    def _leave(self, card: Card, error: CardFailed) -> None:
+        """Go on without the card, or raise the error. Frames that are still on it come here too."""
+        if self.rescue is None:
+            raise error
+        with self._lock:
+            if self.card is card:
+                self._find = self.rescue()
+                self.card = None
+                self._say(f"{error}; the processor goes on")
