@@ -1,6 +1,6 @@
 """Measure the GPU path: memory, kernels, networks, whole frames, and how far they are from the CPU path.
 
-Parts stand for themselves: one that fails says why, and the next goes on. Times on the card are by events around graph
+Tiles stand for themselves: one that fails says why, and the next goes on. Times on the GPU are by events around graph
 replays, median; whole frames are by the host's clock, from the camera's array to the picture's.
 """
 

@@ -41,7 +41,7 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     """Host to host: one frame in flight for latency, several for frames a second. One background, already uploaded."""
     from bgcam.realtime.gpu.frame_ring import DevicePath
     from bgcam.realtime.gpu.graph import Stages
-    from bgcam.realtime.gpu.kernels import Guide, Steadiness
+    from bgcam.realtime.gpu.kernels import Guide, TemporalRules
     from bgcam.realtime.model.backends.device import open_device_network
 
     path = find_model()
@@ -59,7 +59,7 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
                 else:
                     network = NoNetwork(cupy, size_wh)
                 for layout, output, pinned, more in FRAMES if kind == "network" else FRAMES[2:3]:
-                    stages = Stages(Guide(), Steadiness(), **STAGES[more])
+                    stages = Stages(Guide(), TemporalRules(), **STAGES[more])
                     made: dict[str, Any] = {"frame_wh": wh, "layout": layout, "output": output, "stages": stages}
                     one = DevicePath(network, spec, in_flight=1, **made)
                     several = DevicePath(network, spec, in_flight=IN_FLIGHT, **made)
@@ -135,7 +135,7 @@ def accuracy(cupy: Any, seconds: float) -> Iterator[Row]:
     from bgcam.realtime.model.backends.device import open_device_network
     from bgcam.realtime.model.backends.onnxruntime import ONNXRuntimeBackend
     from bgcam.realtime.model.matting import resize
-    from bgcam.realtime.picture.composite import blend_reference
+    from bgcam.realtime.picture.composite import composite_reference
 
     path = find_model()
     spec = read_spec(path)
@@ -163,9 +163,9 @@ def accuracy(cupy: Any, seconds: float) -> Iterator[Row]:
                 expected = backend.infer(seen)
                 off = np.abs(alpha - expected)
                 row |= {f"{against}_mean": round(float(off.mean()), 6), f"{against}_max": round(float(off.max()), 4)}
-                picture = blend_reference(frame, behind, _grown(cv2, expected)).astype(int)
+                picture = composite_reference(frame, behind, _grown(cv2, expected)).astype(int)
                 row[f"{against}_picture_mean"] = round(float(np.abs(picture - got).mean()), 4)
-            same_alpha = blend_reference(frame, behind, _grown(cv2, alpha)).astype(int)
+            same_alpha = composite_reference(frame, behind, _grown(cv2, alpha)).astype(int)
             yield row | {"kernels_max": int(np.abs(same_alpha - got).max())}
 
 

@@ -1,4 +1,4 @@
-"""The card, the kernels and the networks by themselves, for `benchmarks/gpu.py`. Rows are dicts, ready for JSON."""
+"""The GPU, the kernels and the networks by themselves, for `benchmarks/gpu.py`. Rows are dicts, ready for JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rounds, spread
 from bgcam.realtime.gpu.cuda import capture
-from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, Steadiness, frame_shape
+from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, TemporalRules, frame_shape
 from bgcam.realtime.gpu.source import LAYOUTS, OUTPUTS
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.gpu.staging import copy_parts
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def device(cupy: Any, seconds: float) -> Iterator[Row]:
-    """The card and what its memory and its link carry. Copies on the card count bytes read and bytes written."""
+    """The GPU and what its memory and its link carry. Copies on the GPU count bytes read and bytes written."""
     runtime = cupy.cuda.runtime
     found = runtime.getDeviceProperties(0)
     yield {
@@ -70,7 +70,7 @@ def device(cupy: Any, seconds: float) -> Iterator[Row]:
 
 
 def copy_gb_s(cupy: Any, seconds: float) -> float:
-    """The copy bandwidth of the card's memory, read plus written bytes."""
+    """The copy bandwidth of the GPU's memory, read plus written bytes."""
     a = cupy.asarray(np.random.default_rng(0).integers(0, 256, COPY_BYTES // 64, np.uint8))
     a = cupy.tile(a, 64)
     b = cupy.empty_like(a)
@@ -158,7 +158,7 @@ def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]
     for (layout, frames), output, threads in itertools.product(held.frames.items(), OUTPUTS, (64, 128, 256)):
         if threads != THREADS and (layout, output) != ("bgr", "i420"):
             continue
-        compose = partial(run.compose, layout=layout, output=output, frame_wh=wh, threads=threads)
+        compose = partial(run.composite, layout=layout, output=output, frame_wh=wh, threads=threads)
         launches = [partial(compose, f, b, pairs, o) for f, b, o in zip(frames, behind, outs[output], strict=True)]
         carried = frames[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
         yield f"compose {layout} to {output}, {threads} threads", carried, launches
@@ -166,10 +166,10 @@ def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]
     yield "pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches
     # The small kernels always find their data in the cache, as in a frame.
     state, seen, moved, total = held.state, held.seen, held.moved, held.total
-    launches = [partial(run.movement, luma, seen, moved, total, steadiness=Steadiness())] * 20
-    yield "movement", 3 * luma.nbytes, launches
+    launches = [partial(run.temporal_movement, luma, seen, moved, total, steadiness=TemporalRules())] * 20
+    yield "temporal_movement", 3 * luma.nbytes, launches
     taken = (held.alpha, luma, moved, total, state, seen, pairs, held.told)
-    launches = [partial(run.take_alpha, *taken, steadiness=Steadiness())] * 20
+    launches = [partial(run.temporal_filter, *taken, steadiness=TemporalRules())] * 20
     yield "take alpha", held.alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches
     launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
     yield "guide", luma.nbytes + state.nbytes + pairs.nbytes, launches
@@ -189,7 +189,7 @@ def _stages(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]
     yield "stage: blurred room", pixels.nbytes + alpha.nbytes + held.behind[0].nbytes, launches
     given = own.enqueue(pixels, alpha, held.sums)
     for output in OUTPUTS:
-        compose = partial(run.compose, layout="bgr", output=output, frame_wh=wh, own=given)
+        compose = partial(run.composite, layout="bgr", output=output, frame_wh=wh, own=given)
         buffers = list(zip(held.frames["bgr"], held.behind, held.outs[output], strict=True))
         carried = sum(one.nbytes for one in buffers[0]) + held.pairs.nbytes
         launches = [partial(compose, frame, behind, held.pairs, out) for frame, behind, out in buffers]

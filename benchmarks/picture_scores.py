@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.picture_scenes import Sample
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.picture.despill import remove_spill
+from bgcam.realtime.picture.despill import despill
 from bgcam.realtime.picture.foreground import estimate_foreground
 from bgcam.train.metrics import dtssd, flicker, grad, mad
 
@@ -43,7 +43,7 @@ def run_chain(chain: Chain, samples: Iterable[Sample]) -> list[Made]:
         person = bgr if work.colours is None else estimate_foreground(bgr, alpha, work.colours)
         if work.spill is not None:
             whole = slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
-            clean = remove_spill(person.astype(np.float32), work.spill, whole)
+            clean = despill(person.astype(np.float32), work.spill, whole)
             person = np.rint(np.clip(clean, 0, 255)).astype(np.uint8)
         shown = chain.draw(work)
         made.append(Made(alpha, person, shown))

@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SM89",
-        help="a kind of card to build a tensorrt-rtx engine for, which then needs none here; several times "
-        "for several; default: the card of this machine",
+        help="a kind of GPU to build a tensorrt-rtx engine for, which then needs none here; several times "
+        "for several; default: the GPU of this machine",
     )
     ap.add_argument(
         "--data",

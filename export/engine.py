@@ -34,20 +34,20 @@ def export_engine(
     size_wh: tuple[int, int] | None = None,
     compute_capabilities: Sequence[str] = CURRENT,
 ) -> None:
-    """Build an engine of a model, of one input size, and write it to `output`; on a machine with a card, run it there.
+    """Build an engine of a model, of one input size, and write it to `output`; on a machine with a GPU, run it there.
 
     model: an ONNX file with bgcam's spec. api_name: a key of APIS. size_wh: None is the spec's first. Engines of
-    TensorRT-RTX for stated compute capabilities ("SM89") need no card. Raises BackendError, ExportRefused, OSError.
+    TensorRT-RTX for stated compute capabilities ("SM89") need no GPU. Raises BackendError, ExportRefused, OSError.
     """
     if output.suffix != SUFFIX:
         raise ExportRefused(f"{output}: an engine's name has to end in {SUFFIX}")
     spec, api = read_spec(model), load_api(api_name)
     size_wh = size_wh or spec.sizes_wh[0]
-    here = _card_or_none()
-    own_card = tuple(compute_capabilities) == CURRENT
-    if own_card and here is None:
+    here = _gpu_or_none()
+    own_gpu = tuple(compute_capabilities) == CURRENT
+    if own_gpu and here is None:
         stated = "; or state --compute-capability SM89 and the like" if api_name == "tensorrt-rtx" else ""
-        raise BackendError(f"{api_name} builds for the card of this machine, and there is none{stated}")
+        raise BackendError(f"{api_name} builds for the GPU of this machine, and there is none{stated}")
     reference = _on_cpu(typed_model(model, size_wh, "fp32"), spec, size_wh)
     typed = typed_model(model, size_wh, precision)
     _compare(f"{precision} on the CPU", _on_cpu(typed, spec, size_wh), reference, precision)
@@ -58,8 +58,8 @@ def export_engine(
         "model_sha256": sha256(model.read_bytes()),
         "size_wh": size_wh,
         "precision": precision,
-        "gpu": here.name if own_card and here else "",
-        "driver": here.driver if own_card and here else "",
+        "gpu": here.name if own_gpu and here else "",
+        "driver": here.driver if own_gpu and here else "",
     }
     wanted = manifest(built, spec, compute_capabilities=tuple(compute_capabilities), **identity)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def export_engine(
             alpha = alpha_of(network, portrait(spec, size_wh), opener.cupy)
             _compare(f"{precision} on {here.name}", alpha, reference, precision)
         os.replace(candidate, output)
-    built_for = here.name if own_card and here else ", ".join(compute_capabilities)
+    built_for = here.name if own_gpu and here else ", ".join(compute_capabilities)
     print(f"{output}: {len(built.engine) / 1e6:.1f} MB, {size_wh[0]}x{size_wh[1]} in {precision} for {built_for}")
 
 
@@ -113,7 +113,7 @@ def _on_cpu(model: Any, spec: ModelSpec, size_wh: tuple[int, int]) -> NDArray[np
     return np.asarray(session.run(None, {entry.name: picture})[0], np.float32)
 
 
-def _card_or_none() -> Any:
+def _gpu_or_none() -> Any:
     try:
         return gpu()
     except BackendError:

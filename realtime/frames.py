@@ -91,7 +91,7 @@ COMPOSITOR = object()
 
 @final
 class ComposedFrame:
-    """What an output may show: BGR, or I420 from the graphics card for virtual cameras, and then BGR when it is asked.
+    """What an output may show: BGR, or I420 from the GPU for virtual cameras, and then BGR when it is asked.
 
     number, time_s, captured_s: of the camera frame that it was made of, or whose place it takes. bgr: (H, W, 3) uint8;
     i420: (H * 3 / 2, W) uint8 or None, BT.601 in limited range. Raises TypeError for any maker but the compositor,

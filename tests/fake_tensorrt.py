@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
-from fake_card import Array, cupy, do
+from fake_gpu import Array, cupy, do
 
 MAGIC = b"fake engine "
 

@@ -51,7 +51,7 @@ FAULTS = [
 
 @dataclass(frozen=True)
 class Otherwise:
-    """A fault without a card. test: FILE::FUNCTION in this folder, which injects it."""
+    """A fault without a placeholder. test: FILE::FUNCTION in this folder, which injects it."""
 
     name: str
     how: str
@@ -81,7 +81,7 @@ OTHERS = [
     Otherwise(
         "process is killed",
         "`kill -9` at random moments",
-        "the web page ends, after nothing but pictures and cards",
+        "the web page ends, after nothing but pictures and placeholders",
         "test_killed.py::test_a_reader_of_a_killed_run_never_sees_the_room",
     ),
     Otherwise(
@@ -139,10 +139,10 @@ OTHERS = [
         "test_warming.py::test_the_fallback_serves_until_the_other_is_ready",
     ),
     Otherwise(
-        "graphics card fails in mid-stream",
+        "GPU fails in mid-stream",
         "its calls raise",
         "the processor goes on; no frame is lost",
-        "test_renderer.py::test_the_processor_goes_on_where_the_card_fails",
+        "test_renderer.py::test_the_processor_goes_on_where_the_gpu_fails",
     ),
     Otherwise(
         "backend fails while another is made ready",
@@ -281,23 +281,23 @@ OTHERS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """card_ms: from the fault's beginning to the first card; back_ms: from its end to the first picture."""
+    """card_ms: from the fault's beginning to the first placeholder; back_ms: from its end to the first picture."""
 
-    card_ms: float
+    placeholder_ms: float
     back_ms: float
     leaks: int
     longest_picture_ms: float
 
 
 def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60) -> Measured:
-    """Run a fault that begins, lasts and heals. Raises AssertionError when no card or no picture came."""
+    """Run a fault that begins, lasts and heals. Raises AssertionError when no placeholder or no picture came."""
     faults = Injector()
     sink, other = LookingSink(faults), LookingSink(faults, live=False)
     pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
     thread = threading.Thread(target=pipeline.run)
     thread.start()
     try:
-        wait_for(lambda: sum(not card for _, card in sink.got) > 5)
+        wait_for(lambda: sum(not placeholder for _, placeholder in sink.got) > 5)
         began_s = time.monotonic()
         faults.set(fault.name)
         time.sleep(lasts_s)
@@ -309,12 +309,12 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
         thread.join(10)
     assert not thread.is_alive(), f"the run does not end after {fault.name}"
     # Frames that were under way when it began still come through.
-    cards_s = [at_s for at_s, card in sink.got if card and began_s <= at_s]
-    pictures_s = [at_s for at_s, card in sink.got if not card and at_s >= healed_s]
+    placeholders_s = [at_s for at_s, placeholder in sink.got if placeholder and began_s <= at_s]
+    pictures_s = [at_s for at_s, placeholder in sink.got if not placeholder and at_s >= healed_s]
     shown = [end[0] - begin[0] for begin, end in zip(sink.got, sink.got[1:], strict=False) if not begin[1]]
-    assert min(cards_s) < healed_s, f"no card while {fault.name}"
+    assert min(placeholders_s) < healed_s, f"no placeholder while {fault.name}"
     return Measured(
-        card_ms=(cards_s[0] - began_s) * 1000,
+        placeholder_ms=(placeholders_s[0] - began_s) * 1000,
         back_ms=(pictures_s[0] - healed_s) * 1000,
         leaks=len(sink.leaks) + len(other.leaks),
         longest_picture_ms=max(shown) * 1000,
@@ -323,11 +323,11 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
 
 def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
     """The Markdown table of docs/reliability.md."""
-    titles = "card after, ms | back after, ms | longest picture, ms"
+    titles = "placeholder after, ms | back after, ms | longest picture, ms"
     lines = [f"| fault | how it is injected | what you see | {titles} |", "|---|---|---|---|---|---|"]
     for fault in FAULTS:
         found = measure(fault, watchdog_ms=watchdog_ms, lasts_s=lasts_s)
-        times = f"{found.card_ms:.0f} | {found.back_ms:.0f} | {found.longest_picture_ms:.0f}"
+        times = f"{found.placeholder_ms:.0f} | {found.back_ms:.0f} | {found.longest_picture_ms:.0f}"
         lines.append(f"| {fault.name} | {fault.how} | {fault.sees} | {times} |")
     return "\n".join(lines)
 

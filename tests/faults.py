@@ -57,7 +57,7 @@ def shows_secret(bgr: NDArray[np.uint8]) -> bool:
     return bool((bgr[:, ROOM_FROM_PX:, RED] > SECRET_LEVEL).any())
 
 
-def is_card(bgr: NDArray[np.uint8]) -> bool:
+def is_placeholder(bgr: NDArray[np.uint8]) -> bool:
     """Whether there is neither person nor room: the background alone."""
     return not bgr[..., GREEN:].any()
 
@@ -221,7 +221,7 @@ class FaultyPicture(Chain):
 
 
 class LookingSink:
-    """A live sink that keeps when it got what: (seconds, whether a card), and whether it ever saw the secret."""
+    """A live sink that keeps when it got what: (seconds, whether a placeholder), and whether it ever saw the secret."""
 
     name, notice = "looking", ""
 
@@ -232,7 +232,7 @@ class LookingSink:
         self._faults = faults or Injector()
 
     def write(self, frame: ComposedFrame) -> None:
-        self.got.append((time.monotonic(), is_card(frame.bgr)))
+        self.got.append((time.monotonic(), is_placeholder(frame.bgr)))
         if shows_secret(frame.bgr):
             self.leaks.append(frame.number)
         if self._faults.name == "output fails":

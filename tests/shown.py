@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.frames import ComposedFrame
-from bgcam.realtime.picture.composed import card
+from bgcam.realtime.picture.composed import placeholder
 
 
 def shown(number: int, bgr: NDArray[np.uint8], time_s: float = 0.0, captured_s: float = 0.0) -> ComposedFrame:
     """A frame that an output may show, of a copy of these pixels."""
-    return card(number, bgr, time_s=time_s, captured_s=captured_s)
+    return placeholder(number, bgr, time_s=time_s, captured_s=captured_s)
 
 
 class File:

@@ -68,7 +68,7 @@ def test_accuracy_tells_three_errors_apart(monkeypatch: pytest.MonkeyPatch) -> N
     from bgcam.realtime.gpu import frame_ring
     from bgcam.realtime.model.backends.onnxruntime import ONNXRuntimeBackend
     from bgcam.realtime.model.matting import resize
-    from bgcam.realtime.picture.composite import blend_reference
+    from bgcam.realtime.picture.composite import composite_reference
 
     class Path:
         def __init__(self, network: Any, spec: Any, *, frame_wh: Any, in_flight: int):
@@ -81,7 +81,7 @@ def test_accuracy_tells_three_errors_apart(monkeypatch: pytest.MonkeyPatch) -> N
             import cv2
 
             self._alpha = self._backend.infer(resize(frame, self._size_wh))
-            self._made = blend_reference(frame, behind, gpu_frames._grown(cv2, self._alpha))
+            self._made = composite_reference(frame, behind, gpu_frames._grown(cv2, self._alpha))
 
         def take(self) -> Any:
             return self._made

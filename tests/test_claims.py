@@ -164,12 +164,12 @@ def test_an_input_that_is_a_hidden_file_is_not_lost(tmp_path: Path) -> None:
 RECORDS = """
 import os, sys, time
 import numpy as np
-from bgcam.realtime.picture.composed import card
+from bgcam.realtime.picture.composed import placeholder
 from bgcam.realtime.sinks import open_sink
 sink = open_sink(sys.argv[1], size_wh=(64, 48), fps=25)
 for number in range(200):
     bgr = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
-    sink.write(card(number, bgr, time_s=number / 25))
+    sink.write(placeholder(number, bgr, time_s=number / 25))
 print("recording", flush=True)
 time.sleep(60)
 """

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgcam.realtime.frames import CameraFrame, Matte
-from bgcam.realtime.picture.composed import card, compose, composed
-from bgcam.realtime.picture.composite import blend, blend_reference
+from bgcam.realtime.picture.composed import compose, composed, placeholder
+from bgcam.realtime.picture.composite import blend, composite_reference
 
 
 def test_the_reference_is_the_formula() -> None:
     frame = np.full((1, 3, 3), 200, np.uint8)
     background = np.full((1, 3, 3), 100, np.uint8)
     alpha = np.array([[0.0, 0.25, 1.0]], np.float32)
-    assert blend_reference(frame, background, alpha)[0, :, 0].tolist() == [100, 125, 200]
+    assert composite_reference(frame, background, alpha)[0, :, 0].tolist() == [100, 125, 200]
 
 
 @settings(max_examples=60, deadline=None)
@@ -28,7 +28,7 @@ def test_blend_is_within_one_level_of_the_reference(height: int, width: int, see
     before = frame.copy(), background.copy(), alpha.copy()
     out = blend(frame, background, alpha)
     assert out.dtype == np.uint8
-    assert np.abs(out.astype(int) - blend_reference(frame, background, alpha)).max() <= 1
+    assert np.abs(out.astype(int) - composite_reference(frame, background, alpha)).max() <= 1
     assert np.array_equal(out[alpha == 0], background[alpha == 0])
     assert np.array_equal(out[alpha == 1], frame[alpha == 1])
     assert all(np.array_equal(a, b) for a, b in zip(before, (frame, background, alpha), strict=True))
@@ -47,7 +47,7 @@ def test_every_pair_of_levels_at_every_alpha_in_eighths() -> None:
     background = frame.transpose(1, 0, 2).copy()
     for eighth in range(9):
         alpha = np.full((256, 256), eighth / 8, np.float32)
-        difference = blend(frame, background, alpha).astype(int) - blend_reference(frame, background, alpha)
+        difference = blend(frame, background, alpha).astype(int) - composite_reference(frame, background, alpha)
         assert np.abs(difference).max() <= 1
 
 
@@ -70,9 +70,9 @@ def test_compose_pairs_a_frame_with_its_own_matte_only() -> None:
         compose(frame, Matte(3, np.zeros((4, 6), np.float32)), background[:2])
 
 
-def test_a_card_is_the_background_alone() -> None:
+def test_a_placeholder_is_the_background_alone() -> None:
     background = np.full((2, 3, 3), 7, np.uint8)
-    assert np.array_equal(card(5, background).bgr, background)
+    assert np.array_equal(placeholder(5, background).bgr, background)
 
 
 def test_a_composed_frame_has_its_frames_number_and_size() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from picture_scenes import before, disc, shrunk
 
-from bgcam.realtime.picture.despill import Spill, find_spill, remove_spill
+from bgcam.realtime.picture.despill import Spill, despill, find_spill
 from bgcam.realtime.picture.foreground import Grid, colours_at
 
 GREEN, GRAY, DARK = np.array([70, 170, 80]), np.array([120, 120, 120]), np.array([40, 45, 50])
@@ -40,7 +40,7 @@ def test_the_tint_leaves_the_edge_and_stays_inside() -> None:
     assert spill.direction.sum() == pytest.approx(0, abs=1e-5)
     assert np.argmax(spill.direction) == 1
     tinted = DARK + 40 * spill.direction
-    cleaned = remove_spill(np.full((240, 320, 3), tinted, np.float32), spill, WHOLE)
+    cleaned = despill(np.full((240, 320, 3), tinted, np.float32), spill, WHOLE)
     left = (cleaned - DARK) @ spill.direction
     distance = np.hypot(*(np.indices((240, 320)) - np.array([120, 160])[:, None, None]))
     assert np.abs(left[(distance > 76) & (distance < 84)]).max() < 8  # of 40
@@ -52,7 +52,7 @@ def test_what_the_person_has_inside_stays() -> None:
     shirt = np.array([60, 150, 70])
     spill = spill_of(shirt, GREEN)
     assert spill is not None
-    cleaned = remove_spill(np.full((240, 320, 3), shirt, np.float32), spill, WHOLE)
+    cleaned = despill(np.full((240, 320, 3), shirt, np.float32), spill, WHOLE)
     assert np.abs(cleaned - shirt).max() < 6
 
 
@@ -60,7 +60,7 @@ def test_a_person_of_another_colour_is_not_changed() -> None:
     spill = spill_of(np.array([60, 80, 210]), GREEN)
     assert spill is not None
     skin = np.full((240, 320, 3), (110, 140, 200), np.float32)
-    assert np.array_equal(remove_spill(skin.copy(), spill, WHOLE), skin)
+    assert np.array_equal(despill(skin.copy(), spill, WHOLE), skin)
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,7 +78,7 @@ def test_removing_is_the_formula(width: int, height: int, cell_px: int, seed: in
     expected = person - excess[..., None] * direction
     assert (
         np.abs(
-            remove_spill(person.copy(), Spill(direction, limit_near, grid, np.ones((1, 1), bool)), place) - expected
+            despill(person.copy(), Spill(direction, limit_near, grid, np.ones((1, 1), bool)), place) - expected
         ).max()
         < 0.01
     )
@@ -92,4 +92,4 @@ def test_any_sizes(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> No
     spill = find_spill(seen, alpha.reshape(network_wh[::-1]), frame_wh=frame_wh)  # type: ignore[arg-type]
     place = slice(0, frame_wh[1]), slice(0, frame_wh[0])
     if spill is not None:
-        assert np.isfinite(remove_spill(np.zeros((*frame_wh[::-1], 3), np.float32), spill, place)).all()
+        assert np.isfinite(despill(np.zeros((*frame_wh[::-1], 3), np.float32), spill, place)).all()

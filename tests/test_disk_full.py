@@ -175,8 +175,8 @@ def noisy_run(sinks: list[Any], *, live: bool = True) -> Pipeline[CoarseMatte]:
     def render(frame: CameraFrame, matte: CoarseMatte) -> ComposedFrame:
         return composed(frame, frame.room_bgr.copy())
 
-    cards = SafeBackground(Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8)), camera.size_wh)
-    return Pipeline(camera, everything, render, sinks, watch=Watch(cards))
+    placeholders = SafeBackground(Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8)), camera.size_wh)
+    return Pipeline(camera, everything, render, sinks, watch=Watch(placeholders))
 
 
 def test_the_live_output_goes_on_without_the_files(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_live_output_goes_on_without_the_files(tmp_path: Path) -> None:
     pipeline = noisy_run(sinks)
     summary = pipeline.run(lambda _: notices.add(pipeline.notice()))
     assert summary.frames == len(other.got) == NoisyCamera.frames
-    assert sum(not card for _, card in live.got) == NoisyCamera.frames
+    assert sum(not placeholder for _, placeholder in live.got) == NoisyCamera.frames
     assert (live.end, other.end) == ("closed", "closed")
     assert pipeline.watch is not None
     assert sorted(line.split(":")[0].rpartition("/")[2] for line in pipeline.watch.lost) == ["a.mp4", "pictures"]

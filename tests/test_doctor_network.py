@@ -132,17 +132,17 @@ def test_the_backend_that_is_asked_for_has_to_work(system: FakeSystem) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "on", "says"),
+    ("gpu", "on", "says"),
     [
-        (True, "OpenVINO CPU, int8", "not on the card yet"),
-        (True, "PyTorch CPU, fp32", "this PyTorch does not use the card"),
-        (False, "PyTorch CPU, fp32", "no NVIDIA card is found here"),
+        (True, "OpenVINO CPU, int8", "not on the GPU yet"),
+        (True, "PyTorch CPU, fp32", "this PyTorch does not use the GPU"),
+        (False, "PyTorch CPU, fp32", "no NVIDIA GPU is found here"),
     ],
 )
-def test_only_what_will_be_on_the_card_is_waited_for(
-    system: FakeSystem, monkeypatch: pytest.MonkeyPatch, card: bool, on: str, says: str
+def test_only_what_will_be_on_the_gpu_is_waited_for(
+    system: FakeSystem, monkeypatch: pytest.MonkeyPatch, gpu: bool, on: str, says: str
 ) -> None:
-    monkeypatch.setattr(model_checks, "has_gpu", lambda: card)
+    monkeypatch.setattr(model_checks, "has_gpu", lambda: gpu)
     matte("torch", GOOD_MATTE | {"description": on})(system)
     (found,) = model_checks.check_backends(Machine(system, backend="torch"))
     assert (found.verdict, says in found.found) == (WARNING, True)
@@ -152,11 +152,11 @@ def test_only_what_will_be_on_the_card_is_waited_for(
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        ({"description": "OpenVINO CPU, int8", "matte_ms": 8.0}, "not on the card yet"),
+        ({"description": "OpenVINO CPU, int8", "matte_ms": 8.0}, "not on the GPU yet"),
         ({"description": "PyTorch NVIDIA H100, fp16", "matte_ms": 30.0}, "slower than the processor by openvino"),
     ],
 )
-def test_a_card_that_is_not_used(
+def test_a_gpu_that_is_not_used(
     system: FakeSystem, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], says: str
 ) -> None:
     monkeypatch.setattr(model_checks, "auto_order", lambda: ["torch", "openvino"])

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fake_card
+import fake_gpu
 import fake_tensorrt
 import fake_tensorrt_rtx
 import numpy as np
 import onnx
 import pytest
-from tensorrt_setup import CARD, SIZE, apis, opened, opener
+from tensorrt_setup import GPU_HERE, SIZE, apis, opened, opener
 from tiny_model import SPEC, write_int8_model
 
 from bgcam.realtime.cache import cache_folder
@@ -35,13 +35,13 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "change",
     [
-        {"card": replace(CARD, driver="590.10")},
-        {"card": replace(CARD, name="NVIDIA GeForce RTX 3060", compute_capability=(8, 6))},
+        {"device": replace(GPU_HERE, driver="590.10")},
+        {"device": replace(GPU_HERE, name="NVIDIA GeForce RTX 3060", compute_capability=(8, 6))},
         {"version": "99.0"},
         {"precision": "int8"},
         {"model": True},
     ],
-    ids=["driver", "card", "version", "precision", "model"],
+    ids=["driver", "device", "version", "precision", "model"],
 )
 def test_whatever_changes_builds_again(
     name: str, module: Callable[..., Any], backend: type[TensorRTBackend], model: Path, change: dict[str, Any]
@@ -192,7 +192,7 @@ def test_what_is_damaged_is_built_in_the_background(model: Path) -> None:
     assert not found.is_ready(model, SPEC, SIZE)
     found.open(model, SPEC, SIZE, say=lambda line: None)
     assert found.is_ready(model, SPEC, SIZE)
-    assert not opener("tensorrt-rtx", api, replace(CARD, driver="590.10")).is_ready(model, SPEC, SIZE)
+    assert not opener("tensorrt-rtx", api, replace(GPU_HERE, driver="590.10")).is_ready(model, SPEC, SIZE)
     for kept in cache_folder("engines").glob("*.engine"):
         kept.write_bytes(b"x")
     assert not found.is_ready(model, SPEC, SIZE)
@@ -215,6 +215,6 @@ def test_alpha_comes_back_from_networks_whose_arrays_are_anothers() -> None:
             self.output.memory[:, 0] = self.input.memory[:, 1] / 2
 
     given = np.random.default_rng(0).uniform(0, 1, (1, 3, 4, 6)).astype(np.float32)
-    alpha = _engine_choice.alpha_of(Network(), given, fake_card.cupy)
+    alpha = _engine_choice.alpha_of(Network(), given, fake_gpu.cupy)
     np.testing.assert_allclose(alpha, given[:, 1:2] / 2, atol=1e-3)
     assert alpha.dtype == np.float32

@@ -1,4 +1,4 @@
-"""Engine files as models: what was built for this card runs, everything else is refused in one line."""
+"""Engine files as models: what was built for this GPU runs, everything else is refused in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import fake_tensorrt_rtx
 import numpy as np
 import pytest
-from tensorrt_setup import CARD, SIZE, opened, opener, picture
+from tensorrt_setup import GPU_HERE, SIZE, opened, opener, picture
 from tiny_model import SPEC, write_int8_model
 
 from bgcam.realtime.errors import BackendError, ModelError
@@ -71,8 +71,8 @@ def test_a_foreign_engine_file_is_refused(model: Path, tmp_path: Path, change: d
         opened("tensorrt-rtx", fake_tensorrt_rtx.tensorrt_rtx(), path, precision="auto")
 
 
-def test_an_engine_for_this_very_card_runs(model: Path, tmp_path: Path) -> None:
-    own = {"compute_capabilities": ("CURRENT",), "gpu": CARD.name, "driver": CARD.driver}
+def test_an_engine_for_this_very_gpu_runs(model: Path, tmp_path: Path) -> None:
+    own = {"compute_capabilities": ("CURRENT",), "gpu": GPU_HERE.name, "driver": GPU_HERE.driver}
     path = engine_file(tmp_path / "m.engine", model, **own)
     opened("tensorrt-rtx", fake_tensorrt_rtx.tensorrt_rtx(), path)
     with pytest.raises(BackendError, match="it was built for another precision: fp16, not int8"):

@@ -1,4 +1,4 @@
-"""`python -m bgcam.export --to tensorrt-rtx`: a real engine, built without a card, or one line and no file."""
+"""`python -m bgcam.export --to tensorrt-rtx`: a real engine, built without a GPU, or one line and no file."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where there is one: these are about engines for others."""
 
     def none() -> None:
-        raise BackendError("no card")
+        raise BackendError("no GPU")
 
     monkeypatch.setattr(engine, "gpu", none)
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_goes_by_way_of_onnx(model: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "options", "line"),
     [
-        ("m.engine", [], "tensorrt-rtx builds for the card of this machine, and there is none; or state --compute-cap"),
+        ("m.engine", [], "tensorrt-rtx builds for the GPU of this machine, and there is none; or state --compute-cap"),
         ("m.engine", ["--compute-capability", "SM10"], "tensorrt_rtx builds for no SM10; choose of: CURRENT, SM"),
         ("m.onnx", ["--compute-capability", "SM89"], "m.onnx: an engine's name has to end in .engine"),
         ("m.engine", ["--compute-capability", "SM89", "--size", "64x49"], "the model cannot have an input of 64x49"),

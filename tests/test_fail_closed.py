@@ -1,4 +1,4 @@
-"""Whatever fails, the room never reaches an output: cards go out instead, and the run goes on when it can."""
+"""Whatever fails, the room never reaches an output: placeholders go out instead, and the run goes on when it can."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from fault_table import FAULTS, OTHERS, Fault, measure, others_table
-from faults import Injector, LookingSink, is_card, make_run, right_matte, room, shows_secret, watch_of
+from faults import Injector, LookingSink, is_placeholder, make_run, right_matte, room, shows_secret, watch_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -31,18 +31,21 @@ LATE_MS = 150.0
 TRIES = 3
 FRAMES = 10_000
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
-TITLES = "| fault | how it is injected | what you see | card after, ms"
+TITLES = "| fault | how it is injected | what you see | placeholder after, ms"
 SINK_FAULTS = ["output fails"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_card_bridges_every_fault_and_the_run_goes_on(fault: Fault) -> None:
+def test_a_placeholder_bridges_every_fault_and_the_run_goes_on(fault: Fault) -> None:
     tries = []
     for _ in range(TRIES):
         found = measure(fault, watchdog_ms=WATCHDOG_MS, lasts_s=0.3)
         assert found.leaks == 0
         tries.append(found)
-        if max(found.card_ms, found.longest_picture_ms) < WATCHDOG_MS + LATE_MS and found.back_ms < fault.back_ms:
+        if (
+            max(found.placeholder_ms, found.longest_picture_ms) < WATCHDOG_MS + LATE_MS
+            and found.back_ms < fault.back_ms
+        ):
             return
     raise AssertionError(f"too late each time: {tries}")
 
@@ -139,8 +142,10 @@ class FaultyDay(RuleBasedStateMachine):
         self.may_read = threading.Semaphore(0)
         for sink in self.sinks:
             self.seen["frames"] += len(sink.got)
-            self.seen["cards"] += sum(card for _, card in sink.got)
-            assert not sink.live or (sink.got[0][1] and sink.got[-1][1]), "a live output begins and ends with a card"
+            self.seen["placeholders"] += sum(placeholder for _, placeholder in sink.got)
+            assert not sink.live or (sink.got[0][1] and sink.got[-1][1]), (
+                "a live output begins and ends with a placeholder"
+            )
             sink.got.clear()
         self.thread = threading.Thread()
 
@@ -162,12 +167,12 @@ def test_no_fault_at_any_time_shows_the_room_in_ten_thousand_frames() -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        frames, cards = FaultyDay.seen["frames"], FaultyDay.seen["cards"]
-        if frames >= FRAMES and min(cards, frames - cards) >= FRAMES // 10:
+        frames, placeholders = FaultyDay.seen["frames"], FaultyDay.seen["placeholders"]
+        if frames >= FRAMES and min(placeholders, frames - placeholders) >= FRAMES // 10:
             break
-    print(f"{frames} frames, {cards} of them cards")
+    print(f"{frames} frames, {placeholders} of them placeholders")
     assert frames >= FRAMES
-    assert min(cards, frames - cards) >= FRAMES // 10
+    assert min(placeholders, frames - placeholders) >= FRAMES // 10
 
 
 def test_the_documents_table_is_of_these_faults() -> None:
@@ -176,8 +181,8 @@ def test_the_documents_table_is_of_these_faults() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in measured.splitlines() if line[:2] == "| "]
     assert [row[:3] for row in rows[1:]] == [[fault.name, fault.how, fault.sees] for fault in FAULTS]
     for row, fault in zip(rows[1:], FAULTS, strict=True):
-        card_ms, back_ms, longest_ms = map(float, row[3:])
-        assert 0 <= card_ms <= 550, row  # a hang begins with the next frame
+        placeholder_ms, back_ms, longest_ms = map(float, row[3:])
+        assert 0 <= placeholder_ms <= 550, row  # a hang begins with the next frame
         assert 0 <= back_ms <= fault.back_ms, row
         assert 0 < longest_ms <= 500, row
 
@@ -196,13 +201,13 @@ def test_the_search_finds_a_leak() -> None:
     make_run(faults, [sink], frames=5, checked=False).run()
     assert sink.leaks
     assert shows_secret(room(0))
-    assert not is_card(room(0))
+    assert not is_placeholder(room(0))
 
 
 @pytest.mark.parametrize(
     ("name", "error"), [("inference fails", BackendError), ("camera fails", SourceError), ("output fails", SinkError)]
 )
-def test_what_does_not_heal_ends_the_run_after_a_card(name: str, error: type[Exception]) -> None:
+def test_what_does_not_heal_ends_the_run_after_a_placeholder(name: str, error: type[Exception]) -> None:
     faults, sink, file = Injector(), LookingSink(), LookingSink(live=False)
     broken = LookingSink(faults) if name == "output fails" else LookingSink()
 
@@ -212,7 +217,7 @@ def test_what_does_not_heal_ends_the_run_after_a_card(name: str, error: type[Exc
 
     with pytest.raises(error, match="failed"):
         make_run(faults, [sink, file, broken], fps=200, on_read=begin, give_up_s=0.3).run()
-    assert any(not card for _, card in sink.got)
+    assert any(not placeholder for _, placeholder in sink.got)
     assert sink.got[-1][1]
     assert (sink.end, file.end) == ("closed", "closed")  # a camera cannot be asked again
 
@@ -248,12 +253,12 @@ def test_a_file_beside_a_live_output_gets_one_frame_for_each_of_the_cameras() ->
     pipeline = make_run(faults, [live, file], fps=100, frames=30, on_read=disturb)
     pipeline.run()
     assert len(file.got) == 30
-    assert sum(card for _, card in file.got) == watch_of(pipeline).cards_shown >= 1
+    assert sum(placeholder for _, placeholder in file.got) == watch_of(pipeline).placeholders_shown >= 1
     assert (live.end, file.end) == ("closed", "closed")
 
 
 @pytest.mark.parametrize("fps", [5, 100])
-def test_panic_puts_the_card_up_within_a_frame_and_holds_it(fps: float) -> None:
+def test_panic_puts_the_placeholder_up_within_a_frame_and_holds_it(fps: float) -> None:
     sink, file = LookingSink(), LookingSink(live=False)
     pipeline = make_run(Injector(), [sink, file], fps=fps)
     thread = threading.Thread(target=pipeline.run)
@@ -272,30 +277,32 @@ def test_panic_puts_the_card_up_within_a_frame_and_holds_it(fps: float) -> None:
         assert time.monotonic() < released_s + 2
     pipeline.stop()
     thread.join(5)
-    held = [(at_s - pressed_s, card) for at_s, card in sink.got if pressed_s < at_s < released_s]
-    assert all(card for at_s, card in held if at_s > 0.005)  # a picture may have been on its way into the sink
-    assert next(at_s for at_s, card in held if card) < 0.1
-    assert all(card for at_s, card in file.got if pressed_s + 0.005 < at_s < released_s)
+    held = [(at_s - pressed_s, placeholder) for at_s, placeholder in sink.got if pressed_s < at_s < released_s]
+    assert all(
+        placeholder for at_s, placeholder in held if at_s > 0.005
+    )  # a picture may have been on its way into the sink
+    assert next(at_s for at_s, placeholder in held if placeholder) < 0.1
+    assert all(placeholder for at_s, placeholder in file.got if pressed_s + 0.005 < at_s < released_s)
 
 
-def test_the_first_frame_is_a_card_even_if_no_matte_ever_comes() -> None:
+def test_the_first_frame_is_a_placeholder_even_if_no_matte_ever_comes() -> None:
     faults, sink = Injector(), LookingSink()
     faults.set("inference hangs")
     with pytest.raises(BgcamError):
         make_run(faults, [sink], give_up_s=0.25).run()
     assert len(sink.got) >= 3
-    assert all(card for _, card in sink.got)
+    assert all(placeholder for _, placeholder in sink.got)
     faults.set("")
 
 
-def test_the_room_is_never_kept_for_a_card() -> None:
+def test_the_room_is_never_kept_for_a_placeholder() -> None:
     frame = CameraFrame(0, room(0), 0.0, 0.0)
     for background in (Blur(), Room()):
         safe = SafeBackground(background, frame.size_wh)
         safe.picture(frame, right_matte(frame))
-        assert (safe.card(3).bgr == PLAIN_GREY).all()
+        assert (safe.placeholder(3).bgr == PLAIN_GREY).all()
     blue = SafeBackground(Still("blue", np.full((1, 1, 3), (9, 0, 0), np.uint8)), frame.size_wh)
-    made = blue.card(3, time_s=1.5, captured_s=2.5)
+    made = blue.placeholder(3, time_s=1.5, captured_s=2.5)
     assert (made.bgr == (9, 0, 0)).all()
     assert (made.number, made.time_s, made.captured_s, made.size_wh) == (3, 1.5, 2.5, frame.size_wh)
 
@@ -329,7 +336,7 @@ def test_the_check_believes_who_comes_near_and_who_leaves_and_nothing_sudden() -
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_refused_matte_becomes_a_card_in_a_file_too_and_the_rest_goes_on(live: bool) -> None:
+def test_a_refused_matte_becomes_a_placeholder_in_a_file_too_and_the_rest_goes_on(live: bool) -> None:
     faults, file = Injector(), LookingSink(live=False)
 
     def disturb(number: int) -> None:
@@ -337,9 +344,9 @@ def test_a_refused_matte_becomes_a_card_in_a_file_too_and_the_rest_goes_on(live:
 
     pipeline = make_run(faults, [file], fps=100, frames=30, on_read=disturb, live=live)
     pipeline.run()
-    cards = sum(card for _, card in file.got)
+    placeholders = sum(placeholder for _, placeholder in file.got)
     assert (len(file.got), file.end, file.leaks) == (30, "closed", [])
-    assert cards == watch_of(pipeline).replaced >= 1
+    assert placeholders == watch_of(pipeline).replaced >= 1
     assert "all of the room" in str(watch_of(pipeline).why)
 
 
@@ -358,6 +365,6 @@ def test_a_slow_source_is_waited_for_but_not_for_long(monkeypatch: pytest.Monkey
     sink = LookingSink()
     make_run(Injector(), [sink], fps=1.5, frames=3, watchdog_ms=100).run()
     pairs = zip(sink.got, sink.got[1:], strict=False)
-    shown_s = [end_s - begin_s for (begin_s, card), (end_s, _) in pairs if not card]
+    shown_s = [end_s - begin_s for (begin_s, placeholder), (end_s, _) in pairs if not placeholder]
     assert shown_s
     assert max(shown_s) < 0.2 + LATE_MS / 1000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, before, disc, shrunk
 
-from bgcam.realtime.picture.composite import blend_reference, lay_person
+from bgcam.realtime.picture.composite import composite_foreground, composite_reference
 from bgcam.realtime.picture.foreground import (
     SEEN,
     TINY,
@@ -21,8 +21,8 @@ from bgcam.realtime.picture.foreground import (
     near_colours,
     share_on_grid,
 )
-from bgcam.realtime.picture.guided_filter import find_lines, luma_of, upsample
-from bgcam.realtime.picture.tiles import find_parts
+from bgcam.realtime.picture.guided_filter import guided_coefficients, luma_of, upsample
+from bgcam.realtime.picture.tiles import find_tiles
 
 Float = NDArray[np.float32]
 
@@ -120,14 +120,14 @@ def test_laying_the_person_is_the_reference(network_wh: tuple[int, int], frame_w
     small = np.clip(random.normal(0.5, 1, network_wh[::-1]), 0, 1).astype(np.float32)
     alpha = upsample(small, seen, frame)
     tile_px = 4 * grid_of(frame_wh, network_wh).cell_px
-    parts = find_parts(small, find_lines(small, luma_of(seen)).unsure, frame_wh=frame_wh, tile_px=tile_px)
+    parts = find_tiles(small, guided_coefficients(small, luma_of(seen)).unsure, frame_wh=frame_wh, tile_px=tile_px)
     near = near_colours(seen, small, frame_wh=frame_wh)
     unchanged = frame.copy(), background.copy(), alpha.copy()
-    with_colours = lay_person(frame, background, alpha, parts, near).astype(int)
-    expected = blend_reference(exact_foreground(frame, alpha, near), background, alpha)  # type: ignore[arg-type]
+    with_colours = composite_foreground(frame, background, alpha, parts, near).astype(int)
+    expected = composite_reference(exact_foreground(frame, alpha, near), background, alpha)  # type: ignore[arg-type]
     assert np.abs(with_colours - expected).max() <= 1
-    plain = lay_person(frame, background, alpha, parts).astype(int)
-    assert np.abs(plain - blend_reference(frame, background, alpha)).max() <= 1
+    plain = composite_foreground(frame, background, alpha, parts).astype(int)
+    assert np.abs(plain - composite_reference(frame, background, alpha)).max() <= 1
     assert all(np.array_equal(a, b) for a, b in zip(unchanged, (frame, background, alpha), strict=True))
     assert np.array_equal(with_colours[alpha == 0], background[alpha == 0])
     assert np.array_equal(with_colours[alpha == 1], frame[alpha == 1])
@@ -145,10 +145,10 @@ def test_a_glow_lights_the_person_alone() -> None:
     frame, background = before(alpha, PERSON, ROOM), np.full((120, 160, 3), 90, np.uint8)
     small = shrunk(alpha, (40, 30))
     near = near_colours(shrunk(frame, (40, 30)), small, frame_wh=(160, 120))  # type: ignore[arg-type]
-    parts = find_parts(small, np.ones((30, 40), bool), frame_wh=(160, 120), tile_px=16)  # type: ignore[arg-type]
-    dark = lay_person(frame, background, alpha, parts, near)
+    parts = find_tiles(small, np.ones((30, 40), bool), frame_wh=(160, 120), tile_px=16)  # type: ignore[arg-type]
+    dark = composite_foreground(frame, background, alpha, parts, near)
     light = np.full((near.grid.rows, near.grid.columns, 3), 100, np.float32)
-    lit = lay_person(frame, background, alpha, parts, near, glow=light)
+    lit = composite_foreground(frame, background, alpha, parts, near, glow=light)
     assert np.array_equal(lit[alpha == 0], background[alpha == 0])
     screened = frame + 100 * (1 - frame / 255)
     assert np.abs(lit - screened)[alpha == 1].max() <= 1
@@ -156,7 +156,7 @@ def test_a_glow_lights_the_person_alone() -> None:
 
 
 def test_a_cell_that_the_matte_shows_as_background_may_still_hold_both_colours() -> None:
-    """`guided` calls 0.1 background; its colour is no pure one all the same."""
+    """`guided_filter` calls 0.1 background; its colour is no pure one all the same."""
     frame_wh = 32, 24
     alpha = np.full((24, 32), 0.1, np.float32)
     share = share_on_grid(alpha, grid_of(frame_wh, frame_wh), frame_wh=frame_wh)

@@ -27,7 +27,7 @@ from bgcam.realtime.failsafe.gate import check_shown, send
 from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.picture.composed import card, composed, composed_i420
+from bgcam.realtime.picture.composed import composed, composed_i420, placeholder
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks import open_sink
 
@@ -62,9 +62,9 @@ def test_the_two_kinds_of_frame_have_no_pixels_in_common() -> None:
         lambda frame: composed(frame, frame.room_bgr[:, ::-1]),
         lambda frame: composed(frame, frame.room_bgr.view()),
         lambda frame: composed(camera_frame(1), frame.room_bgr),
-        lambda frame: card(0, frame.room_bgr),
-        lambda frame: card(0, frame.room_bgr[4:9, 3:7]),
-        lambda frame: card(0, frame.room_bgr.reshape(-1)[192:].reshape(31, 64, 3)),
+        lambda frame: placeholder(0, frame.room_bgr),
+        lambda frame: placeholder(0, frame.room_bgr[4:9, 3:7]),
+        lambda frame: placeholder(0, frame.room_bgr.reshape(-1)[192:].reshape(31, 64, 3)),
         lambda frame: composed_i420(frame, frame.room_bgr.reshape(-1)[: 48 * 64].reshape(48, 64)),
     ],
 )
@@ -84,7 +84,7 @@ def test_only_the_compositor_makes_composed_frames() -> None:
 
 def test_a_placeholder_is_a_copy() -> None:
     behind = np.full((32, 64, 3), 9, np.uint8)
-    made = card(3, behind)
+    made = placeholder(3, behind)
     behind[:] = room(0)  # the background draws its next picture, or something else, in the same place
     assert (made.bgr == 9).all()
 
@@ -100,7 +100,7 @@ def test_a_background_in_a_cameras_memory_is_no_placeholder() -> None:
     safe, first, second = SafeBackground(thief, SIZE_WH), camera_frame(0), camera_frame(1)
     thief.stolen = first.room_bgr
     safe.picture(second, CoarseMatte(1, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
-    assert (safe.card(5).bgr == 9).all()
+    assert (safe.placeholder(5).bgr == 9).all()
 
 
 @pytest.mark.parametrize("spec", ["null", "out.png", "out.mp4", "out/", "web:0"])

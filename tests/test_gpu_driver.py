@@ -18,7 +18,7 @@ FOUND = {_gpu.MAJOR: 8, _gpu.MINOR: 9}
 
 
 def library(*, init: int = 0, count: int = 1, attribute: int = 0) -> Any:
-    """A libcuda with one card; each of these is what one of its functions answers."""
+    """A libcuda with one GPU; each of these is what one of its functions answers."""
 
     def put(place: Any, value: int) -> int:
         place._obj.value = value
@@ -44,7 +44,7 @@ def no_version_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_gpu, "DRIVER_VERSION_FILE", tmp_path / "version")
 
 
-def test_the_card_is_described() -> None:
+def test_the_gpu_is_described() -> None:
     assert gpu(library()) == Gpu("NVIDIA GeForce RTX 4090", (8, 9), "CUDA 13.1")
 
 
@@ -72,12 +72,12 @@ def test_the_release_is_the_kernel_modules(text: str, release: str) -> None:
         ({"attribute": 101}, "its driver answers with error 101"),
     ],
 )
-def test_no_card_is_one_line(answers: dict[str, int], reason: str) -> None:
-    with pytest.raises(BackendError, match=rf"^no NVIDIA card can be used here \({reason}\); install NVIDIA's driver"):
+def test_no_gpu_is_one_line(answers: dict[str, int], reason: str) -> None:
+    with pytest.raises(BackendError, match=rf"^no NVIDIA GPU can be used here \({reason}\); install NVIDIA's driver"):
         gpu(library(**answers))
 
 
-def test_no_driver_is_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_driver_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise OSError(name)
 
@@ -86,7 +86,7 @@ def test_no_driver_is_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("installed", "card", "first"),
+    ("installed", "gpu", "first"),
     [
         ({"tensorrt", "tensorrt_rtx", "torch", "cupy", "onnx"}, True, ["tensorrt", "tensorrt-rtx", "torch"]),
         ({"tensorrt", "tensorrt_rtx", "torch", "cupy", "onnx"}, False, []),
@@ -95,11 +95,11 @@ def test_no_driver_is_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
         (set(), True, []),
     ],
 )
-def test_auto_tries_cards_first(
-    monkeypatch: pytest.MonkeyPatch, installed: set[str], card: bool, first: list[str]
+def test_auto_tries_gpus_first(
+    monkeypatch: pytest.MonkeyPatch, installed: set[str], gpu: bool, first: list[str]
 ) -> None:
     monkeypatch.setattr(backends, "_is_installed", lambda module: module in installed)
-    monkeypatch.setattr(_gpu, "has_gpu", lambda: card)
+    monkeypatch.setattr(_gpu, "has_gpu", lambda: gpu)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert backends.auto_order() == [*first, "openvino", "onnxruntime"]
 

@@ -21,16 +21,16 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.kernels import Guide, Steadiness
+from bgcam.realtime.gpu.kernels import Guide, TemporalRules
 from bgcam.realtime.gpu.known_frame import why_wrong_frame
-from bgcam.realtime.gpu.renderer import FramePath
+from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.gpu.select import stages_for
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed, composed_i420
-from bgcam.realtime.picture.composite import blend_reference
+from bgcam.realtime.picture.composite import composite_reference
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 FRAME_WH = (64, 34)
@@ -89,7 +89,7 @@ def frame(number: int) -> np.ndarray:
 
 def expected(bgr: np.ndarray, behind: np.ndarray) -> np.ndarray:
     small = resize(bgr, (48, 32))[..., 2].astype(np.float32) / 255
-    return blend_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
+    return composite_reference(bgr, behind, cv2.resize(small, FRAME_WH, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
 
 
 def test_every_frame_comes_back_with_its_own_matte(cupy: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any, wrong: float) -> 
 
 
 def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
-    steadiness = Steadiness(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), sure=0.0, cut=300.0)  # ever a quarter
+    steadiness = TemporalRules(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), sure=0.0, cut=300.0)  # ever a quarter
     path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, stages=Stages(steadiness=steadiness))
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.75), (black, 0.5625)):
@@ -160,7 +160,7 @@ def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
 
 
 def test_a_cut_is_taken_as_it_is(cupy: Any) -> None:
-    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=2, stages=Stages(steadiness=Steadiness()))
+    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=2, stages=Stages(steadiness=TemporalRules()))
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.0), (white, 1.0)):
         path.put(shown, black)
@@ -214,7 +214,7 @@ def test_frames_become_what_the_processor_makes_of_them(cupy: Any, frame_wh: Any
     background = background or Still("a picture", np.random.default_rng(9).integers(0, 256, (50, 90, 3), np.uint8))
     found = network(cupy)
     stages = stages_for(look, background)
-    path = FramePath(found, SPEC, SafeBackground(background, frame_wh), frame_wh=frame_wh, stages=stages)
+    path = GpuRenderer(found, SPEC, SafeBackground(background, frame_wh), frame_wh=frame_wh, stages=stages)
     chain = Chain(background, look)
     waiting = []
     for number in range(6):
@@ -228,7 +228,7 @@ def test_frames_become_what_the_processor_makes_of_them(cupy: Any, frame_wh: Any
         seen = resize(frame.room_bgr, (48, 32))
         coarse = CoarseMatte(frame.number, seen[..., 2].astype(np.float32) / 255, seen)  # type: ignore[arg-type]
         difference = np.abs(got.bgr.astype(int) - chain(frame, coarse).bgr)
-        # On its way the processor rounds to bytes where the card does not; and it leaves a faint spill.
+        # On its way the processor rounds to bytes where the GPU does not; and it leaves a faint spill.
         assert difference.mean() < 0.6
         assert np.quantile(difference, 0.999) <= 6
 
@@ -249,7 +249,7 @@ def test_large_frames_go_up_in_parts(cupy: Any) -> None:
     mirrored = one[:, ::-1]
     path.put(mirrored, behind)
     small = resize(np.ascontiguousarray(mirrored), (48, 32))[..., 2].astype(np.float32) / 255
-    wanted = blend_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
+    wanted = composite_reference(mirrored, behind, cv2.resize(small, wide, interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
     assert np.abs(path.take().astype(int) - wanted).max() <= 2
 
 
@@ -298,27 +298,27 @@ class Clear(Bright):
 
 
 @pytest.mark.parametrize("output", ["bgr", "i420"])
-@pytest.mark.parametrize("harm", ["", "network", "compose", "input"])
-def test_a_known_frame_tells_whether_the_card_is_right(
+@pytest.mark.parametrize("harm", ["", "network", "composite", "input"])
+def test_a_known_frame_tells_whether_the_gpu_is_right(
     cupy: Any, monkeypatch: pytest.MonkeyPatch, harm: str, output: str
 ) -> None:
     if not isinstance(cupy, FakeCupy):
-        pytest.skip("the kernels of a real card are not exchanged here")
+        pytest.skip("the kernels of a real GPU are not exchanged here")
     small_wh, frame_wh = (96, 64), (128, 96)
     made = Clear(cupy, cupy.zeros((1, 3, 64, 96), np.float32), cupy.zeros((1, 1, 64, 96), np.float32))
     made.turned = harm == "network"
     kernels = gpu_cuda.load_kernels()
-    real = {name: getattr(kernels, name) for name in ("compose", "to_input")}
+    real = {name: getattr(kernels, name) for name in ("composite", "to_input")}
 
-    def compose(frame: Any, behind: Any, *given: Any, **options: Any) -> None:
-        real["compose"](frame, frame, *given, **options)  # the room stands behind
+    def composite(frame: Any, behind: Any, *given: Any, **options: Any) -> None:
+        real["composite"](frame, frame, *given, **options)  # the room stands behind
 
     def to_input(frame: Any, *given: Any, **options: Any) -> None:
         real["to_input"](frame[::-1].copy(), *given, **options)
 
-    for name, replaced in (("compose", compose), ("input", to_input)):
+    for name, replaced in (("composite", composite), ("input", to_input)):
         if harm == name:
-            monkeypatch.setattr(kernels, "compose" if name == "compose" else "to_input", replaced)
+            monkeypatch.setattr(kernels, "composite" if name == "composite" else "to_input", replaced)
     spec = ModelSpec(name="clear", encoder="none", precision="fp32", sizes_wh=(small_wh,))
     path = DevicePath(made, spec, frame_wh=frame_wh, output=output)
     alpha = (known_picture(small_wh)[..., 2] > 0.55 * 255).astype(np.float32)
@@ -328,7 +328,7 @@ def test_a_known_frame_tells_whether_the_card_is_right(
         "": "",
         "network": "its matte of a known picture is wrong",
         "input": "its matte of a known picture is wrong",
-        "compose": "it shows something of a known picture where nobody is",
+        "composite": "it shows something of a known picture where nobody is",
     }
     assert wrong.startswith(found[harm])
     assert bool(wrong) == bool(harm)

@@ -15,11 +15,11 @@ from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.kernels import SHOWS, frame_shape
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Filling, OwnColours
 from bgcam.realtime.picture.blur import blur_background
-from bgcam.realtime.picture.composite import blend_reference
-from bgcam.realtime.picture.despill import Spill, find_spill, remove_spill
+from bgcam.realtime.picture.composite import composite_reference
+from bgcam.realtime.picture.despill import Spill, despill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
-from bgcam.realtime.picture.guided_filter import find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.guided_filter import apply_coefficients, guided_coefficients, luma_of
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.
 SIZES = [
@@ -92,14 +92,14 @@ def laid(machine: Machine, scene_of: Any, small_wh: Any, output: str = "bgr") ->
     """The composed picture's bytes, and what the stages gave: colours, limits, sums."""
     frame, seen, alpha = scene_of
     frame_wh = frame.shape[1], frame.shape[0]
-    lines = find_lines(alpha, luma_of(seen))
+    lines = guided_coefficients(alpha, luma_of(seen))
     pairs = np.stack([lines.gain, lines.offset], axis=-1).astype(np.float32)
     behind = np.random.default_rng(9).integers(0, 256, frame.shape, dtype=np.uint8)
     stage = OwnColours(machine.kernels, machine.zeros, frame_wh, small_wh)
     own = stage.enqueue(machine.put(words(seen)), machine.put(alpha), machine.zeros((4,), np.float32))
     out = machine.put(np.full(frame_shape(output, frame_wh), 0xCD, np.uint8))
     given = [machine.put(one) for one in (frame, behind, pairs)]
-    machine.kernels.compose(*given, out, layout="bgr", output=output, frame_wh=frame_wh, own=own)
+    machine.kernels.composite(*given, out, layout="bgr", output=output, frame_wh=frame_wh, own=own)
     return machine.get(out), [machine.get(one) for one in own[:3]]
 
 
@@ -133,7 +133,7 @@ def composed_reference(
     share = alpha[..., None].astype(float)
     own = np.clip(person + share * (frame - share * person - (1 - share) * room), 0, 255)
     if spill is not None:
-        own = remove_spill(own.astype(np.float32), spill, place).astype(float)
+        own = despill(own.astype(np.float32), spill, place).astype(float)
     return np.rint(np.clip(behind + share * (own - behind), 0, 255)).astype(int)
 
 
@@ -143,7 +143,7 @@ def test_the_person_is_laid_as_on_the_cpu(machine: Machine, frame_wh: Any, small
     frame, seen, alpha = made = scene(frame_wh, small_wh, room)
     got, (colours, limits, _) = laid(machine, made, small_wh)
     behind = np.random.default_rng(9).integers(0, 256, frame.shape, dtype=np.uint8)
-    whole = lay_lines(find_lines(alpha, luma_of(seen)), frame)
+    whole = apply_coefficients(guided_coefficients(alpha, luma_of(seen)), frame)
     grid = near_colours(seen, alpha, frame_wh=frame_wh).grid
     spill = find_spill(seen, alpha, frame_wh=frame_wh)
     # With the very colours and limits that the kernels found: only the laying is compared here.
@@ -158,7 +158,7 @@ def test_the_person_is_laid_as_on_the_cpu(machine: Machine, frame_wh: Any, small
         assert np.array_equal(got[whole == 1], frame[whole == 1])
     # And with the CPU path's: the room's colour goes out of the edge in the same way.
     wanted = composed_reference(frame, behind, whole, near_colours(seen, alpha, frame_wh=frame_wh), spill)
-    plain = blend_reference(frame, behind, whole).astype(int)
+    plain = composite_reference(frame, behind, whole).astype(int)
     assert np.abs(got - wanted).mean() <= 0.05 + 0.1 * np.abs(plain - wanted).mean()
 
 

@@ -14,8 +14,8 @@ from bgcam.realtime.picture.buffers import Buffers
 from bgcam.realtime.picture.guided_filter import (
     HIGH,
     LOW,
-    find_lines,
-    lay_lines,
+    apply_coefficients,
+    guided_coefficients,
     luma_of,
     upsample,
     upsample_reference,
@@ -78,19 +78,19 @@ def test_without_contrast_in_the_picture_it_is_bilinear() -> None:
 def test_buffers_are_used_again_and_change_nothing() -> None:
     buffers = Buffers()
     small = np.random.default_rng(5).uniform(0, 1, (12, 16)).astype(np.float32)
-    lines = find_lines(small, luma_of(noise(12, 16, 3)))
+    lines = guided_coefficients(small, luma_of(noise(12, 16, 3)))
     for shape in ((60, 90, 3), (60, 90, 3), (31, 47, 3)):
         frame = noise(*shape, seed=shape[0])
-        first = lay_lines(lines, frame, buffers=buffers)
+        first = apply_coefficients(lines, frame, buffers=buffers)
         assert np.array_equal(first, upsample(small, noise(12, 16, 3), frame))
-        assert lay_lines(lines, frame, buffers=buffers) is first
+        assert apply_coefficients(lines, frame, buffers=buffers) is first
 
 
 def test_places_are_parts_of_the_whole() -> None:
     small = np.random.default_rng(6).uniform(0, 1, (12, 16)).astype(np.float32)
-    lines, frame = find_lines(small, noise(12, 16)), noise(61, 90, 3)
+    lines, frame = guided_coefficients(small, noise(12, 16)), noise(61, 90, 3)
     places = [(slice(0, 16), slice(0, 90)), (slice(48, 61), slice(32, 64))]
-    whole, parts = lay_lines(lines, frame), lay_lines(lines, frame, places=places)
+    whole, parts = apply_coefficients(lines, frame), apply_coefficients(lines, frame, places=places)
     for place in places:
         assert np.array_equal(parts[place], whole[place])
 
@@ -98,8 +98,8 @@ def test_places_are_parts_of_the_whole() -> None:
 def test_where_it_is_sure_alpha_is_0_or_1() -> None:
     x = np.linspace(0, 9, 64, dtype=np.float32)
     small = np.clip(0.5 + 2 * np.sin(x)[None, :] * np.cos(x[:48])[:, None], 0, 1)
-    lines = find_lines(small, noise(48, 64))  # type: ignore[arg-type]
-    alpha = lay_lines(lines, noise(480, 640, 3, seed=1))
+    lines = guided_coefficients(small, noise(48, 64))  # type: ignore[arg-type]
+    alpha = apply_coefficients(lines, noise(480, 640, 3, seed=1))
     beside_unsure = cv2.dilate(lines.unsure.astype(np.uint8), np.ones((3, 3), np.uint8))
     sure = cv2.resize(beside_unsure, (640, 480), interpolation=cv2.INTER_NEAREST) == 0
     assert sure.mean() > 0.3
@@ -139,6 +139,6 @@ def test_the_frames_luma_is_bt601() -> None:
 def test_refuses_what_does_not_fit() -> None:
     small = np.zeros((4, 5), np.float32)
     with pytest.raises(ValueError, match="cannot take luma"):
-        find_lines(small, noise(5, 4))
+        guided_coefficients(small, noise(5, 4))
     with pytest.raises(ValueError, match="cannot take luma"):
-        find_lines(small.astype(np.float64), noise(4, 5))
+        guided_coefficients(small.astype(np.float64), noise(4, 5))

@@ -11,10 +11,10 @@ import pytest
 from cuda_host import Machine
 
 from bgcam.realtime.failsafe.matte_values import ROUNDING
-from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
+from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
-from bgcam.realtime.picture.composite import blend_reference
+from bgcam.realtime.picture.composite import composite_reference
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 POISON = 0xCD
@@ -87,7 +87,7 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     assert not machine.get(seen)[..., 3].any()
 
 
-def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, steadiness: Steadiness) -> Any:
+def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, steadiness: TemporalRules) -> Any:
     """What is kept after the frame, as NumPy: alpha, luma; then the pairs, and what was told."""
     new = machine.put(luma.astype(np.float32))
     alpha, seen = (machine.put(one.astype(np.float32)) for one in kept)
@@ -95,8 +95,10 @@ def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, stea
     pairs, told = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(2, np.int32))
     if steadiness != UNSTEADY:
         moved = machine.put(poisoned(luma.shape, "float32"))
-        machine.kernels.movement(new, seen, moved, total, steadiness=steadiness)
-    machine.kernels.take_alpha(machine.put(output), new, moved, total, alpha, seen, pairs, told, steadiness=steadiness)
+        machine.kernels.temporal_movement(new, seen, moved, total, steadiness=steadiness)
+    machine.kernels.temporal_filter(
+        machine.put(output), new, moved, total, alpha, seen, pairs, told, steadiness=steadiness
+    )
     return [machine.get(one) for one in (alpha, seen, pairs, told)]
 
 
@@ -104,17 +106,25 @@ def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, stea
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 50), (48, 32), (31, 9)])
 @pytest.mark.parametrize("change", [3, 30, 200])  # noise and slow movement, movement, a cut
 def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size_wh: Any, change: int) -> None:
-    steady = pytest.importorskip("bgcam.realtime.picture.temporal_filter")
-    constants = [steady.REST, steady.APART, steady.MOVED, steady.SURE, steady.LEAVE, steady.HELD, steady.CUT]
-    assert Steadiness() == Steadiness(*constants)
+    temporal = pytest.importorskip("bgcam.realtime.picture.temporal_filter")
+    constants = [
+        temporal.REST,
+        temporal.APART,
+        temporal.MOVED,
+        temporal.SURE,
+        temporal.LEAVE,
+        temporal.HELD,
+        temporal.CUT,
+    ]
+    assert TemporalRules() == TemporalRules(*constants)
     shape = size_wh[::-1]
     random = np.random.default_rng(2)
     seen = random.uniform(0, 255, shape).astype(np.float32)
     luma = np.clip(seen + random.normal(0, change, shape) + change, 0, 255).astype(np.uint8)
     before = np.clip(random.normal(0.5, 0.6, shape), 0, 1).astype(np.float32)
     output = np.clip(before + random.normal(0, 0.2, shape), 0, 1).astype(dtype)[None, None]
-    alpha, kept, pairs, told = take(machine, output, luma, (before, seen), Steadiness())
-    expected = steady.steady_reference(output[0, 0].astype(np.float32), luma, steady.Kept(before, seen))
+    alpha, kept, pairs, told = take(machine, output, luma, (before, seen), TemporalRules())
+    expected = temporal.temporal_filter_reference(output[0, 0].astype(np.float32), luma, temporal.Kept(before, seen))
     np.testing.assert_allclose(alpha, expected.alpha, atol=1e-4)
     np.testing.assert_allclose(kept, expected.luma, atol=1e-2)
     np.testing.assert_array_equal(pairs[..., 1], alpha)
@@ -122,8 +132,8 @@ def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size
     assert list(told) == [0, np.count_nonzero(output.astype(np.float32) > np.float32(0.1))]
 
 
-@pytest.mark.parametrize("steadiness", [Steadiness(), UNSTEADY])
-def test_a_first_matte_is_taken_as_it_is(machine: Machine, steadiness: Steadiness) -> None:
+@pytest.mark.parametrize("steadiness", [TemporalRules(), UNSTEADY])
+def test_a_first_matte_is_taken_as_it_is(machine: Machine, steadiness: TemporalRules) -> None:
     output = np.random.default_rng(3).uniform(-9e-4, 1 + 9e-4, (1, 1, 5, 7)).astype(np.float32)
     luma = np.random.default_rng(4).integers(0, 256, (5, 7), dtype=np.uint8)
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
@@ -170,7 +180,7 @@ def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
     alpha = np.clip(random.normal(0.5, 0.7, (height, width)), 0, 1).astype(np.float32)
     pairs = machine.put(poisoned((height, width, 2), "float32"))
     machine.kernels.guide(machine.put(luma.astype(np.float32)), machine.put(alpha), pairs, guide=Guide())
-    lines = guided.find_lines(alpha, luma)
+    lines = guided.guided_coefficients(alpha, luma)
     gain, offset = lines.gain, lines.offset
     np.testing.assert_allclose(machine.get(pairs)[..., 0] * 255, gain * 255, atol=2e-3)
     np.testing.assert_allclose(machine.get(pairs)[..., 1], offset, atol=2e-3)
@@ -182,7 +192,7 @@ def composed_reference(bgr: np.ndarray, behind: np.ndarray, pairs: np.ndarray) -
         cv2.resize(np.ascontiguousarray(pairs[..., i]), size_wh, interpolation=cv2.INTER_LINEAR) for i in (0, 1)
     )
     alpha = np.clip(gain * cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY) + offset, 0, 1).astype(np.float32)
-    return blend_reference(bgr, behind, alpha)
+    return composite_reference(bgr, behind, alpha)
 
 
 @pytest.mark.parametrize("small_wh", [(16, 16), (32, 48), (1, 1)])
@@ -196,7 +206,7 @@ def test_composed_picture_is_the_cpu_paths(machine: Machine, layout: str, frame_
     ).astype(np.float32)
     out = machine.put(poisoned(bgr.shape, "uint8"))
     given = [machine.put(frame), machine.put(behind), machine.put(pairs)]
-    machine.kernels.compose(*given, out, layout=layout, output="bgr", frame_wh=frame_wh)
+    machine.kernels.composite(*given, out, layout=layout, output="bgr", frame_wh=frame_wh)
     got = machine.get(out)
     expected = composed_reference(bgr, behind, pairs)
     difference = np.abs(got.astype(int) - expected)
@@ -204,10 +214,10 @@ def test_composed_picture_is_the_cpu_paths(machine: Machine, layout: str, frame_
     assert (difference > 0).mean() < 0.05 or difference.size < 100
     if frame_wh[0] % 2 or frame_wh[1] % 2:
         with pytest.raises(ValueError, match="even"):
-            machine.kernels.compose(*given, out, layout=layout, output="i420", frame_wh=frame_wh)
+            machine.kernels.composite(*given, out, layout=layout, output="i420", frame_wh=frame_wh)
         return
     planes = machine.put(poisoned(frame_shape("i420", frame_wh), "uint8"))
-    machine.kernels.compose(*given, planes, layout=layout, output="i420", frame_wh=frame_wh)
+    machine.kernels.composite(*given, planes, layout=layout, output="i420", frame_wh=frame_wh)
     # Of the very pixels that the BGR output has, bit for bit.
     np.testing.assert_array_equal(machine.get(planes), cv2.cvtColor(got, cv2.COLOR_BGR2YUV_I420))
 
@@ -219,7 +229,7 @@ def test_whole_pixels_stay_exact(machine: Machine, alpha: float) -> None:
     pairs[..., 1] = alpha
     out = machine.put(poisoned(frame.shape, "uint8"))
     given = [machine.put(one) for one in (frame, behind, pairs)]
-    machine.kernels.compose(*given, out, layout="bgr", output="bgr", frame_wh=(64, 34))
+    machine.kernels.composite(*given, out, layout="bgr", output="bgr", frame_wh=(64, 34))
     np.testing.assert_array_equal(machine.get(out), frame if alpha else behind)
 
 
@@ -237,7 +247,7 @@ def test_nothing_is_written_beyond_the_picture(machine: Machine) -> None:
     room = machine.put(poisoned((bgr.size + edge,), "uint8"))
     pairs = machine.put(np.full((16, 16, 2), 0.5, np.float32))
     frame = machine.put(bgr)
-    machine.kernels.compose(frame, frame, pairs, room, layout="bgr", output="bgr", frame_wh=frame_wh)
+    machine.kernels.composite(frame, frame, pairs, room, layout="bgr", output="bgr", frame_wh=frame_wh)
     np.testing.assert_array_equal(machine.get(room)[: bgr.size], bgr.ravel())
     assert set(machine.get(room)[bgr.size :]) == {POISON}
 

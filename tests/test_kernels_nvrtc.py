@@ -1,4 +1,4 @@
-"""The CUDA kernels compile for every NVIDIA card from Turing to Blackwell, by the compiler that CuPy uses."""
+"""The CUDA kernels compile for every NVIDIA GPU from Turing to Blackwell, by the compiler that CuPy uses."""
 
 from __future__ import annotations
 

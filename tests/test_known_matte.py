@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fake_card import cupy
+from fake_gpu import cupy
 from numpy.typing import NDArray
 from tiny_model import SPEC, write_tiny_model
 

@@ -14,7 +14,7 @@ from bgcam.realtime.errors import BackendError, MatteRefused, ModelError, UsageE
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model import matting as module
 from bgcam.realtime.model.find import find_model
-from bgcam.realtime.model.matting import Matting, quick_resize, resize
+from bgcam.realtime.model.matting import Matting, resize, resize_area
 from bgcam.realtime.picture import native
 from bgcam.realtime.picture.guided_filter import whole_matte
 
@@ -138,7 +138,7 @@ def test_the_quick_resize_is_near_the_reference(frame_wh: tuple[int, int]) -> No
     bgr = np.stack([120 + 60 * np.sin(across + at) * np.cos(down) for at in range(3)], axis=2)
     bgr[height // 3 :, width // 3 : width // 2] += 55
     noisy = np.clip(np.rint(bgr + random.normal(0, 4, bgr.shape)), 0, 255).astype(np.uint8)
-    quick, exact = quick_resize(noisy, (320, 192)), resize(noisy, (320, 192))
+    quick, exact = resize_area(noisy, (320, 192)), resize(noisy, (320, 192))
     assert quick.shape == (192, 320, 3)
     assert quick.dtype == np.uint8
     apart = np.abs(quick.astype(int) - exact)
@@ -149,9 +149,9 @@ def test_the_quick_resize_is_near_the_reference(frame_wh: tuple[int, int]) -> No
 @pytest.mark.usefixtures("resized_by")
 def test_the_quick_resize_keeps_a_flat_picture_and_its_place() -> None:
     flat = np.full((720, 1280, 3), (7, 130, 255), np.uint8)
-    assert np.array_equal(quick_resize(flat, (320, 192)), flat[:192, :320])
+    assert np.array_equal(resize_area(flat, (320, 192)), flat[:192, :320])
     ramp = np.repeat(np.arange(1280)[None] // 5, 720, axis=0).astype(np.uint8)
-    small = quick_resize(np.dstack([ramp] * 3), (320, 192))[96, :, 0].astype(float)
+    small = resize_area(np.dstack([ramp] * 3), (320, 192))[96, :, 0].astype(float)
     assert np.abs(small - (np.arange(320) * 4 + 1.5) // 5).max() <= 1  # pixel x covers 4 x ... 4 x + 3
 
 
@@ -160,8 +160,8 @@ def test_the_quick_resize_leaves_no_moire() -> None:
     # Stripes of one pixel become their mean, as in the reference.
     stripes = np.zeros((720, 1280, 3), np.uint8)
     stripes[:, ::2] = 255
-    assert np.ptp(quick_resize(stripes, (320, 192))) == 0
-    assert np.ptp(quick_resize(np.ascontiguousarray(stripes.transpose(1, 0, 2)[:720, :720]), (320, 192))) <= 1
+    assert np.ptp(resize_area(stripes, (320, 192))) == 0
+    assert np.ptp(resize_area(np.ascontiguousarray(stripes.transpose(1, 0, 2)[:720, :720]), (320, 192))) <= 1
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])

@@ -21,12 +21,12 @@ from bgcam.realtime.model.backends.planes import Planes
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.picture import native
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.picture.composite import draw_person
+from bgcam.realtime.picture.composite import composite
 from bgcam.realtime.picture.despill import find_spill
 from bgcam.realtime.picture.foreground import fill, grid_of, near_colours
-from bgcam.realtime.picture.guided_filter import find_lines, luma_of
-from bgcam.realtime.picture.temporal_filter import Kept, steady, steady_reference
-from bgcam.realtime.picture.tiles import find_parts
+from bgcam.realtime.picture.guided_filter import guided_coefficients, luma_of
+from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter, temporal_filter_reference
+from bgcam.realtime.picture.tiles import find_tiles
 
 Made = TypeVar("Made")
 
@@ -55,15 +55,15 @@ def test_shrink(size_wh: tuple[int, int], columns: int, more_rows: int, seed: in
     random = np.random.default_rng(seed)
     rows = min(size_wh[1] + more_rows, 16 * size_wh[1])
     bgr = random.integers(0, 256, (rows, size_wh[0] * columns, 3), dtype=np.uint8)
-    apart = np.abs(native.shrink(bgr, size_wh).astype(int) - resize(bgr, size_wh))
-    # The shares of a row are in 256ths: of sixteen rows, the most that `quick_resize` asks for, two levels may come.
+    apart = np.abs(native.resize(bgr, size_wh).astype(int) - resize(bgr, size_wh))
+    # The shares of a row are in 256ths: of sixteen rows, the most that `resize_area` asks for, two levels may come.
     assert apart.max() <= (1 if rows <= 4 * size_wh[1] else 2)
 
 
 @compiled
 def test_shrink_rounds_to_the_nearest() -> None:
     bgr = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
-    apart = native.shrink(bgr, (320, 192)).astype(float) - resize(bgr, (320, 192))
+    apart = native.resize(bgr, (320, 192)).astype(float) - resize(bgr, (320, 192))
     assert abs(apart.mean()) < 0.02
 
 
@@ -72,7 +72,7 @@ def test_shrink_rounds_to_the_nearest() -> None:
 def test_shrink_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> None:
     columns = 256 if size_wh[0] < 9 else 4
     bgr = np.full((720, size_wh[0] * columns, 3), level, np.uint8)
-    assert np.array_equal(native.shrink(bgr, size_wh), np.full((*size_wh[::-1], 3), level, np.uint8))
+    assert np.array_equal(native.resize(bgr, size_wh), np.full((*size_wh[::-1], 3), level, np.uint8))
 
 
 @compiled
@@ -81,7 +81,7 @@ def test_shrink_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> No
 def test_lines(size_wh: tuple[int, int], seed: int) -> None:
     random = np.random.default_rng(seed)
     small, luma = matte(random, size_wh), random.integers(0, 256, size_wh[::-1], dtype=np.uint8)
-    fast, slow = both(lambda: find_lines(small, luma))
+    fast, slow = both(lambda: guided_coefficients(small, luma))
     assert np.array_equal(fast.unsure, slow.unsure)
     assert fast.unsure.dtype == np.bool_
     assert np.allclose(fast.gain * 255, slow.gain * 255, atol=1e-4)
@@ -98,8 +98,8 @@ def test_temporal_filter(size_wh: tuple[int, int], change: float, seed: int) -> 
     alpha = np.clip(kept.alpha + random.normal(0, 0.1, kept.alpha.shape), 0, 1).astype(np.float32)
     luma = np.clip(kept.luma + random.normal(0, change + 1e-3, alpha.shape), 0, 255).astype(np.uint8)
     before = kept.alpha.copy(), kept.luma.copy()
-    fast, slow = both(lambda: steady(alpha, luma, kept))
-    exact = steady_reference(alpha, luma, kept)
+    fast, slow = both(lambda: temporal_filter(alpha, luma, kept))
+    exact = temporal_filter_reference(alpha, luma, kept)
     for result in (slow, exact):
         assert np.abs(fast.alpha - result.alpha).max() < 1e-4
         assert np.abs(fast.luma - result.luma).max() < 1e-2
@@ -127,15 +127,15 @@ def test_draw_person(
     frame, background, other = random.integers(0, 256, (3, *frame_wh[::-1], 3), dtype=np.uint8)
     seen = np.clip(random.normal((40, 190, 60), 25, (*network_wh[::-1], 3)), 0, 255).astype(np.uint8)
     small = matte(random, network_wh)
-    lines, grid = find_lines(small, luma_of(seen)), grid_of(frame_wh, network_wh)
-    parts = find_parts(small, lines.unsure, frame_wh=frame_wh, tile_px=4 * grid.cell_px)
+    lines, grid = guided_coefficients(small, luma_of(seen)), grid_of(frame_wh, network_wh)
+    parts = find_tiles(small, lines.unsure, frame_wh=frame_wh, tile_px=4 * grid.cell_px)
     options: dict[str, Any] = {"luma_from": other if relit else frame}
     if own:
         options["colours"] = near_colours(seen, small, frame_wh=frame_wh)
         options["spill"] = find_spill(seen, small, frame_wh=frame_wh)
         options["glow"] = random.uniform(0, 255, (grid.rows, grid.columns, 3)).astype(np.float32) if lit else None
     before = frame.copy(), background.copy(), other.copy()
-    fast, slow = both(lambda: draw_person(frame, background, lines, parts, **options))
+    fast, slow = both(lambda: composite(frame, background, lines, parts, **options))
     assert np.abs(fast.astype(int) - slow).max() <= 1
     assert all(np.array_equal(a, b) for a, b in zip(before, (frame, background, other), strict=True))
 
@@ -146,9 +146,9 @@ def test_pictures_that_lie_with_gaps_in_memory() -> None:
     wide = random.integers(0, 256, (2, 60, 160, 3), dtype=np.uint8)
     frame, background = wide[0, :, ::2], wide[1, :, ::2]
     small, seen = matte(random, (32, 24)), random.integers(0, 256, (24, 32, 3), dtype=np.uint8)
-    lines = find_lines(small, luma_of(seen))
-    parts = find_parts(small, lines.unsure, frame_wh=(80, 60), tile_px=16)
-    fast, slow = both(lambda: draw_person(frame, background, lines, parts, luma_from=frame))
+    lines = guided_coefficients(small, luma_of(seen))
+    parts = find_tiles(small, lines.unsure, frame_wh=(80, 60), tile_px=16)
+    fast, slow = both(lambda: composite(frame, background, lines, parts, luma_from=frame))
     assert np.abs(fast.astype(int) - slow).max() <= 1
 
 

@@ -301,7 +301,7 @@ def test_stop_ends_the_wait_at_once(run):
     assert time.monotonic() - begun_s < 1
 
 
-def test_the_card_is_called_for_before_the_camera_is_off_and_without_a_pause(monkeypatch):
+def test_the_placeholder_is_called_for_before_the_camera_is_off_and_without_a_pause(monkeypatch):
     """Who comes meanwhile would see the last picture of before."""
     FakeCamera.lit = 0
     source = ReopeningSource(FakeCamera(), FakeCamera)

@@ -1,4 +1,4 @@
-"""Frames by the card and by the processor: who draws when, and that the room stays hidden if the card fails."""
+"""Frames by the GPU and by the processor: who draws when, and that the room stays hidden if the GPU fails."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.frame_ring import DevicePath
-from bgcam.realtime.gpu.renderer import FramePath
-from bgcam.realtime.gpu.select import Asked, card_opener, stages_for
+from bgcam.realtime.gpu.renderer import GpuRenderer
+from bgcam.realtime.gpu.select import Asked, gpu_opener, stages_for
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.backends import cpu_order, load_backend
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.run.pipeline import Pipeline
-from bgcam.realtime.run.renderer import CardFailed, Drawing
+from bgcam.realtime.run.renderer import Drawing, GpuFailed
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
-CARD_LOST = "the card is lost"
+GPU_LOST = "the GPU is lost"
 
 
 class GreenNetwork:
-    """A network on the stand-in for a card: what is green in its input is the person. A fault changes its matte."""
+    """A network on the stand-in for a GPU: what is green in its input is the person. A fault changes its matte."""
 
     description = "a stand-in"
 
@@ -70,7 +70,7 @@ class BrightNetwork(GreenNetwork):
 
 @dataclass
 class Backend:
-    """A backend whose network is on the card, from some frame on."""
+    """A backend whose network is on the GPU, from some frame on."""
 
     device_network: Any
     name = description = "stand-in"
@@ -94,24 +94,24 @@ def cupy(monkeypatch: pytest.MonkeyPatch, faults: Injector) -> FakeCupy:
     monkeypatch.setattr(DevicePath, "pinned_array", lambda self, shape: cuda_host.device_array(tuple(shape), np.uint8))
 
     def synchronize(self: Any) -> None:
-        if faults.name == CARD_LOST:
+        if faults.name == GPU_LOST:
             raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
 
     monkeypatch.setattr(fake.cuda.Event, "synchronize", synchronize)
     return fake
 
 
-def card(cupy: FakeCupy, faults: Injector, **options: Any) -> FramePath:
+def gpu(cupy: FakeCupy, faults: Injector, **options: Any) -> GpuRenderer:
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     stages = stages_for(Look(), FaultyBackground(faults))
-    return FramePath(GreenNetwork(cupy, faults), SPEC, behind, frame_wh=SIZE_WH, stages=stages, **options)
+    return GpuRenderer(GreenNetwork(cupy, faults), SPEC, behind, frame_wh=SIZE_WH, stages=stages, **options)
 
 
 def frame(number: int) -> CameraFrame:
     return CameraFrame(number, room(number), number / 30, 0.0)
 
 
-CARD_FAULTS = [
+GPU_FAULTS = [
     "inference fails",
     "inference hangs",
     "matte is NaN",
@@ -122,19 +122,19 @@ CARD_FAULTS = [
     "camera changes its size",
     "background vanishes",
     "background of another size",
-    CARD_LOST,
+    GPU_LOST,
 ]
 
 
-@pytest.mark.parametrize("name", CARD_FAULTS)
-def test_every_fault_of_the_card_is_bridged_and_the_run_goes_on(cupy: FakeCupy, faults: Injector, name: str) -> None:
+@pytest.mark.parametrize("name", GPU_FAULTS)
+def test_every_fault_of_the_gpu_is_bridged_and_the_run_goes_on(cupy: FakeCupy, faults: Injector, name: str) -> None:
     sinks = [LookingSink(faults), LookingSink(faults, live=False)]
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     network = GreenNetwork(cupy, faults)
     stages, check = stages_for(Look(), FaultyBackground(faults)), MatteCheck()
-    path = FramePath(network, SPEC, behind, frame_wh=SIZE_WH, stages=stages, check=check)
+    path = GpuRenderer(network, SPEC, behind, frame_wh=SIZE_WH, stages=stages, check=check)
     drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None)
-    drawing.open_card = lambda: path
+    drawing.open_gpu = lambda: path
 
     def begin(number: int) -> None:
         if number == 10:
@@ -148,17 +148,17 @@ def test_every_fault_of_the_card_is_bridged_and_the_run_goes_on(cupy: FakeCupy, 
     Pipeline(camera, drawing.begin, drawing.finish, sinks, watch=Watch(behind, watchdog_ms=100)).run()
     for sink in sinks:
         assert not sink.leaks
-    shown = [is_card for _, is_card in sinks[0].got]
+    shown = [is_placeholder for _, is_placeholder in sinks[0].got]
     assert shown[0]
     assert shown[-1]
     assert shown.count(True) >= 4
     assert not all(shown[-15:])
-    assert drawing.card is path
+    assert drawing.gpu is path
 
 
 @pytest.mark.parametrize("name", ["matte is out of range", "matte is of 0 to 255"])
 def test_a_matte_out_of_range_is_refused_as_on_the_processor(cupy: FakeCupy, faults: Injector, name: str) -> None:
-    path = card(cupy, faults)
+    path = gpu(cupy, faults)
     faults.set(name)
     sent = path.submit(frame(0))
     with pytest.raises(MatteRefused, match="a stand-in gave no matte"):
@@ -166,7 +166,7 @@ def test_a_matte_out_of_range_is_refused_as_on_the_processor(cupy: FakeCupy, fau
 
 
 def test_what_was_smoothed_with_a_refused_matte_is_not_shown(cupy: FakeCupy, faults: Injector) -> None:
-    path = card(cupy, faults, check=MatteCheck())
+    path = gpu(cupy, faults, check=MatteCheck())
     path.collect(frame(0), path.submit(frame(0)))
     faults.set("matte is all one")
     sent = [path.submit(frame(1))]
@@ -179,7 +179,7 @@ def test_what_was_smoothed_with_a_refused_matte_is_not_shown(cupy: FakeCupy, fau
 
 
 def test_a_picture_is_its_own_frames(cupy: FakeCupy, faults: Injector) -> None:
-    path = card(cupy, faults)
+    path = gpu(cupy, faults)
     sent = [path.submit(frame(number)) for number in range(2)]
     with pytest.raises(ValueError, match="cannot take the picture of frame 0"):
         path.collect(frame(1), sent[1])
@@ -187,76 +187,76 @@ def test_a_picture_is_its_own_frames(cupy: FakeCupy, faults: Injector) -> None:
 
 
 def test_a_frame_that_could_not_set_out_is_nobody_elses(cupy: FakeCupy, faults: Injector) -> None:
-    path = card(cupy, faults)
+    path = gpu(cupy, faults)
     faults.set("inference fails")
-    with pytest.raises(CardFailed, match=r"frame 0: the graphics card failed \(CUDA_ERROR_UNKNOWN"):
+    with pytest.raises(GpuFailed, match=r"frame 0: the GPU failed \(CUDA_ERROR_UNKNOWN"):
         path.submit(frame(0))
     faults.set("")
     assert np.array_equal(path.collect(frame(1), path.submit(frame(1))).bgr[:, :16], room(1)[:, :16])
 
 
 def test_a_packed_picture_comes_back_for_a_virtual_camera(cupy: FakeCupy, faults: Injector) -> None:
-    packed, plain = (card(cupy, faults, output=output) for output in ("i420", "bgr"))
+    packed, plain = (gpu(cupy, faults, output=output) for output in ("i420", "bgr"))
     one, other = (path.collect(frame(0), path.submit(frame(0))) for path in (packed, plain))
     assert one.i420 is not None
     assert np.abs(one.bgr.astype(int) - other.bgr).mean() < 12  # colour in half the resolution
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_the_processor_goes_on_where_the_card_fails(cupy: FakeCupy, faults: Injector, live: bool) -> None:
+def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injector, live: bool) -> None:
     """No frame is lost by it, not even those that were on their way, and the order stays."""
     said: list[str] = []
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     drawing = Drawing(right_matte, Chain(behind), check=MatteCheck(), say=said.append)
-    path = card(cupy, faults, check=MatteCheck())
-    drawing.open_card = lambda: path
+    path = gpu(cupy, faults, check=MatteCheck())
+    drawing.open_gpu = lambda: path
     drawing.rescue = lambda: right_matte
     sink = LookingSink(faults, live=live)
 
     def begin(number: int) -> None:
         if number == 10:
-            faults.set(CARD_LOST)
+            faults.set(GPU_LOST)
 
     camera = SecretCamera(faults, fps=0 if not live else 200, frames=30, on_read=begin)
     camera.live = live
     watch = Watch(behind, watchdog_ms=1000)
     summary = Pipeline(camera, drawing.begin, drawing.finish, [sink], watch=watch).run()
     assert summary.frames == 30
-    assert drawing.card is None
+    assert drawing.gpu is None
     assert not sink.leaks
-    assert len([is_card for _, is_card in sink.got if not is_card]) == 30
-    assert [line.split(":")[0] for line in said] == ["whole frames go through the graphics card", said[1].split(":")[0]]
+    assert len([is_placeholder for _, is_placeholder in sink.got if not is_placeholder]) == 30
+    assert [line.split(":")[0] for line in said] == ["whole frames go through the GPU", said[1].split(":")[0]]
     assert "cudaErrorIllegalAddress" in said[1]
     assert said[1].endswith("the processor goes on")
 
 
-def test_without_a_rescue_the_cards_failure_ends_the_run_with_its_line(cupy: FakeCupy, faults: Injector) -> None:
+def test_without_a_rescue_the_gpus_failure_ends_the_run_with_its_line(cupy: FakeCupy, faults: Injector) -> None:
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     drawing = Drawing(right_matte, Chain(behind), say=lambda line: None)
-    path = card(cupy, faults)
-    drawing.open_card = lambda: path
+    path = gpu(cupy, faults)
+    drawing.open_gpu = lambda: path
     sink, file = LookingSink(faults), LookingSink(faults, live=False)
 
     def begin(number: int) -> None:
         if number == 10:
-            faults.set(CARD_LOST)
+            faults.set(GPU_LOST)
 
     camera = SecretCamera(faults, fps=200, on_read=begin)
     watch = Watch(behind, watchdog_ms=100, give_up_s=0.4)
-    with pytest.raises(BackendError, match=r"the graphics card failed .*another --backend"):
+    with pytest.raises(BackendError, match=r"the GPU failed .*another --backend"):
         Pipeline(camera, drawing.begin, drawing.finish, [sink, file], watch=watch).run()
     assert sink.got[-1][1]
     assert not sink.leaks
     assert (sink.end, file.end) == ("closed", "closed")
 
 
-def test_the_card_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Injector) -> None:
+def test_the_gpu_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Injector) -> None:
     said: list[str] = []
     background = Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8))
     behind = SafeBackground(background, SIZE_WH)
     backend: Any = Backend(None)
     drawing = Drawing(right_matte, Chain(behind), say=said.append)
-    drawing.open_card = card_opener(backend, SPEC, Asked(background, behind, Look(), SIZE_WH, True, None))
+    drawing.open_gpu = gpu_opener(backend, SPEC, Asked(background, behind, Look(), SIZE_WH, True, None))
     kinds = []
     for number in range(4):
         if number == 2:
@@ -265,7 +265,7 @@ def test_the_card_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inj
         kinds.append("BGR" if made.i420 is None else "I420")
         assert made.number == number
     assert kinds == ["BGR"] * 2 + ["I420"] * 2
-    assert said == ["whole frames go through the graphics card: a stand-in"]
+    assert said == ["whole frames go through the GPU: a stand-in"]
 
 
 @pytest.mark.parametrize(
@@ -277,21 +277,21 @@ def test_the_card_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inj
         (Look(view="cutout"), Room(), "--view cutout and no --background none"),
     ],
 )
-def test_what_the_card_lacks_is_said_once_and_the_processor_draws(
+def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(
     cupy: FakeCupy, faults: Injector, look: Look, background: Any, names: str
 ) -> None:
     said: list[str] = []
     behind = SafeBackground(background, SIZE_WH)
     drawing = Drawing(right_matte, lambda frame, matte: composed(frame, frame.room_bgr.copy()), say=said.append)
     backend: Any = Backend(GreenNetwork(cupy, faults))
-    drawing.open_card = card_opener(backend, SPEC, Asked(background, behind, look, SIZE_WH, False, None))
+    drawing.open_gpu = gpu_opener(backend, SPEC, Asked(background, behind, look, SIZE_WH, False, None))
     for number in range(3):
         drawing.finish(frame(number), drawing.begin(frame(number)))
-    path = "the processor draws the picture: the graphics card's path has no"
+    path = "the processor draws the picture: the GPU's path has no"
     assert said == [f"{path} {names}; leave that out to use it"]
 
 
-def test_a_card_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.MonkeyPatch, faults: Injector) -> None:
+def test_a_gpu_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.MonkeyPatch, faults: Injector) -> None:
     def lost() -> Any:
         raise RuntimeError("cudaErrorMemoryAllocation:\nout of memory")
 
@@ -301,14 +301,14 @@ def test_a_card_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.M
     drawing = Drawing(right_matte, Chain(behind), say=said.append)
     backend: Any = Backend(GreenNetwork(FakeCupy(), faults))
     asked = Asked(FaultyBackground(faults), behind, Look(), SIZE_WH, False, None)
-    drawing.open_card = card_opener(backend, SPEC, asked)
+    drawing.open_gpu = gpu_opener(backend, SPEC, asked)
     drawing.finish(frame(0), drawing.begin(frame(0)))
     assert "cannot be opened (cudaErrorMemoryAllocation: out of memory)" in said[0]
     assert len(said) == 1
 
 
 @pytest.mark.parametrize("asked", ["auto", "torch"])
-def test_the_command_puts_whole_frames_through_the_card(
+def test_the_command_puts_whole_frames_through_the_gpu(
     cupy: FakeCupy,
     faults: Injector,
     asked: str,
@@ -328,20 +328,20 @@ def test_the_command_puts_whole_frames_through_the_card(
     clip, out = write_clip(tmp_path / "clip.mp4", frames=12), tmp_path / "out.mp4"
     given = ["--input", str(clip), "--background", "blue", "--model", str(tiny_model), "--backend", asked]
     assert main([*given, "--output", str(out)]) == 0
-    assert "whole frames go through the graphics card: a stand-in" in capsys.readouterr().err
+    assert "whole frames go through the GPU: a stand-in" in capsys.readouterr().err
     shown = read_clip(out)
     assert len(shown) == 12
     assert np.abs(shown[5][:8].astype(int) - (255, 0, 0)).mean() < 12
     assert shown[5][28:36, 24:44].mean() > 200
 
-    collect, out = FramePath.collect, tmp_path / "again.mp4"
+    collect, out = GpuRenderer.collect, tmp_path / "again.mp4"
 
-    def failing(self: FramePath, frame: CameraFrame, sent: Any) -> Any:
+    def failing(self: GpuRenderer, frame: CameraFrame, sent: Any) -> Any:
         if frame.number == 5:
-            faults.set(CARD_LOST)
+            faults.set(GPU_LOST)
         return collect(self, frame, sent)
 
-    monkeypatch.setattr(FramePath, "collect", failing)
+    monkeypatch.setattr(GpuRenderer, "collect", failing)
     code = main([*given, "--output", str(out)])
     said = capsys.readouterr().err
     if asked == "auto":
@@ -350,27 +350,27 @@ def test_the_command_puts_whole_frames_through_the_card(
         assert len(read_clip(out)) == 12
     else:
         assert code == 1
-        assert "bgcam: frame 5: the graphics card failed (cudaErrorIllegalAddress" in said
+        assert "bgcam: frame 5: the GPU failed (cudaErrorIllegalAddress" in said
         assert not out.exists()
 
 
-def test_backends_of_the_processor_have_no_card() -> None:
+def test_backends_of_the_processor_have_no_gpu() -> None:
     from types import SimpleNamespace
 
     plain: Any = SimpleNamespace(name="openvino", description="", infer=None)
     behind = SafeBackground(Blur(), SIZE_WH)
-    assert card_opener(plain, SPEC, Asked(Blur(), behind, Look(), SIZE_WH, False, None)) is None
+    assert gpu_opener(plain, SPEC, Asked(Blur(), behind, Look(), SIZE_WH, False, None)) is None
 
 
-def test_random_faults_of_the_card_never_show_the_room(cupy: FakeCupy, faults: Injector) -> None:
+def test_random_faults_of_the_gpu_never_show_the_room(cupy: FakeCupy, faults: Injector) -> None:
     chance = np.random.default_rng(3)
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     check = MatteCheck()
     drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None)
-    path = card(cupy, faults, check=check)
-    drawing.open_card = lambda: path
+    path = gpu(cupy, faults, check=check)
+    drawing.open_gpu = lambda: path
     sinks = [LookingSink(faults), LookingSink(faults, live=False)]
-    names = [name for name in CARD_FAULTS if not name.endswith("hangs")]
+    names = [name for name in GPU_FAULTS if not name.endswith("hangs")]
 
     def disturb(number: int) -> None:
         if faults.name and chance.random() < 0.4:
@@ -383,5 +383,5 @@ def test_random_faults_of_the_card_never_show_the_room(cupy: FakeCupy, faults: I
         Pipeline(camera, drawing.begin, drawing.finish, sinks, watch=Watch(behind, watchdog_ms=100)).run()
     for sink in sinks:
         assert not sink.leaks
-        cards = sum(is_card for _, is_card in sink.got)
-        assert min(cards, len(sink.got) - cards) > 5
+        placeholders = sum(is_placeholder for _, is_placeholder in sink.got)
+        assert min(placeholders, len(sink.got) - placeholders) > 5

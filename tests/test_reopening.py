@@ -71,7 +71,7 @@ class Run:
             self.error = error
 
     def pictures(self):
-        return sum(not card for _, card in self.sink.got)
+        return sum(not placeholder for _, placeholder in self.sink.got)
 
 
 @pytest.fixture(params=[True, False], ids=["watched", "recorded"])
@@ -206,7 +206,7 @@ def test_dropped_frames_add_up_over_all_openings():
 def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypatch):
     """The clock jumps by an hour between two looks, as after a suspend or Ctrl-Z and `fg`."""
     ahead_s, real = 0.0, time.monotonic
-    watch = Watch(Cards(), give_up_s=0.5)
+    watch = Watch(Placeholders(), give_up_s=0.5)
     failed = []
     monkeypatch.setattr("bgcam.realtime.failsafe.output_guard.time.monotonic", lambda: real() + ahead_s)
     watch.begin([LookingSink()], on_failure=failed.append)
@@ -231,12 +231,12 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
 
 
 @pytest.mark.parametrize("error", [SourceWaits("gone"), SourceError("gone")])
-def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_card(error):
+def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_placeholder(error):
     """A viewer would see it flash up; a file keeps every frame."""
     shown, kept = [], []
     live = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
     file = SimpleNamespace(live=False, notice="", write=lambda frame: kept.append(int(frame.bgr.max())))
-    watch = Watch(Cards())
+    watch = Watch(Placeholders())
     watch.begin([live, file], on_failure=lambda error: None)
     try:
         before, later = (composed_frame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
@@ -266,7 +266,7 @@ def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to
 
     first = SimpleNamespace(live=True, notice="", write=write_slowly)
     second = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
-    watch = Watch(Cards())
+    watch = Watch(Placeholders())
     watch.begin([first, second], on_failure=lambda error: None)
     try:
         watch.write(composed_frame(0, np.full_like(room(0), 9), 0.0, time.monotonic()), None)
@@ -279,7 +279,7 @@ def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to
 
 def test_pictures_of_before_do_not_keep_a_run_alive():
     failed = []
-    watch = Watch(Cards(), give_up_s=0.2)
+    watch = Watch(Placeholders(), give_up_s=0.2)
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
         before = composed_frame(0, room(0), 0.0, time.monotonic())
@@ -294,6 +294,6 @@ def test_pictures_of_before_do_not_keep_a_run_alive():
         watch.end()
 
 
-class Cards:
-    def card(self, number, *, time_s=0.0, captured_s=0.0):
+class Placeholders:
+    def placeholder(self, number, *, time_s=0.0, captured_s=0.0):
         return composed_frame(number, np.zeros_like(room(0)), time_s, captured_s)

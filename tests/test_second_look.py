@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.model.find import find_model
-from bgcam.realtime.model.matting import Matting, quick_resize
+from bgcam.realtime.model.matting import Matting, resize_area
 from bgcam.realtime.model.second_look import EmptyFrames, SecondLook, Window, is_empty, window_around, windows
 from bgcam.realtime.sources.images import read_picture
 
@@ -30,7 +30,7 @@ class ShortSighted:
         self._chairs = chairs
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        return quick_resize(frame.room_bgr, SEEN_WH)
+        return resize_area(frame.room_bgr, SEEN_WH)
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         self.looks += 1
@@ -56,7 +56,7 @@ def scene(*people: tuple[int, int, int], number: int = 0, chair: int = 0) -> Cam
 
 
 def truth(frame: CameraFrame) -> NDArray[np.float32]:
-    return (quick_resize(frame.room_bgr, SEEN_WH)[..., 0] > 150).astype(np.float32)
+    return (resize_area(frame.room_bgr, SEEN_WH)[..., 0] > 150).astype(np.float32)
 
 
 @pytest.mark.parametrize("left", [0, 150, 290, 420, 590])

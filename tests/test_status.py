@@ -1,4 +1,4 @@
-"""The status line: rare in a log, at once when a card goes up or down."""
+"""The status line: rare in a log, at once when a placeholder goes up or down."""
 
 from __future__ import annotations
 

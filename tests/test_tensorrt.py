@@ -1,4 +1,4 @@
-"""TensorRT from the model to the matte, with a stand-in for its package, for CuPy and for a card."""
+"""TensorRT from the model to the matte, with a stand-in for its package, for CuPy and for a GPU."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import fake_tensorrt
 import fake_tensorrt_rtx
 import numpy as np
 import pytest
-from fake_card import Stream, cupy
+from fake_gpu import Stream, cupy
 from numpy.typing import NDArray
-from tensorrt_setup import CARD, SIZE, apis, opened, opener, picture
+from tensorrt_setup import GPU_HERE, SIZE, apis, opened, opener, picture
 from tiny_model import SPEC, write_int8_model
 
 from bgcam.realtime.errors import BackendError
@@ -101,11 +101,11 @@ def test_a_failed_build_is_one_line_and_ends_an_explicit_choice(
     name: str, module: Callable[[], Any], backend: type[TensorRTBackend], model: Path
 ) -> None:
     api = module()
-    api.Builder.refuse = "no kernels\nfor this card"
+    api.Builder.refuse = "no kernels\nfor this GPU"
     ours = backend(model, SPEC, SIZE, threads=1, opener=opener(name, api), say=lambda line: None)
     assert ours._warming is not None
     assert ours._warming.wait(20)
-    with pytest.raises(BackendError, match=rf"^{api.__name__} cannot build an engine \(no kernels for this card\)$"):
+    with pytest.raises(BackendError, match=rf"^{api.__name__} cannot build an engine \(no kernels for this GPU\)$"):
         ours.infer(picture())
     ours.make_optional()
     assert ours.infer(picture()).shape == (48, 64)
@@ -175,11 +175,9 @@ def test_a_missing_package_is_one_line(model: Path, monkeypatch: pytest.MonkeyPa
         load_backend(name, model, SPEC, SIZE)
 
 
-def test_a_missing_card_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
-    with pytest.raises(
-        BackendError, match=r"^no NVIDIA card can be used here \(its driver is not installed\); install"
-    ):
+    with pytest.raises(BackendError, match=r"^no NVIDIA GPU can be used here \(its driver is not installed\); install"):
         Opener("tensorrt", api=fake_tensorrt.tensorrt(), cupy=cupy)
 
 
@@ -188,4 +186,4 @@ def test_missing_cupy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         BackendError, match=r"^the package cupy is not installed; run: .*pip install 'cupy-cuda13x\[ctk\]'$"
     ):
-        Opener("tensorrt", api=fake_tensorrt.tensorrt(), card=CARD)
+        Opener("tensorrt", api=fake_tensorrt.tensorrt(), device=GPU_HERE)

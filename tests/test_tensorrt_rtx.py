@@ -1,4 +1,4 @@
-"""TensorRT-RTX itself: engines of the shipped model, built without a card; and the stand-in's names are its names."""
+"""TensorRT-RTX itself: engines of the shipped model, built without a GPU; and the stand-in's names are its names."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ def test_the_stand_in_module_has_nothing_else(api: Any) -> None:
 
 
 def test_without_a_driver_an_engine_does_not_load(api: Any, engines: dict[str, Built]) -> None:
-    from fake_card import cupy
+    from fake_gpu import cupy
 
     from bgcam.realtime.model.backends._engine_run import EngineNetwork
     from bgcam.realtime.model.backends._gpu import has_gpu
 
     if has_gpu():
-        pytest.skip("there is an NVIDIA card")
+        pytest.skip("there is an NVIDIA GPU")
     with pytest.raises(BackendError, match=r"^tensorrt_rtx cannot load the engine \(.*CUDA driver"):
         EngineNetwork(api, engines["fp16"].engine, description="", cupy=cupy)

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgcam.realtime.picture.guided_filter import find_lines, lay_lines
-from bgcam.realtime.picture.tiles import find_parts, widened
+from bgcam.realtime.picture.guided_filter import apply_coefficients, guided_coefficients
+from bgcam.realtime.picture.tiles import find_tiles, widened
 
 
 @settings(max_examples=100, deadline=None)
@@ -22,9 +22,9 @@ def test_only_edges_are_unsure(network_wh: tuple[int, int], frame_wh: tuple[int,
     random = np.random.default_rng(seed)
     blobs = cv2.resize(random.uniform(-2, 3, (4, 4)), network_wh, interpolation=cv2.INTER_CUBIC)
     small = np.clip(blobs, 0, 1).astype(np.float32).reshape(network_wh[::-1])
-    lines = find_lines(small, random.integers(0, 256, small.shape, dtype=np.uint8))  # type: ignore[arg-type]
-    alpha = lay_lines(lines, random.integers(0, 256, (*frame_wh[::-1], 3), dtype=np.uint8))
-    parts = find_parts(small, lines.unsure, frame_wh=frame_wh, tile_px=tile_px)
+    lines = guided_coefficients(small, random.integers(0, 256, small.shape, dtype=np.uint8))  # type: ignore[arg-type]
+    alpha = apply_coefficients(lines, random.integers(0, 256, (*frame_wh[::-1], 3), dtype=np.uint8))
+    parts = find_tiles(small, lines.unsure, frame_wh=frame_wh, tile_px=tile_px)
     seen = np.zeros(alpha.shape, int)
     for place in parts.edge:
         seen[place] += 1
@@ -38,8 +38,8 @@ def test_only_edges_are_unsure(network_wh: tuple[int, int], frame_wh: tuple[int,
 def test_most_of_a_frame_needs_no_work() -> None:
     small = np.zeros((48, 64), np.float32)
     small[20:, 20:44] = 1
-    lines = find_lines(small, np.zeros((48, 64), np.uint8))
-    parts = find_parts(small, lines.unsure, frame_wh=(640, 480), tile_px=32)
+    lines = guided_coefficients(small, np.zeros((48, 64), np.uint8))
+    parts = find_tiles(small, lines.unsure, frame_wh=(640, 480), tile_px=32)
     area = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in parts.edge)
     assert area < 0.3 * 640 * 480
     assert parts.person

@@ -1,4 +1,4 @@
-"""The torch backend computes what ONNX Runtime computes from the same file; on a card, also inside a CUDA graph."""
+"""The torch backend computes what ONNX Runtime computes from the same file; on a GPU, also inside a CUDA graph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bgcam.realtime.model.onnx_graph import at_size, load_onnx, without_quantize
 
 torch = pytest.importorskip("torch", reason="torch is not installed on this machine")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed on this machine")
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA card that torch can use")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU that torch can use")
 
 
 class Graph:
@@ -159,7 +159,7 @@ def test_the_input_is_not_written() -> None:
 
 
 def test_fused_kernels_are_asked_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """cuDNN's two functions, which need a card, by what they are documented to compute."""
+    """cuDNN's two functions, which need a GPU, by what they are documented to compute."""
     calls: list[str] = []
 
     def with_relu(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -269,24 +269,24 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_names_of_device_networks_are_checked(tiny_model: Path) -> None:
-    with pytest.raises(UsageError, match="no backend of a graphics card is called 'openvino'; choose one of: auto, "):
+    with pytest.raises(UsageError, match="no backend of a GPU is called 'openvino'; choose one of: auto, "):
         open_device_network(tiny_model, SPEC, (64, 48), backend="openvino")
-    with pytest.raises(UsageError, match="no precision of a graphics card is called 'int4'"):
+    with pytest.raises(UsageError, match="no precision of a GPU is called 'int4'"):
         open_device_network(tiny_model, SPEC, (64, 48), precision="int4")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA card")
-def test_without_a_card_it_says_so(tiny_model: Path) -> None:
-    with pytest.raises(BackendError, match=r"^torch finds no NVIDIA card it can use .*pip install torch --index-url="):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU")
+def test_without_a_gpu_it_says_so(tiny_model: Path) -> None:
+    with pytest.raises(BackendError, match=r"^torch finds no NVIDIA GPU it can use .*pip install torch --index-url="):
         open_device_network(tiny_model, SPEC, (64, 48), backend="torch")
-    with pytest.raises(BackendError, match=r"nothing can run the model on a graphics card: .*torch: torch finds no"):
+    with pytest.raises(BackendError, match=r"nothing can run the model on a GPU: .*torch: torch finds no"):
         open_device_network(tiny_model, SPEC, (64, 48))
 
 
 @needs_gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp16", 0.01), ("bf16", 0.05), ("fp32", 1e-4)])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_card_computes_the_same(
+def test_the_gpu_computes_the_same(
     tmp_path: Path, network: Callable[[Graph], str], precision: str, tolerance: float
 ) -> None:
     g = Graph(1)
@@ -305,7 +305,7 @@ def test_the_card_computes_the_same(
 
 
 @needs_gpu
-def test_the_card_can_be_captured_and_takes_no_more_memory(tmp_path: Path) -> None:
+def test_the_gpu_can_be_captured_and_takes_no_more_memory(tmp_path: Path) -> None:
     g = Graph(1)
     model = g.model(pools(g))
     path = tmp_path / "m.onnx"

@@ -177,7 +177,7 @@ def test_colours_under_what_is_transparent_are_refused() -> None:
 
 
 def test_what_is_shown_instead_is_empty() -> None:
-    instead = SafeBackground(Nothing(), (8, 6), transparent=True).card(5, time_s=0.2)
+    instead = SafeBackground(Nothing(), (8, 6), transparent=True).placeholder(5, time_s=0.2)
     assert isinstance(instead, CutoutFrame)
     assert (instead.number, instead.time_s, instead.size_wh) == (5, 0.2, (8, 6))
     assert not instead.bgra.any()

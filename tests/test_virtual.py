@@ -38,7 +38,7 @@ def composed(number=0, colour=None, size_wh=SIZE_WH):
 
 
 def packed(i420):
-    """A frame of the graphics card's, (H * 3 / 2, W) uint8."""
+    """A frame of the GPU's, (H * 3 / 2, W) uint8."""
     height, width = i420.shape
     camera = CameraFrame(0, np.zeros((height * 2 // 3, width, 3), np.uint8), 0.0, 0.0)
     return composed_i420(camera, i420)

@@ -28,7 +28,7 @@ class Constant:
 
 
 FALLBACK: Any = Constant(0.25, "CPU")
-READY: Any = Constant(0.75, "card")
+READY: Any = Constant(0.75, "gpu")
 
 
 def level(backend: WarmingBackend) -> float:
@@ -47,8 +47,8 @@ def test_the_fallback_serves_until_the_other_is_ready() -> None:
     assert not backend.wait(0)
     go.set()
     assert backend.wait(10)
-    assert (level(backend), backend.description) == (0.75, "card")
-    assert said == ["slow is getting ready; until then CPU serves", "slow is ready after 34 s: now on card"]
+    assert (level(backend), backend.description) == (0.75, "gpu")
+    assert said == ["slow is getting ready; until then CPU serves", "slow is ready after 34 s: now on GPU"]
 
 
 def test_progress_is_told_every_two_seconds_and_only_onwards() -> None:

@@ -79,8 +79,8 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def cards(sink: LookingSink) -> int:
-    return sum(card for _, card in sink.got)
+def placeholders(sink: LookingSink) -> int:
+    return sum(placeholder for _, placeholder in sink.got)
 
 
 @pytest.mark.parametrize("outputs", [["web:0"], ["out.mp4"], ["web:0", "out.mp4"]], ids="+".join)
@@ -92,11 +92,11 @@ def test_a_network_that_takes_all_for_a_person_shows_no_room_anywhere(
     scene.share = lambda number: 1.0 if 10 <= number < 20 else 1 / 3
     code = bgcam(*[word for output in outputs for word in ("--output", output)])
     assert [sink.leaks for sink in scene.sinks] == [[]] * len(outputs)
-    assert all(0 < cards(sink) < len(sink.got) for sink in scene.sinks)
+    assert all(0 < placeholders(sink) < len(sink.got) for sink in scene.sinks)
     assert [sink.end for sink in scene.sinks] == ["closed"] * len(outputs)
     last = capsys.readouterr().out.splitlines()[-1]
     if "out.mp4" in outputs:
-        assert f"; {cards(scene.sinks[-1])} of these frames show the background alone: frame 10: " in last
+        assert f"; {placeholders(scene.sinks[-1])} of these frames show the background alone: frame 10: " in last
     assert code == (not live and "out.mp4" in outputs)
 
 
@@ -124,10 +124,10 @@ def test_the_signal_is_the_panic_button(scene: Scene, bgcam: Command) -> None:
     scene.at = press
     assert bgcam("--output", "web:0") == 0
     sink = scene.sinks[0]
-    held = [card for _, card in sink.got[pressed[0] + 4 : pressed[1]]]
+    held = [placeholder for _, placeholder in sink.got[pressed[0] + 4 : pressed[1]]]
     assert len(held) > 5
     assert all(held)
-    assert not all(card for _, card in sink.got[pressed[1] : -1])
+    assert not all(placeholder for _, placeholder in sink.got[pressed[1] : -1])
 
 
 def test_the_watchdog_is_as_patient_as_the_option_says(scene: Scene, bgcam: Command) -> None:
@@ -140,7 +140,7 @@ def test_the_watchdog_is_as_patient_as_the_option_says(scene: Scene, bgcam: Comm
     scene.at = hang
     assert bgcam("--output", "web:0", "--watchdog-ms", "100") == 0
     got = scene.sinks[0].got
-    shown_s = [end_s - begin_s for (begin_s, card), (end_s, _) in pairwise(got) if not card]
+    shown_s = [end_s - begin_s for (begin_s, placeholder), (end_s, _) in pairwise(got) if not placeholder]
     assert 0 < max(shown_s) < 0.4
 
 
@@ -158,4 +158,4 @@ def test_a_picture_that_fails_lets_no_camera_frame_through(
     scene.at = lambda number: stop() if number == 40 else None
     assert bgcam("--output", "web:0") == 0
     assert scene.sinks[0].leaks == []
-    assert 5 < cards(scene.sinks[0]) < len(scene.sinks[0].got)
+    assert 5 < placeholders(scene.sinks[0]) < len(scene.sinks[0].got)

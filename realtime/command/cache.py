@@ -9,7 +9,7 @@ from bgcam.realtime.errors import SinkError
 
 WHAT = {
     "openvino": "models compiled for this processor",
-    "engines": "engines for this graphics card",
+    "engines": "engines for this GPU",
     "": "the times of the models",
 }
 

@@ -28,7 +28,7 @@ from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_button
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import Status
-from bgcam.realtime.run.stopping import card_while_stopped, stop_on_signal
+from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
@@ -120,7 +120,7 @@ def _run(options: Namespace) -> int:
         if isinstance(source, ReopeningSource) and options.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
-        with panic_button(pipeline.watch.toggle_panic), card_while_stopped(pipeline.watch.rest):
+        with panic_button(pipeline.watch.toggle_panic), placeholder_while_stopped(pipeline.watch.rest):
             job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
             return run_to_outputs(
                 pipeline,

@@ -1,8 +1,8 @@
-"""The last step before the sinks: a picture goes through, or a card, the background alone, goes in its place.
+"""The last step before the sinks: a picture goes through, or a placeholder, the background alone, goes in its place.
 
 A live sink (a virtual camera, a web page) never shows a picture for longer than the watchdog's time without a new one,
-and sees a card first and last. A file gets one frame for each of the camera's. Where all are files, only a refused
-matte becomes a card: other errors end the run.
+and sees a placeholder first and last. A file gets one frame for each of the camera's. Where all are files, only a
+refused matte becomes a placeholder: other errors end the run.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ TICK_S = 0.01
 # A slow source is not taken for one that stalls: so many of its frames may be missing, but only for so long.
 PATIENCE_FRAMES = 2.5
 MOST_PATIENCE_MS = 2000.0
-# A card is repeated, so that who starts to watch sees one.
-CARD_EVERY_S = 0.1
-# Watchers of the web page need a moment to take the last card.
-LAST_CARD_S = 0.1
+# A placeholder is repeated, so that who starts to watch sees one.
+PLACEHOLDER_EVERY_S = 0.1
+# Watchers of the web page need a moment to take the last placeholder.
+LAST_PLACEHOLDER_S = 0.1
 LOCK_PATIENCE_S = 0.2
 
 
@@ -37,10 +37,10 @@ def patience_ms(watchdog_ms: float, fps: float) -> float:
     return max(watchdog_ms, min(PATIENCE_FRAMES * 1000 / fps, MOST_PATIENCE_MS))
 
 
-class Cards(Protocol):
-    """Makes cards; see `safety.SafeBackground`."""
+class Placeholders(Protocol):
+    """Makes placeholders; see `safety.SafeBackground`."""
 
-    def card(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame: ...
+    def placeholder(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame: ...
 
 
 class _Output:
@@ -49,11 +49,11 @@ class _Output:
     def __init__(self, sink: Sink):
         self.sink, self.live = sink, sink.live
         self.lock = threading.Lock()
-        self.wrote_s, self.shows_card = 0.0, False
+        self.wrote_s, self.shows_placeholder = 0.0, False
 
-    def write(self, frame: OutputFrame, *, is_card: bool) -> None:
+    def write(self, frame: OutputFrame, *, is_placeholder: bool) -> None:
         # Before the write, so that one that hangs half-way counts as shown.
-        self.shows_card = is_card
+        self.shows_placeholder = is_placeholder
         send(self.sink, frame)
         self.wrote_s = time.monotonic()
 
@@ -61,20 +61,20 @@ class _Output:
 class Watch:
     """Guards the sinks of one run.
 
-    watchdog_ms: after so long without a new picture, the live sinks get cards. give_up_s: after so long without a
-    picture that could have been shown, the run ends, unless the source waits for its camera. panic: cards only, until
-    it is False again; set from anywhere, a signal handler too. lost: what became of the files that could not be written
-    any more, a line each. replaced: how many frames of the files show the background alone, since they failed; why: the
-    first one's error.
+    watchdog_ms: after so long without a new picture, the live sinks get placeholders. give_up_s: after so long without
+    a picture that could have been shown, the run ends, unless the source waits for its camera. panic: placeholders
+    only, until it is False again; set from anywhere, a signal handler too. lost: what became of the files that could
+    not be written any more, a line each. replaced: how many frames of the files show the background alone, since they
+    failed; why: the first one's error.
     """
 
-    def __init__(self, cards: Cards, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
+    def __init__(self, placeholders: Placeholders, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
         self.panic = self._resting = False
-        self.cards_shown = self.replaced = 0
+        self.placeholders_shown = self.replaced = 0
         self.why: Exception | None = None
         self.lost: list[str] = []
         self.give_up_s = give_up_s
-        self._cards, self._watchdog_s = cards, watchdog_ms / 1000
+        self._placeholders, self._watchdog_s = placeholders, watchdog_ms / 1000
         self._outputs: list[_Output] = []
         self._keep = False
         self._error: Exception | None = None
@@ -89,18 +89,19 @@ class Watch:
         self.panic = not self.panic
 
     def rest(self, stopped: bool) -> None:
-        """Cards for the live sinks until `rest(False)`. Gives them a moment for the first, before the process stops."""
+        """Placeholders for the live sinks until `rest(False)`. Gives them a moment for the first, before the process
+        stops."""
         self._resting = stopped
         if stopped and self.guards:
-            time.sleep(LAST_CARD_S)
+            time.sleep(LAST_PLACEHOLDER_S)
 
     @property
     def guards(self) -> bool:
-        """Whether there is a live sink, for which all errors are bridged by cards."""
+        """Whether there is a live sink, for which all errors are bridged by placeholders."""
         return any(output.live for output in self._outputs)
 
     def bridges(self, error: Exception) -> bool:
-        """Whether a card goes out in the place of a frame that failed so; otherwise the error ends the run."""
+        """Whether a placeholder goes out in the place of a frame that failed so; otherwise the error ends the run."""
         return self.guards or isinstance(error, MatteRefused)
 
     def nothing_shown(self) -> Exception | None:
@@ -109,18 +110,19 @@ class Watch:
 
     @property
     def notice(self) -> str:
-        """Why a card is up, for people; "" while the picture is shown."""
+        """Why a placeholder is up, for people; "" while the picture is shown."""
         if self.panic:
             return "PANIC: background only, until p or SIGUSR1"
         if self._error is not None:
             shown = "background only: " if self.bridges(self._error) else ""
             return f"{shown}{' '.join(str(self._error).split())}"
-        if any(output.live and output.shows_card for output in self._outputs):
+        if any(output.live and output.shows_placeholder for output in self._outputs):
             return "background only: no new picture"
         return "; ".join(self.lost)
 
     def begin(self, sinks: Sequence[Sink], *, on_failure: Callable[[BaseException], None], keep: bool = False) -> None:
-        """Show the first card and start to watch. on_failure: told when a sink fails, or nothing good comes for long.
+        """Show the first placeholder and start to watch. on_failure: told when a sink fails, or nothing good comes for
+        long.
 
         keep: whether what was recorded cannot be made again, so that a file that fails is closed, not removed.
         Raises what a sink raises.
@@ -131,24 +133,24 @@ class Watch:
             return
         for output in self._outputs:
             if output.live:
-                output.write(self._cards.card(0), is_card=True)
+                output.write(self._placeholders.placeholder(0), is_placeholder=True)
         self._thread = threading.Thread(target=self._run, args=(on_failure,), name="bgcam-watch", daemon=True)
         self._thread.start()
 
     def trouble(self, error: Exception) -> None:
-        """The source failed: cards, before this returns, until a picture that was captured later."""
+        """The source failed: placeholders, before this returns, until a picture that was captured later."""
         with self._error_lock:
             self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
             self._good_s = self._trouble_s
-        self._show_cards(wait_s=LOCK_PATIENCE_S)
+        self._show_placeholders(wait_s=LOCK_PATIENCE_S)
 
     def instead_of(self, frame: CameraFrame | OutputFrame) -> OutputFrame:
-        """The card in a frame's place."""
-        return self._cards.card(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
+        """The placeholder in a frame's place."""
+        return self._placeholders.placeholder(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
 
     def write(self, frame: OutputFrame, failed: Exception | None) -> None:
-        """Write to all sinks. failed: why it is a card, if it is. GaveUp after `end`.
+        """Write to all sinks. failed: why it is a placeholder, if it is. GaveUp after `end`.
 
         A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
         """
@@ -160,26 +162,28 @@ class Watch:
         if failed is not None and not all(output.live for output in self._outputs):
             self.replaced += 1
             self.why = self.why or failed
-        carded = failed is not None
+        replaced_by_placeholder = failed is not None
         for output in list(self._outputs):
             with output.lock:
                 if self._ended:
                     raise GaveUp
                 # Asked last of all, so that nothing follows the moment when it was set.
                 hidden = failed is None and (self.panic or (output.live and (self._resting or self._is_stale(frame))))
-                carded = carded or hidden
+                replaced_by_placeholder = replaced_by_placeholder or hidden
                 try:
-                    output.write(self.instead_of(frame) if hidden else frame, is_card=hidden or failed is not None)
+                    output.write(
+                        self.instead_of(frame) if hidden else frame, is_placeholder=hidden or failed is not None
+                    )
                 except Exception as error:
                     if output.live or not (self._keep or self.guards):
                         raise
                     self._give_up(output, error)
-        self.cards_shown += carded
+        self.placeholders_shown += replaced_by_placeholder
         if failed is None and not self._is_stale(frame):
             self._good_s = time.monotonic()
 
     def _is_stale(self, frame: OutputFrame) -> bool:
-        """Whether it was on its way when its camera went: it would come after the card."""
+        """Whether it was on its way when its camera went: it would come after the placeholder."""
         return frame.captured_s < self._trouble_s
 
     def _give_up(self, output: _Output, error: Exception) -> None:
@@ -197,7 +201,7 @@ class Watch:
             raise SinkError(self.lost[-1]) from error
 
     def end(self) -> None:
-        """A last card for the live sinks, and nothing after it. May be called twice."""
+        """A last placeholder for the live sinks, and nothing after it. May be called twice."""
         if self._ended:
             return
         self._ended = True
@@ -207,27 +211,27 @@ class Watch:
         for output in self._outputs:
             if output.live and output.lock.acquire(timeout=LOCK_PATIENCE_S):
                 with contextlib.suppress(Exception):  # the error that led here is the one to tell
-                    output.write(self._cards.card(self._number), is_card=True)
+                    output.write(self._placeholders.placeholder(self._number), is_placeholder=True)
                 output.lock.release()
         if self.guards:
-            time.sleep(LAST_CARD_S)
+            time.sleep(LAST_PLACEHOLDER_S)
 
     def _run(self, on_failure: Callable[[BaseException], None]) -> None:
         try:
             while not self._tick():
-                self._show_cards()
+                self._show_placeholders()
                 if time.monotonic() - self._good_s > self.give_up_s:
                     raise self._error or hangs(self.give_up_s)
         except BaseException as error:
             on_failure(error)
 
-    def _show_cards(self, *, wait_s: float = 0.0) -> None:
+    def _show_placeholders(self, *, wait_s: float = 0.0) -> None:
         """To the live outputs that are due one; those being written to are waited for so long, and then passed over."""
         for output in self._outputs:
             if output.live and output.lock.acquire(timeout=wait_s):
                 try:
                     if self._due(output) and not self._ended:
-                        output.write(self._cards.card(self._number), is_card=True)
+                        output.write(self._placeholders.placeholder(self._number), is_placeholder=True)
                 finally:
                     output.lock.release()
 
@@ -242,6 +246,6 @@ class Watch:
 
     def _due(self, output: _Output) -> bool:
         age_s = time.monotonic() - output.wrote_s
-        if output.shows_card:
-            return age_s >= CARD_EVERY_S
+        if output.shows_placeholder:
+            return age_s >= PLACEHOLDER_EVERY_S
         return self.panic or self._resting or self._error is not None or age_s >= self._watchdog_s - 2 * TICK_S

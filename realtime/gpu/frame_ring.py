@@ -1,6 +1,6 @@
 """Packed frames in, packed pictures out, several in flight: n + 1 goes up while n is computed and n - 1 comes down.
 
-One CUDA graph holds all that is computed for a frame (`frame_work`).
+One CUDA graph holds all that is computed for a frame (`graph`).
 
 A few slots are made once, each with buffers of its own on the GPU, a pinned one to upload from, and a graph; nothing is
 allocated for a frame but the pinned array that it comes back in, which CuPy's pool hands out again when it is let go.

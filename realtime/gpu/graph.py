@@ -1,4 +1,4 @@
-"""All that is computed for a frame on the card: input kernel, network, alpha, the picture's stages, compose.
+"""All that is computed for a frame on the GPU: input kernel, network, alpha, the picture's stages, compose.
 
 Everything is allocated once, and launched on one stream, so that one CUDA graph can hold it. The order of the stages is
 the CPU path's (`picture/chain.py`).
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, Steadiness, frame_shape
+from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
 from bgcam.realtime.gpu.source import OWN_LAYOUTS
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.model.spec import ModelSpec
@@ -35,7 +35,7 @@ class Stages:
     """
 
     guide: Guide | None = None
-    steadiness: Steadiness | None = None
+    steadiness: TemporalRules | None = None
     edge_steps: float = 0.0
     sharp_steps: float = 0.0
     own_colours: bool = False
@@ -92,8 +92,8 @@ class FrameWork:
             self._network.enqueue(stream.ptr)
             if stages.steadiness is not None:
                 given = self._luma, self._kept_luma, self._moved, changed
-                kernels.movement(*given, steadiness=stages.steadiness)
-            kernels.take_alpha(
+                kernels.temporal_movement(*given, steadiness=stages.steadiness)
+            kernels.temporal_filter(
                 *(self._alpha, self._luma, self._moved, changed),
                 *(self.kept_alpha, self._kept_luma, self._pairs, told),
                 steadiness=stages.steadiness or UNSTEADY,
@@ -104,4 +104,4 @@ class FrameWork:
             if stages.guide is not None:
                 kernels.guide(self._luma, alpha, self._pairs, guide=stages.guide)
             own = [] if self._own is None else self._own.enqueue(self._seen, alpha, sums)
-            kernels.compose(frame, self.behind, self._pairs, out, **sizes, output=self._output, own=own)
+            kernels.composite(frame, self.behind, self._pairs, out, **sizes, output=self._output, own=own)

@@ -38,7 +38,7 @@ class Launch(Protocol):
 
 
 @dataclass(frozen=True)
-class Steadiness:
+class TemporalRules:
     """Steady mattes as `picture/temporal_filter.py` has them, whose constants these are."""
 
     rest: float = 0.2
@@ -51,7 +51,7 @@ class Steadiness:
 
 
 # Takes every matte as it is.
-UNSTEADY = Steadiness(rest=1.0, held=1.0)
+UNSTEADY = TemporalRules(rest=1.0, held=1.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Kernels:
         kind = DTYPES[str(network_input.dtype)]
         if width < out_w or height < out_h:
             blocks = (_parts(out_w * out_h, THREADS), 1)
-            self._launch(f"linear_{layout}_{kind}", arguments, blocks=blocks, threads=THREADS)
+            self._launch(f"resize_linear_{layout}_{kind}", arguments, blocks=blocks, threads=THREADS)
             return
         # As wide a piece of the row as gives every thread of a block one step, or one pixel where there is more.
         values = STEP_VALUES[layout]
@@ -122,19 +122,21 @@ class Kernels:
         sums = (_parts(tile * width, out_w) + 2) * 3 + 2 * values
         shared_bytes = 4 * (sums + 4 * _parts(sums, 16))
         blocks = (_parts(out_w, tile), out_h)
-        name = f"area_{layout}_{kind}"
+        name = f"resize_area_{layout}_{kind}"
         self._launch(name, [*arguments, np.int32(tile)], blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
 
-    def movement(self, luma: Any, kept_luma: Any, moved: Any, total: Any, *, steadiness: Steadiness) -> None:
+    def temporal_movement(
+        self, luma: Any, kept_luma: Any, moved: Any, total: Any, *, steadiness: TemporalRules
+    ) -> None:
         """luma and kept_luma to moved, all (h, w) float32 in grey levels; total (1,) float32 has to be 0."""
         height, width = (int(side) for side in luma.shape)
         arguments = [luma, kept_luma, moved, total, np.int32(width), np.int32(height), np.float32(steadiness.cut)]
         tile_w, tile_h = TILE_WH
         shared_bytes = 4 * ((tile_w + 4) * (tile_h + 4) + (tile_w + 2) * (tile_h + 2))
         blocks = (_parts(width, tile_w), _parts(height, tile_h))
-        self._launch("movement", arguments, blocks=blocks, threads=tile_w * tile_h, shared_bytes=shared_bytes)
+        self._launch("temporal_movement", arguments, blocks=blocks, threads=tile_w * tile_h, shared_bytes=shared_bytes)
 
-    def take_alpha(
+    def temporal_filter(
         self,
         output: Any,
         luma: Any,
@@ -145,7 +147,7 @@ class Kernels:
         pairs: Any,
         told: Any,
         *,
-        steadiness: Steadiness,
+        steadiness: TemporalRules,
         shows: float = SHOWS,
     ) -> None:
         """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32. told (2,) int32,
@@ -157,7 +159,7 @@ class Kernels:
         one = steadiness
         numbers = (one.rest, *one.apart, *one.moved, one.sure, one.leave, one.held)
         arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, told]
-        name = f"take_alpha_{DTYPES[str(output.dtype)]}"
+        name = f"temporal_filter_{DTYPES[str(output.dtype)]}"
         arguments = plain([*arrays, count, shows, ROUNDING, *numbers])
         # It needs no shared memory but votes: a few bytes tell the tests' build that its threads wait for each other.
         self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS, shared_bytes=4)
@@ -166,9 +168,9 @@ class Kernels:
         """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
         height, width = (int(side) for side in luma.shape)
         numbers = (guide.epsilon, guide.low, guide.high, guide.span)
-        self.flat("guided_pairs", luma, alpha, pairs, width, height, guide.radius_px, *numbers, count=width * height)
+        self.flat("guided_filter", luma, alpha, pairs, width, height, guide.radius_px, *numbers, count=width * height)
 
-    def compose(
+    def composite(
         self,
         frame: Any,
         background: Any,
@@ -189,7 +191,7 @@ class Kernels:
         check_output(output, frame_wh)
         small_h, small_w = (int(side) for side in pairs.shape[:2])
         sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
-        name = f"compose_{'own_' if own else ''}{layout}_{output}"
+        name = f"composite_{'own_' if own else ''}{layout}_{output}"
         blocks, block = _rows(frame_wh, threads)
         # A row of pairs, with one more at each end, and a gap after every 16.
         shared_bytes = 8 * (small_w + 2 + (small_w + 2) // 16)

@@ -1,4 +1,4 @@
-"""The known picture through the graphics card as a whole frame: kernels, network and compose are right, or not used.
+"""The known picture through the GPU as a whole frame: kernels, network and compose are right, or not used.
 
 What CuPy took from its cache and what the driver made of it is tested so, as `known_matte` tests a network.
 """
@@ -19,7 +19,7 @@ EMPTY = 2
 
 
 def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tuple[int, int], *, blurred: bool) -> str:
-    """Why the card's path is not to be used, for people; "" when it is right. Forgets mattes, before and after.
+    """Why the GPU's path is not to be used, for people; "" when it is right. Forgets mattes, before and after.
 
     expected: the cells of the known picture's matte at `small_wh`, what the network sees. blurred: the room itself,
     blurred, stands behind, so that only the matte is compared.

@@ -1,4 +1,4 @@
-"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the card.
+"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the GPU.
 
 What keeps the room hidden holds as on the CPU path: a frame whose matte is none, or is refused by `MatteCheck`, gives
 an error and no picture, and so do the frames that were on their way behind it, since its matte is part of theirs.
@@ -23,7 +23,7 @@ from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.model.backends.device import DeviceNetwork
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composed import composed, composed_i420
-from bgcam.realtime.run.renderer import CardFailed
+from bgcam.realtime.run.renderer import GpuFailed
 
 IN_FLIGHT = 3
 
@@ -36,11 +36,11 @@ class Sent:
     run: int
 
 
-class FramePath:
-    """A network on the card, ready for frames of one size: one thread submits, another collects, in the same order.
+class GpuRenderer:
+    """A network on the GPU, ready for frames of one size: one thread submits, another collects, in the same order.
 
     background: asked for its picture in `submit`, without a matte; not asked where `stages` blur the room. output:
-    "bgr" or "i420", what comes back from the card. check: told each matte. At most `in_flight` frames may be on their
+    "bgr" or "i420", what comes back from the GPU. check: told each matte. At most `in_flight` frames may be on their
     way. Raises BackendError without a GPU.
     """
 
@@ -72,7 +72,7 @@ class FramePath:
         return why_wrong_frame(self._path, expected, self._size_wh, blurred=self._background is None)
 
     def submit(self, frame: CameraFrame) -> Sent:
-        """Send a frame on its way. Raises CardFailed, what the background raises, and ValueError for another size."""
+        """Send a frame on its way. Raises GpuFailed, what the background raises, and ValueError for another size."""
         behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
         sent = Sent(frame.number, self._refused)
         try:
@@ -83,7 +83,7 @@ class FramePath:
         return sent
 
     def collect(self, frame: CameraFrame, sent: Sent) -> ComposedFrame:
-        """The frame, composed; it has to be the oldest on its way. Raises CardFailed; BackendError for its matte."""
+        """The frame, composed; it has to be the oldest on its way. Raises GpuFailed; BackendError for its matte."""
         oldest = self._on_way.popleft()  # first: were this frame to fail, the next would not get its picture
         try:
             picture, share = self._path.take_with_share()
@@ -93,7 +93,7 @@ class FramePath:
             if self._check is not None:
                 self._check.believe(frame.number, share)
         except BackendError:
-            with contextlib.suppress(RuntimeError):  # a card that failed says so of the next frame
+            with contextlib.suppress(RuntimeError):  # a GPU that failed says so of the next frame
                 self._path.reset()
             self._refused += 1  # last: what sets out from here on sees none of it
             raise
@@ -104,9 +104,9 @@ class FramePath:
         return self._make(frame, picture)
 
 
-def _failed(frame: CameraFrame, error: BaseException) -> CardFailed:
+def _failed(frame: CameraFrame, error: BaseException) -> GpuFailed:
     why = " ".join(str(error).split()) or type(error).__name__
-    return CardFailed(f"frame {frame.number}: the graphics card failed ({why}); start again, or use another --backend")
+    return GpuFailed(f"frame {frame.number}: the GPU failed ({why}); start again, or use another --backend")
 
 
 def _no_matte(frame: CameraFrame) -> CoarseMatte:

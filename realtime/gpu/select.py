@@ -1,4 +1,4 @@
-"""Whether whole frames can go through the card, and what for: the answer in words where they cannot."""
+"""Whether whole frames can go through the GPU, and what for: the answer in words where they cannot."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bgcam.realtime.backgrounds import Background, Blur
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.failsafe.safety import Behind, MatteCheck
 from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.kernels import Guide, Steadiness
-from bgcam.realtime.gpu.renderer import FramePath
+from bgcam.realtime.gpu.kernels import Guide, TemporalRules
+from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.look import FRAMES, VIEWS, Look
-from bgcam.realtime.model.backends import Backend, OnCard, cpu_order
+from bgcam.realtime.model.backends import Backend, OnGpu, cpu_order
 from bgcam.realtime.model.backends._engine_file import SUFFIX
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.spec import ModelSpec
@@ -23,7 +23,7 @@ from bgcam.realtime.run.renderer import Drawing
 
 
 def stages_for(look: Look, background: Background) -> Stages:
-    """What the card does for this look, as `picture/chain.py` does. Raises BackendError for what has no kernel."""
+    """What the GPU does for this look, as `picture/chain.py` does. Raises BackendError for what has no kernel."""
     asked = {
         "--light-wrap": look.wrap > 0,
         "--light-match": look.match > 0,
@@ -33,10 +33,10 @@ def stages_for(look: Look, background: Background) -> Stages:
     }
     lacking = [option for option, wanted in asked.items() if wanted]
     if lacking:
-        raise BackendError(f"the graphics card's path has no {' and no '.join(lacking)}; leave that out to use it")
+        raise BackendError(f"the GPU's path has no {' and no '.join(lacking)}; leave that out to use it")
     return Stages(
         Guide(),
-        Steadiness(),
+        TemporalRules(),
         edge_steps=look.edge_steps,
         sharp_steps=look.sharp_steps,
         own_colours=not background.same_room,
@@ -59,23 +59,23 @@ class Asked:
     model: Path | None = None
 
 
-def offer_card(drawing: Drawing, matting: Matting, asked: Asked, *, backend: str, threads: int) -> None:
-    """Let whole frames go through the card where the model runs on one: now, or when its network is ready.
+def offer_gpu(drawing: Drawing, matting: Matting, asked: Asked, *, backend: str, threads: int) -> None:
+    """Let whole frames go through the GPU where the model runs on one: now, or when its network is ready.
 
     matting: prepared for the frames. backend: as the user named it; what is named is never replaced by another.
     """
-    drawing.open_card = card_opener(matting.prepare(asked.frame_wh), matting.spec, asked)
+    drawing.open_gpu = gpu_opener(matting.prepare(asked.frame_wh), matting.spec, asked)
     if backend == "auto" and matting.path.suffix != SUFFIX:  # an engine runs on no other
         drawing.rescue = partial(processor_matting, matting.path, asked.frame_wh, threads=threads)
     drawing.prepare()
 
 
-def card_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], FramePath | None] | None:
-    """What opens the card's path for a backend when it is called and the network is ready: see `Drawing`.
+def gpu_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], GpuRenderer | None] | None:
+    """What opens the GPU's path for a backend when it is called and the network is ready: see `Drawing`.
 
     None for a backend of the processor.
     """
-    return partial(_open, backend, spec, asked) if isinstance(backend, OnCard) else None
+    return partial(_open, backend, spec, asked) if isinstance(backend, OnGpu) else None
 
 
 def processor_matting(model_path: Path, frame_wh: tuple[int, int], *, threads: int) -> Matting:
@@ -91,7 +91,7 @@ def processor_matting(model_path: Path, frame_wh: tuple[int, int], *, threads: i
     raise BackendError("the processor cannot go on: " + "; ".join(reasons))
 
 
-def _open(backend: OnCard, spec: ModelSpec, asked: Asked) -> FramePath | None:
+def _open(backend: OnGpu, spec: ModelSpec, asked: Asked) -> GpuRenderer | None:
     network = backend.device_network
     if network is None:
         return None
@@ -100,13 +100,13 @@ def _open(backend: OnCard, spec: ModelSpec, asked: Asked) -> FramePath | None:
     output = "i420" if asked.packed and even else "bgr"
     shown: dict[str, Any] = {"frame_wh": asked.frame_wh, "stages": stages, "output": output, "check": asked.check}
     try:
-        path = FramePath(network, spec, asked.behind, **shown)
+        path = GpuRenderer(network, spec, asked.behind, **shown)
         wrong = "" if asked.model is None else path.why_wrong(asked.model)
         if wrong:
-            raise BackendError(f"the graphics card's path is not used: {wrong}; update its driver and cupy")
+            raise BackendError(f"the GPU's path is not used: {wrong}; update its driver and cupy")
         return path
     except BackendError:
         raise
     except (RuntimeError, MemoryError, ValueError) as error:  # of CuPy and of the network's library
         why = " ".join(str(error).split()) or type(error).__name__
-        raise BackendError(f"the graphics card's path cannot be opened ({why}); update its driver and cupy") from error
+        raise BackendError(f"the GPU's path cannot be opened ({why}); update its driver and cupy") from error

@@ -15,14 +15,19 @@ OWN_LAYOUTS = ("bgr",)
 DTYPES = {"float16": "f16", "float32": "f32"}
 
 ENTRIES = (
-    *(f"{how}_{layout}_{kind}" for how in ("area", "linear") for layout in LAYOUTS for kind in DTYPES.values()),
-    "movement",
-    *(f"take_alpha_{kind}" for kind in DTYPES.values()),
-    "guided_pairs",
-    *("grid_known", "grid_halve", "grid_fill", "grid_share", "room_sums", "deep_known", "spill_limits", "move_edge"),
+    *(
+        f"{how}_{layout}_{kind}"
+        for how in ("resize_area", "resize_linear")
+        for layout in LAYOUTS
+        for kind in DTYPES.values()
+    ),
+    "temporal_movement",
+    *(f"temporal_filter_{kind}" for kind in DTYPES.values()),
+    "guided_filter",
+    *("grid_known", "grid_halve", "grid_fill", "grid_share", "room_sums", "deep_known", "despill_limits", "move_edge"),
     *("room_known", "area_cells", "room_whole", "blur_line", "enlarge"),
-    *(f"compose_{layout}_{output}" for layout in LAYOUTS for output in OUTPUTS),
-    *(f"compose_own_{layout}_{output}" for layout in OWN_LAYOUTS for output in OUTPUTS),
+    *(f"composite_{layout}_{output}" for layout in LAYOUTS for output in OUTPUTS),
+    *(f"composite_own_{layout}_{output}" for layout in OWN_LAYOUTS for output in OUTPUTS),
     "to_i420",
 )
 

@@ -1,7 +1,7 @@
 """Stages of the picture on network-size grids, by kernels: the edge, the person's own colours, the blurred room.
 
 Each is the CPU path's of the same name, with its constants; what it needs is allocated once. `zeros` makes an array on
-the card, filled with 0.
+the GPU, filled with 0.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class OwnColours:
         self._inside.enqueue()
         arrays = self._inside.filled, self._share, sums, self._limits
         numbers = (gaussian_radius(self._sigma), self._sigma, float(despill.NEAR), *despill.TINTED)
-        flat("spill_limits", *arrays, *limit_wh, *numbers, count=count)
+        flat("despill_limits", *arrays, *limit_wh, *numbers, count=count)
         return [self._colours.filled, self._limits, sums, self._grid.cell_px, *grid_wh, *limit_wh, *despill.TINTED]
 
 

@@ -1,5 +1,5 @@
 """Ordinary memory into pinned memory, by several threads at once, told part by part: the first parts then go up to the
-GPU while the last are still being copied. One thread copies about 10 GB/s, a fifth of what the link to a card carries.
+GPU while the last are still being copied. One thread copies about 10 GB/s, a fifth of what the link to a GPU carries.
 """
 
 from __future__ import annotations

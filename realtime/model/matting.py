@@ -54,7 +54,7 @@ class Matting:
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         """What the network is to see of a frame: (h, w, 3) uint8 BGR."""
-        return quick_resize(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
+        return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does.
@@ -75,14 +75,14 @@ class Matting:
 def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W, 3) to (h, w, 3) uint8, the aspect not kept; without the moire that picking single pixels gives.
 
-    The reference of `quick_resize` and of the GPU's input kernel.
+    The reference of `resize_area` and of the GPU's input kernel.
     """
     shrinks = bgr.shape[1] >= size_wh[0] and bgr.shape[0] >= size_wh[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(bgr, size_wh, interpolation=how), np.uint8)
 
 
-def quick_resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_area(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """As `resize`, within a few grey levels, at a fraction of its cost.
 
     Compiled, and the same to a level or two, where a result's pixel is a whole number of columns wide, as from 1280x720
@@ -92,7 +92,7 @@ def quick_resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     width, height = size_wh
     columns, rest = divmod(bgr.shape[1], width)
     if native.LIBRARY is not None and rest == 0 and 1 <= columns <= 256 and height <= bgr.shape[0] <= 16 * height:
-        return native.shrink(bgr, size_wh)
+        return native.resize(bgr, size_wh)
     small = bgr
     while min(small.shape[1] / width, small.shape[0] / height) >= 2 and not (small.shape[0] % 2 or small.shape[1] % 2):
         half_wh = (small.shape[1] // 2, small.shape[0] // 2)

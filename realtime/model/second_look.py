@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.model.matting import quick_resize
+from bgcam.realtime.model.matting import resize_area
 from bgcam.realtime.model.motion_gate import Matter
 
 Alpha = NDArray[np.float32]
@@ -146,7 +146,7 @@ class SecondLook:
         left, right = round(window.left * across), round((window.left + window.width) * across)
         top, bottom = round(window.top * down), round((window.top + window.height) * down)
         cut = np.ascontiguousarray(frame.room_bgr[top : max(bottom, top + 1), left : max(right, left + 1)])
-        closer = self._matting.infer(frame, quick_resize(cut, (width, height))).alpha
+        closer = self._matting.infer(frame, resize_area(cut, (width, height))).alpha
         alpha = np.zeros_like(coarse.alpha)
         inside = cv2.resize(closer, (window.width, window.height), interpolation=cv2.INTER_AREA)
         alpha[window.top : window.top + window.height, window.left : window.left + window.width] = inside

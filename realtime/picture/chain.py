@@ -17,17 +17,23 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Buffers, Place
 from bgcam.realtime.picture.composed import composed
-from bgcam.realtime.picture.composite import draw_person
+from bgcam.realtime.picture.composite import composite
 from bgcam.realtime.picture.despill import Spill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
 from bgcam.realtime.picture.framing import Follow, crop_frame
-from bgcam.realtime.picture.guided_filter import Lines, bilinear_lines, find_lines, lay_lines, luma_of
+from bgcam.realtime.picture.guided_filter import (
+    Coefficients,
+    apply_coefficients,
+    bilinear_coefficients,
+    guided_coefficients,
+    luma_of,
+)
 from bgcam.realtime.picture.light_match import light_gains, light_table
 from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
 from bgcam.realtime.picture.room_memory import Room, remember
-from bgcam.realtime.picture.temporal_filter import Kept, steady
-from bgcam.realtime.picture.tiles import Parts, find_parts, widened
+from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter
+from bgcam.realtime.picture.tiles import Tiles, find_tiles, widened
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
 
 Picture = NDArray[np.uint8]
@@ -53,14 +59,15 @@ class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
-    background: (H, W, 3) BGR. lines: see `guided`. person_bgr, person_seen: frame and what the network saw, in the new
-    light. colours, glow: on a grid, see `foreground` and `wrap`; spill: see there. None when their stage is off.
+    background: (H, W, 3) BGR. lines: see `guided_filter`. person_bgr, person_seen: frame and what the network saw, in
+    the new light. colours, glow: on a grid, see `foreground` and `wrap`; spill: see there. None when their stage is
+    off.
     """
 
     frame: CameraFrame
     coarse: CoarseMatte
     background: Picture = field(init=False)
-    lines: Lines = field(init=False)
+    lines: Coefficients = field(init=False)
     person_bgr: Picture = field(init=False)
     person_seen: Picture = field(init=False)
     colours: Colours | None = None
@@ -117,11 +124,11 @@ class Chain:
 
     def alpha(self, work: Work, places: Sequence[Place] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return lay_lines(work.lines, work.frame.room_bgr, places=places, buffers=self._buffers)
+        return apply_coefficients(work.lines, work.frame.room_bgr, places=places, buffers=self._buffers)
 
 
 def _steady(chain: Chain, work: Work) -> None:
-    chain.kept = steady(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.kept)
+    chain.kept = temporal_filter(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.kept)
     work.coarse = replace(work.coarse, alpha=chain.kept.alpha)
 
 
@@ -149,11 +156,11 @@ def _background(chain: Chain, work: Work) -> None:
 
 
 def _guided(chain: Chain, work: Work) -> None:
-    work.lines = find_lines(work.coarse.alpha, luma_of(work.coarse.seen_bgr))
+    work.lines = guided_coefficients(work.coarse.alpha, luma_of(work.coarse.seen_bgr))
 
 
 def _bilinear(chain: Chain, work: Work) -> None:
-    work.lines = bilinear_lines(work.coarse.alpha)
+    work.lines = bilinear_coefficients(work.coarse.alpha)
 
 
 def _match(chain: Chain, work: Work) -> None:
@@ -205,7 +212,7 @@ def _composite(chain: Chain, work: Work) -> Picture:
     return _lay(chain, work, work.background)
 
 
-def parts_of(work: Work) -> Parts:
+def parts_of(work: Work) -> Tiles:
     """Where a prepared frame needs work."""
     small, frame_wh = work.coarse.alpha, work.frame.size_wh
     cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
@@ -214,11 +221,11 @@ def parts_of(work: Work) -> Parts:
         edge = edge | work.spill.shows
     if work.glow is not None:
         edge = widened(edge, frame_wh=frame_wh, reach_px=REACH_SIGMAS * REACH_SHARE * min(frame_wh))
-    return find_parts(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
+    return find_tiles(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
 
 
 def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
-    return draw_person(
+    return composite(
         work.person_bgr,
         background,
         work.lines,

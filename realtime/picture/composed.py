@@ -56,12 +56,12 @@ def composed_cutout(frame: CameraFrame, bgra: NDArray[np.uint8]) -> CutoutFrame:
 
 
 def empty_cutout(number: int, size_wh: tuple[int, int], *, time_s: float = 0.0, captured_s: float = 0.0) -> CutoutFrame:
-    """A cutout without anybody: what `card` is to composed frames."""
+    """A cutout without anybody: what `placeholder` is to composed frames."""
     nobody = np.zeros((size_wh[1], size_wh[0], 4), np.uint8)
     return CutoutFrame(number, nobody, time_s, captured_s, made_by=COMPOSITOR)
 
 
-def card(
+def placeholder(
     number: int, background_bgr: NDArray[np.uint8], *, time_s: float = 0.0, captured_s: float = 0.0
 ) -> ComposedFrame:
     """A frame without a camera's pixel: a copy of the background alone, (H, W, 3) uint8 BGR, while there is no matte.

@@ -1,6 +1,7 @@
 """The paper's formula: `out = frame * alpha + background * (1 - alpha)`, and laying a person's own colours so.
 
-`blend_reference` says it plainly; `blend` and `draw_person` are what runs, and tests hold them to one grey level of it.
+`composite_reference` says it plainly; `blend` and `composite` are what runs, and tests hold them to one grey level of
+it.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.picture import native
 from bgcam.realtime.picture.buffers import Buffers, Place
-from bgcam.realtime.picture.despill import Spill, remove_spill
+from bgcam.realtime.picture.despill import Spill, despill
 from bgcam.realtime.picture.foreground import Colours, colours_at
-from bgcam.realtime.picture.guided_filter import Lines, lay_lines
-from bgcam.realtime.picture.tiles import Parts
+from bgcam.realtime.picture.guided_filter import Coefficients, apply_coefficients
+from bgcam.realtime.picture.tiles import Tiles
 
 Float = NDArray[np.float32]
 
 
-def blend_reference(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
+def composite_reference(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 twice and alpha (H, W) in [0, 1] to (H, W, 3) uint8, rounded to nearest."""
     weight = alpha.astype(np.float64)[..., None]
     return np.rint(frame * weight + background * (1 - weight)).astype(np.uint8)
 
 
 def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
-    """As `blend_reference`, within one grey level, and exact where alpha is 0 or 1. Makes a new array.
+    """As `composite_reference`, within one grey level, and exact where alpha is 0 or 1. Makes a new array.
 
     Of five ways tried at 1280x720, OpenCV's `blendLinear` was the quickest: 4 ms on two cores, against 10 ms for 16-bit
     fixed point and 6 ms for OpenCV's float arithmetic. It divides by the weights' sum, which is 1 here.
@@ -35,11 +36,11 @@ def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float)
     return np.asarray(cv2.blendLinear(frame, background, alpha, 1 - alpha), np.uint8)
 
 
-def draw_person(
+def composite(
     frame: NDArray[np.uint8],
     background: NDArray[np.uint8],
-    lines: Lines,
-    parts: Parts,
+    lines: Coefficients,
+    parts: Tiles,
     colours: Colours | None = None,
     *,
     luma_from: NDArray[np.uint8],
@@ -47,13 +48,14 @@ def draw_person(
     glow: Float | None = None,
     buffers: Buffers | None = None,
 ) -> NDArray[np.uint8]:
-    """`guided.lay_lines` over the luma of `luma_from`, (H, W, 3) uint8 BGR, then `lay_person`; in one pass if compiled.
+    """`guided_filter.apply_coefficients` over the luma of `luma_from`, (H, W, 3) uint8 BGR, then
+    `composite_foreground`; in one pass if compiled.
 
-    Makes a new array. buffers: see `guided.lay_lines`.
+    Makes a new array. buffers: see `guided_filter.apply_coefficients`.
     """
     if native.LIBRARY is None:
-        alpha = lay_lines(lines, luma_from, places=parts.edge, buffers=buffers)
-        return lay_person(frame, background, alpha, parts, colours, spill=spill, glow=glow)
+        alpha = apply_coefficients(lines, luma_from, places=parts.edge, buffers=buffers)
+        return composite_foreground(frame, background, alpha, parts, colours, spill=spill, glow=glow)
     if not frame.shape == background.shape == luma_from.shape:
         raise ValueError(f"sizes differ: frame {frame.shape}, background {background.shape}, luma {luma_from.shape}")
     out = background.copy()
@@ -72,21 +74,21 @@ def draw_person(
         (None if colours is None else glow, colour_step, colour_step),
     )
     direction = None if spill is None else spill.direction
-    native.lay(out, frame, luma_from, background, parts.edge, grids, direction=direction)
+    native.composite(out, frame, luma_from, background, parts.edge, grids, direction=direction)
     return out
 
 
-def lay_person(
+def composite_foreground(
     frame: NDArray[np.uint8],
     background: NDArray[np.uint8],
     alpha: Float,
-    parts: Parts,
+    parts: Tiles,
     colours: Colours | None = None,
     *,
     spill: Spill | None = None,
     glow: Float | None = None,
 ) -> NDArray[np.uint8]:
-    """As `blend_reference`, within one grey level, but only where `parts` says that there is something to blend.
+    """As `composite_reference`, within one grey level, but only where `tiles` says that there is something to blend.
 
     colours: the frame's colours give way to the person's own, `foreground.estimate_foreground`'s before rounding. These
     are rid of `spill`, and lit by `glow`, light of the background on the colours' grid (see `wrap`). Alpha is looked at
@@ -128,7 +130,7 @@ def _edge(
     cv2.add(work, person, dst=work)
     work = np.clip(work, 0, 255, out=work, dtype=np.float32)
     if spill is not None:
-        remove_spill(np.asarray(work, np.float32), spill, place)
+        despill(np.asarray(work, np.float32), spill, place)
     if glow is not None:
         # A screen: light adds the less the brighter it is already.
         lit = cv2.multiply(255 - work, colours_at(glow, colours.grid.cell_px, place), scale=1 / 255)

@@ -10,9 +10,9 @@ from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Place
 from bgcam.realtime.picture.chain import Behind, Chain, parts_of
 from bgcam.realtime.picture.composed import composed_cutout
-from bgcam.realtime.picture.despill import Spill, remove_spill
+from bgcam.realtime.picture.despill import Spill, despill
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
-from bgcam.realtime.picture.tiles import Parts
+from bgcam.realtime.picture.tiles import Tiles
 from bgcam.realtime.picture.views import gray_matte
 
 Float = NDArray[np.float32]
@@ -36,7 +36,7 @@ class CutoutChain:
 
 
 def cut_out(
-    frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None, *, parts: Parts | None = None
+    frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None, *, parts: Tiles | None = None
 ) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 BGRA, not premultiplied, of a frame (H, W, 3) and its alpha (H, W) in [0, 1].
 
@@ -45,7 +45,7 @@ def cut_out(
     whole frame unless given.
     """
     height, width = alpha.shape
-    parts = parts or Parts(_bands(height, width, colours.grid.cell_px), [])
+    parts = parts or Tiles(_bands(height, width, colours.grid.cell_px), [])
     out = np.zeros((height, width, 4), np.uint8)
     for place in parts.person:
         out[place][..., :3], out[place][..., 3] = frame_bgr[place], 255
@@ -69,5 +69,5 @@ def _person(
     own = person + share * (frame_bgr[place] - share * person - (1 - share) * room)
     own = np.clip(own, 0, 255, dtype=np.float32)
     if spill is not None:
-        own = remove_spill(own, spill, place)
+        own = despill(own, spill, place)
     return np.asarray(np.rint(np.clip(own, 0, 255)), np.uint8)

@@ -84,7 +84,7 @@ def find_spill(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int
     return Spill(direction, cv2.merge([limit, near]), grid, shows)
 
 
-def remove_spill(person: Float, spill: Spill, place: Place) -> Float:
+def despill(person: Float, spill: Spill, place: Place) -> Float:
     """The person's colours in a place, (h, w, 3) float32 BGR: person - near * max(person . d - limit, 0) * d.
 
     place: as `foreground.colours_at` takes it. Changes `person`, and gives it back.

@@ -23,7 +23,7 @@ Float = NDArray[np.float32]
 
 # A grid cell is about this many of the network's wide: finer ones took as long as all else, and were no better.
 NETWORK_CELLS = 2
-# A cell of which the network is less sure holds both sides' colours, whatever `guided` then makes of it.
+# A cell of which the network is less sure holds both sides' colours, whatever `guided_filter` then makes of it.
 LOW, HIGH = 0.04, 0.96
 # Levels above the grid, each of half the size; and how much of a cell has to be seen, or else the coarser level rules.
 LEVELS = 4

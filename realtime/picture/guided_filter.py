@@ -64,7 +64,7 @@ def upsample_reference(small: Float, small_luma: NDArray[np.uint8], luma: NDArra
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lines:
+class Coefficients:
     """What is laid over the luma, at network size: gain' per grey level (so divided by 255), offset', float32 (h, w).
 
     unsure: bool (h, w), where step 4 leaves the gain. A pixel none of whose four cells is unsure has alpha 0 or 1.
@@ -75,12 +75,12 @@ class Lines:
     unsure: NDArray[np.bool_]
 
 
-def find_lines(small: Float, small_luma: NDArray[np.uint8]) -> Lines:
+def guided_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> Coefficients:
     """Steps 2 to 5: p (h, w) float32 in [0, 1] and the luma of what the network saw, (h, w) uint8."""
     if small.shape != small_luma.shape or small.ndim != 2 or small.dtype != np.float32 or small_luma.dtype != np.uint8:
         raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
     if native.LIBRARY is not None and RADIUS == 1:
-        return Lines(*native.find_lines(small, small_luma, rules=(EPS, SPAN, LOW, HIGH)))
+        return Coefficients(*native.guided_coefficients(small, small_luma, rules=(EPS, SPAN, LOW, HIGH)))
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
     mean_y, mean_p = _mean(y), _mean(small)
     covariance, variance = _mean(y * small) - mean_y * mean_p, _mean(y * y) - mean_y * mean_y
@@ -91,19 +91,19 @@ def find_lines(small: Float, small_luma: NDArray[np.uint8]) -> Lines:
     gain *= np.minimum((most - least) * np.float32(1 / SPAN), np.float32(1)) * unsure
     offset: Float = (small - gain * y - np.float32(LOW)) / np.float32(HIGH - LOW)
     gain /= np.float32(255 * (HIGH - LOW))
-    return Lines(gain, offset, unsure)
+    return Coefficients(gain, offset, unsure)
 
 
-def bilinear_lines(small: Float) -> Lines:
-    """As `find_lines` without a picture: p resized, and the contrast step. For comparison."""
+def bilinear_coefficients(small: Float) -> Coefficients:
+    """As `guided_coefficients` without a picture: p resized, and the contrast step. For comparison."""
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
     unsure = (cv2.dilate(small, window) > LOW) & (cv2.erode(small, window) < HIGH)
     offset: Float = (small - np.float32(LOW)) / np.float32(HIGH - LOW)
-    return Lines(np.zeros_like(small), offset, unsure)
+    return Coefficients(np.zeros_like(small), offset, unsure)
 
 
-def lay_lines(
-    lines: Lines,
+def apply_coefficients(
+    lines: Coefficients,
     frame_bgr: NDArray[np.uint8],
     *,
     places: Sequence[Place] | None = None,
@@ -130,7 +130,7 @@ def lay_lines(
 
 def upsample(small: Float, seen_bgr: NDArray[np.uint8], frame_bgr: NDArray[np.uint8]) -> Float:
     """As `upsample_reference`, within 1e-3: both halves of the way at once, into a new array."""
-    return lay_lines(find_lines(small, luma_of(seen_bgr)), frame_bgr)
+    return apply_coefficients(guided_coefficients(small, luma_of(seen_bgr)), frame_bgr)
 
 
 def whole_matte(frame: CameraFrame, coarse: CoarseMatte) -> Matte:

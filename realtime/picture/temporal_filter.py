@@ -44,7 +44,7 @@ class Kept:
     luma: Float
 
 
-def steady_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
+def temporal_filter_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
     """The new state, whose alpha is the steady one, from alpha (h, w) and luma (h, w) of the new frame; plain NumPy."""
     new = Kept(alpha.astype(np.float32), luma.astype(np.float32))
     if kept is None or kept.alpha.shape != alpha.shape:
@@ -62,8 +62,8 @@ def steady_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -
     return Kept((kept.alpha + weight * apart).astype(np.float32), (kept.luma + weight * change).astype(np.float32))
 
 
-def steady(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
-    """As `steady_reference`, within 1e-4 of alpha; nothing that is given is changed."""
+def temporal_filter(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
+    """As `temporal_filter_reference`, within 1e-4 of alpha; nothing that is given is changed."""
     if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
         raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} cannot take luma {luma.shape} {luma.dtype}")
     new = Kept(alpha, luma.astype(np.float32))
@@ -71,7 +71,7 @@ def steady(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
         return new
     if native.LIBRARY is not None:
         rules = REST, *APART, *MOVED, SURE, LEAVE, HELD, CUT
-        followed = native.steady(alpha, luma, kept.alpha, kept.luma, rules=rules)
+        followed = native.temporal_filter(alpha, luma, kept.alpha, kept.luma, rules=rules)
         return new if followed is None else Kept(*followed)
     change = new.luma - kept.luma
     if 2 * np.count_nonzero(np.abs(change) > CUT) > change.size:

@@ -15,7 +15,7 @@ BACKGROUND, PERSON, EDGE = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class Tiles:
     """Rectangles of pixels, rows and columns, which do not overlap: those with an edge, and those with alpha 1 alone.
 
     Elsewhere alpha is 0. Every rectangle begins at a multiple of the tile's side.
@@ -25,10 +25,11 @@ class Parts:
     person: list[Place]
 
 
-def find_parts(
+def find_tiles(
     small: NDArray[np.float32], unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], tile_px: int
-) -> Parts:
-    """The tiles of a frame of (W, H) pixels by its small matte (h, w) and where that is unsure (`guided.Lines`).
+) -> Tiles:
+    """The tiles of a frame of (W, H) pixels by its small matte (h, w) and where that is unsure
+    (`guided_filter.Coefficients`).
 
     A tile in which no pixel's four cells are unsure is all person or all background, as any of its cells says.
     """
@@ -85,14 +86,14 @@ def _cells(side_px: int, cells: int, tile_px: int) -> tuple[list[int], NDArray[n
     return borders, first, end
 
 
-def _runs(kinds: NDArray[np.int64], tiles: _Tiles) -> Parts:
+def _runs(kinds: NDArray[np.int64], tiles: _Tiles) -> Tiles:
     """Neighbours of one kind in a row of tiles, as one rectangle."""
     # A column of background after each row, so that none goes on in the next; and one before all.
     rows, columns = kinds.shape
     line = np.zeros(rows * (columns + 1) + 1, kinds.dtype)
     line[1:].reshape(rows, columns + 1)[:, :columns] = kinds
     changes = np.flatnonzero(line[1:] != line[:-1])
-    parts = Parts([], [])
+    parts = Tiles([], [])
     for kind, begin, end in zip(line[1:][changes].tolist(), changes.tolist(), changes[1:].tolist(), strict=False):
         if kind != BACKGROUND:
             row, column = divmod(begin, columns + 1)

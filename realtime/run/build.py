@@ -12,9 +12,9 @@ from bgcam.realtime.backgrounds import Background
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
 from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.gpu.select import Asked, offer_card
+from bgcam.realtime.gpu.select import Asked, offer_gpu
 from bgcam.realtime.look import Look
-from bgcam.realtime.model.backends import OnCard
+from bgcam.realtime.model.backends import OnGpu
 from bgcam.realtime.model.backends.warming import say_to_terminal
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.motion_gate import SamePicture, StillMatting
@@ -74,11 +74,11 @@ def build_run(
         reasons = {"transparency": transparent, "pictures of their own": independent, "second look": far}
         lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
-            offer_card(drawing, matting, asked, backend=backend, threads=threads)
-        elif isinstance(loaded, OnCard):
+            offer_gpu(drawing, matting, asked, backend=backend, threads=threads)
+        elif isinstance(loaded, OnGpu):
             say_to_terminal(f"the processor draws the picture: the GPU path has no {lacking}")
-        if drawing.card is not None or drawing.open_card is not None:
-            at_once = 1  # a card's frames set out in order
+        if drawing.gpu is not None or drawing.open_gpu is not None:
+            at_once = 1  # a GPU's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
     return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
 

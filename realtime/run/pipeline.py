@@ -1,8 +1,8 @@
 """source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
 
 Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
-but with a `Watch`, a card goes out in the place of a frame that a live sink waits for, or whose matte was refused, and
-the run goes on.
+but with a `Watch`, a placeholder goes out in the place of a frame that a live sink waits for, or whose matte was
+refused, and the run goes on.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Pipeline(Generic[AnyMatte]):
     matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
     from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
     when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
-    watch: shows cards while something fails. give_up_s: where nobody watches, a live source's run ends after so long
-    without a frame, a file's later.
+    watch: shows placeholders while something fails. give_up_s: where nobody watches, a live source's run ends after so
+    long without a frame, a file's later.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Pipeline(Generic[AnyMatte]):
         self._workers, self.watch = workers, watch
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
-        # With why it is a card, if it is one.
+        # With why it is a placeholder, if it is one.
         self._composed: Channel[tuple[OutputFrame, Exception | None]] = Channel(depth)
         self._error: BaseException | None = None
         self._read_to_end = False
@@ -113,7 +113,8 @@ class Pipeline(Generic[AnyMatte]):
         return self._runs_in is not None
 
     def notice(self) -> str:
-        """What people must know at once: why a card is up, that an output is gone, that many frames are dropped."""
+        """What people must know at once: why a placeholder is up, that an output is gone, that many frames are
+        dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
         notices += [sink.notice for sink in self.sinks]
         notices += [self._stall.notice, self._busy.notice]
@@ -153,10 +154,10 @@ class Pipeline(Generic[AnyMatte]):
         except BaseException as error:
             self._fail(error)
         if self._error is not None:
-            self._last_card()
+            self._last_placeholder()
         self._close_source()
         self._join(threads, pool)
-        self._last_card()
+        self._last_placeholder()
         self.whole = self._read_to_end and self._error is None
         self._end_sinks()
         if self._error is not None:
@@ -290,7 +291,7 @@ class Pipeline(Generic[AnyMatte]):
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 
-    def _last_card(self) -> None:
+    def _last_placeholder(self) -> None:
         if self.watch is not None:
             try:
                 self.watch.end()

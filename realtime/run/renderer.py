@@ -1,6 +1,6 @@
-"""Where a frame's matte and picture are made: by the processor, or as a whole on the graphics card.
+"""Where a frame's matte and picture are made: by the processor, or as a whole on the GPU.
 
-The card may come in later, when its network is ready, and may go out of use, when it fails and the user left the choice
+The GPU may come in later, when its network is ready, and may go out of use, when it fails and the user left the choice
 to bgcam. Each change happens between two frames, and no frame is lost by it.
 """
 
@@ -20,8 +20,8 @@ Draw = Callable[[CameraFrame, CoarseMatte], OutputFrame]
 Check = Callable[[CoarseMatte], None]
 
 
-class CardFailed(BackendError):
-    """The card or its driver failed, not the frame: the next one may well fail in the same way."""
+class GpuFailed(BackendError):
+    """The GPU or its driver failed, not the frame: the next one may well fail in the same way."""
 
 
 class Numbered(Protocol):
@@ -31,8 +31,8 @@ class Numbered(Protocol):
     def number(self) -> int: ...
 
 
-class Card(Protocol):
-    """A graphics card that takes whole frames; see `gpu.frame_path.FramePath`."""
+class FrameGpu(Protocol):
+    """A GPU that takes whole frames; see `gpu.renderer.GpuRenderer`."""
 
     description: str
 
@@ -43,77 +43,77 @@ class Card(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """A frame's first half: its matte, or what the card gave for it."""
+    """A frame's first half: its matte, or what the GPU gave for it."""
 
     number: int
     matte: CoarseMatte | None = None
-    card: Card | None = None
+    gpu: FrameGpu | None = None
     sent: Numbered | None = None
 
 
 class Drawing:
     """`begin` is called with each frame, `finish` from another thread, in order.
 
-    `begin` too is called in order and from one thread while a card is used or may come. Without one, `begin` is `find`
+    `begin` too is called in order and from one thread while a GPU is used or may come. Without one, `begin` is `find`
     alone, and may be called from as many threads as `find` may.
 
-    find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_card: asked
-    before each frame until it gives a card; None while there is none yet, and BackendError when there will be none.
-    rescue: what finds mattes when the card fails, made then; without it, the card's failure is the frame's.
+    find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_gpu: asked
+    before each frame until it gives a GPU; None while there is none yet, and BackendError when there will be none.
+    rescue: what finds mattes when the GPU fails, made then; without it, the GPU's failure is the frame's.
     """
 
     def __init__(self, find: Find, draw: Draw, *, check: Check | None = None, say: Say = say_to_terminal):
         self._find, self._draw, self._check, self._say = find, draw, check, say
-        self.open_card: Callable[[], Card | None] | None = None
+        self.open_gpu: Callable[[], FrameGpu | None] | None = None
         self.rescue: Callable[[], Find] | None = None
-        self.card: Card | None = None
+        self.gpu: FrameGpu | None = None
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Take the card at once, if it is ready: else the first frames would wait for it."""
-        if self.card is not None or self.open_card is None:
+        """Take the GPU at once, if it is ready: else the first frames would wait for it."""
+        if self.gpu is not None or self.open_gpu is None:
             return
         try:
-            self.card = self.open_card()
+            self.gpu = self.open_gpu()
         except BackendError as error:
-            self.open_card = None
+            self.open_gpu = None
             self._say(f"the processor draws the picture: {error}")
             return
-        if self.card is not None:
-            self.open_card = None
-            self._say(f"whole frames go through the graphics card: {self.card.description}")
+        if self.gpu is not None:
+            self.open_gpu = None
+            self._say(f"whole frames go through the GPU: {self.gpu.description}")
 
     def begin(self, frame: CameraFrame) -> Begun:
-        """The first half. Raises what `find` raises, or the card's `submit`."""
+        """The first half. Raises what `find` raises, or the GPU's `submit`."""
         self.prepare()
-        card = self.card
-        if card is not None:
+        gpu = self.gpu
+        if gpu is not None:
             try:
-                return Begun(frame.number, card=card, sent=card.submit(frame))
-            except CardFailed as error:
-                self._leave(card, error)
+                return Begun(frame.number, gpu=gpu, sent=gpu.submit(frame))
+            except GpuFailed as error:
+                self._leave(gpu, error)
         return Begun(frame.number, matte=self._find(frame))
 
     def finish(self, frame: CameraFrame, begun: Begun) -> OutputFrame:
-        """The second half. Raises what check or draw raises, or the card's `collect`."""
+        """The second half. Raises what check or draw raises, or the GPU's `collect`."""
         matte = begun.matte
-        if begun.card is not None and begun.sent is not None:
+        if begun.gpu is not None and begun.sent is not None:
             try:
-                return begun.card.collect(frame, begun.sent)
-            except CardFailed as error:
-                self._leave(begun.card, error)
+                return begun.gpu.collect(frame, begun.sent)
+            except GpuFailed as error:
+                self._leave(begun.gpu, error)
                 matte = self._find(frame)
         assert matte is not None
         if self._check is not None:
             self._check(matte)
         return self._draw(frame, matte)
 
-    def _leave(self, card: Card, error: CardFailed) -> None:
-        """Go on without the card, or raise the error. Frames that are still on it come here too."""
+    def _leave(self, gpu: FrameGpu, error: GpuFailed) -> None:
+        """Go on without the GPU, or raise the error. Frames that are still on it come here too."""
         if self.rescue is None:
             raise error
         with self._lock:
-            if self.card is card:
+            if self.gpu is gpu:
                 self._find = self.rescue()
-                self.card = None
+                self.gpu = None
                 self._say(f"{error}; the processor goes on")

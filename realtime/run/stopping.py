@@ -49,9 +49,9 @@ def _ignore_all() -> None:
 
 
 @contextmanager
-def card_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
-    """Ctrl-Z calls `rest(True)`, which returns when the card is up, stops the process, and calls `rest(False)` when it
-    goes on.
+def placeholder_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
+    """Ctrl-Z calls `rest(True)`, which returns when the placeholder is up, stops the process, and calls `rest(False)`
+    when it goes on.
 
     Whoever watches a stopped process sees its last picture, for as long as that takes.
     """

@@ -83,7 +83,7 @@ class ReopeningSource:
         return camera
 
     def _leave(self) -> NoReturn:
-        """The card first, then the camera: who comes meanwhile is not to see the last picture of before."""
+        """The placeholder first, then the camera: who comes meanwhile is not to see the last picture of before."""
         if self._camera is None:
             self._pause(UNWANTED)
         if self._leaving:

@@ -187,7 +187,7 @@ def near(bgr: NDArray[np.uint8], colour: tuple[int, int, int], *, by: int = 24) 
     return bool((np.abs(bgr.astype(int) - colour) <= by).all())
 
 
-def is_card(bgr: NDArray[np.uint8]) -> bool:
+def is_placeholder(bgr: NDArray[np.uint8]) -> bool:
     """Whether it is the beach and nobody in it."""
     half = bgr.shape[0] // 2
     return near(bgr[: half - 4], SKY_BGR) and near(bgr[half + 4 :], BEACH_BGR)

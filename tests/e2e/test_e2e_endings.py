@@ -22,8 +22,8 @@ def test_a_signal_leaves_the_background_alone_in_sight(on_beach: Start, output: 
         last = None
         while run.code is None and (bgr := viewer.read()) is not None:
             last = bgr
-        while last is not None and not lab.is_card(last) and (bgr := viewer.read()) is not None:
+        while last is not None and not lab.is_placeholder(last) and (bgr := viewer.read()) is not None:
             last = bgr
     assert last is not None
-    assert lab.is_card(last)
+    assert lab.is_placeholder(last)
     assert run.ends() == 0

@@ -71,7 +71,7 @@ def test_a_camera_that_is_plugged_out_is_found_again_under_another_number(
         # Of vivid's bars the tiny model keeps the bright ones, on the left.
         viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach")
         (VIVID_DRIVER / "unbind").write_text("vivid.0")
-        viewer.reads_until(lab.is_card, "the background alone")
+        viewer.reads_until(lab.is_placeholder, "the background alone")
         run.says("plug it in again")
         lab.wait_until(lambda: not os.path.exists("/dev/video0"), "the camera to be gone")
         lab.load_vivid("vid_cap_nr=20")
@@ -91,7 +91,7 @@ def test_a_webcam_whose_pictures_stop_shows_the_background_until_they_come_again
     with lab.viewing(output) as viewer:
         viewer.reads_until(lab.shows_person, "the person on the beach")
         feed.kill()
-        viewer.reads_until(lab.is_card, "the background alone")
+        viewer.reads_until(lab.is_placeholder, "the background alone")
         program(lambda: feed_webcam(webcam), "webcam")
         viewer.reads_until(lab.shows_person, "the person on the beach again")
     assert run.stop() == 0
@@ -123,7 +123,7 @@ def test_on_demand_the_camera_is_on_only_while_somebody_watches(
     lab.wait_until(lambda: not is_on(), "the camera to be off, with nobody watching")
     for _ in range(2):
         with lab.viewing(output) as viewer:
-            # The driver keeps the last picture for who comes next, which is to be the card.
+            # The driver keeps the last picture for who comes next, which is to be the placeholder.
             viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach")
             assert is_on()
         left_s = time.monotonic()

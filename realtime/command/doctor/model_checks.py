@@ -12,7 +12,7 @@ from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.command.doctor.machine import Machine
 from bgcam.realtime.errors import BgcamError
-from bgcam.realtime.model.backends import CARD_MODULES, auto_order
+from bgcam.realtime.model.backends import GPU_MODULES, auto_order
 from bgcam.realtime.model.backends._gpu import has_gpu
 from bgcam.realtime.model.find import find_model, shipped_models
 from bgcam.realtime.picture import native
@@ -64,21 +64,21 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken
         advice = "its mattes are wrong; choose another with --backend, and report this"
         verdict = PROBLEM if taken else WARNING
         return Finding(name, verdict, f"{found}, but it does not find the person in the demo", advice=advice)
-    if name in CARD_MODULES and "CPU" in told["description"]:
-        return _not_on_card(name, told["description"], found)
-    slower = [other for other, other_ms in times_ms.items() if other not in CARD_MODULES and other_ms < matte_ms]
-    if name in CARD_MODULES and slower:
+    if name in GPU_MODULES and "CPU" in told["description"]:
+        return _not_on_gpu(name, told["description"], found)
+    slower = [other for other, other_ms in times_ms.items() if other not in GPU_MODULES and other_ms < matte_ms]
+    if name in GPU_MODULES and slower:
         return Finding(name, WARNING, f"{found}, slower than the processor by {slower[0]}", advice="see nvidia-smi")
     return Finding(name, OK, found)
 
 
-def _not_on_card(name: str, description: str, found: str) -> Finding:
+def _not_on_gpu(name: str, description: str, found: str) -> Finding:
     if not has_gpu():
-        return Finding(name, WARNING, f"{found}: no NVIDIA card is found here", advice="leave --backend out")
-    if description.startswith("PyTorch"):  # the others start on the processor and go over to the card
+        return Finding(name, WARNING, f"{found}: no NVIDIA GPU is found here", advice="leave --backend out")
+    if description.startswith("PyTorch"):  # the others start on the processor and go over to the GPU
         advice = "install a PyTorch with CUDA for this driver: https://pytorch.org/get-started"
-        return Finding(name, WARNING, f"{found}: this PyTorch does not use the card", advice=advice)
-    return Finding(name, WARNING, f"{found}: not on the card yet", advice="run bgcam until it says it is ready")
+        return Finding(name, WARNING, f"{found}: this PyTorch does not use the GPU", advice=advice)
+    return Finding(name, WARNING, f"{found}: not on the GPU yet", advice="run bgcam until it says it is ready")
 
 
 def check_compiled(machine: Machine) -> Finding:

@@ -25,8 +25,8 @@ BACKENDS = {
     "tensorrt-rtx": "bgcam.realtime.model.backends.tensorrt_rtx:TensorRTRTXBackend",
     "torch": "bgcam.realtime.model.backends.torch:TorchBackend",
 }
-# What each backend of a graphics card needs; in the order in which "auto" tries them.
-CARD_MODULES = {
+# What each backend of a GPU needs; in the order in which "auto" tries them.
+GPU_MODULES = {
     "tensorrt": ("tensorrt", "cupy", "onnx"),
     "tensorrt-rtx": ("tensorrt_rtx", "cupy", "onnx"),
     "torch": ("torch", "onnx"),
@@ -63,8 +63,8 @@ class Slow(Protocol):
 
 
 @runtime_checkable
-class OnCard(Protocol):
-    """A backend whose network runs on a graphics card, where whole frames can go through it (`gpu/`)."""
+class OnGpu(Protocol):
+    """A backend whose network runs on a GPU, where whole frames can go through it (`gpu/`)."""
 
     @property
     def device_network(self) -> DeviceNetwork | None:
@@ -118,8 +118,8 @@ def check_backend_name(name: str) -> None:
 
 
 def auto_order() -> list[str]:
-    """What "auto" tries, in order: those of a graphics card first, where there is one and they are installed."""
-    installed = [name for name, modules in CARD_MODULES.items() if all(map(_is_installed, modules))]
+    """What "auto" tries, in order: those of a GPU first, where there is one and they are installed."""
+    installed = [name for name, modules in GPU_MODULES.items() if all(map(_is_installed, modules))]
     if installed:
         from bgcam.realtime.model.backends._gpu import has_gpu
 

@@ -63,7 +63,7 @@ def build_engine(
 ) -> Built:
     """Build an engine of a `typed_model`. Raises BackendError with what the builder said last.
 
-    compute_capabilities: TensorRT-RTX alone, which then needs no card: names of its ComputeCapability.
+    compute_capabilities: TensorRT-RTX alone, which then needs no GPU: names of its ComputeCapability.
     """
     logger = _logger(api)
     builder = api.Builder(logger)

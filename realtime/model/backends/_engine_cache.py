@@ -1,4 +1,4 @@
-"""Engines kept in the user's cache folder: built once for this model, card, driver, TensorRT, precision and size."""
+"""Engines kept in the user's cache folder: built once for this model, GPU, driver, TensorRT, precision and size."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Wanted:
 
 
 def forget_cached(wanted: Wanted) -> None:
-    """What was built for this card has to be built again: engine, kernels, and which precision was chosen."""
+    """What was built for this GPU has to be built again: engine, kernels, and which precision was chosen."""
     for suffix in (".engine", ".kernels", ".json"):
         with suppress(OSError):
             wanted.cached().with_suffix(suffix).unlink()

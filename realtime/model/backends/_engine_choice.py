@@ -1,4 +1,4 @@
-"""Which precision a model runs in on this card: the fastest, measured, of those that keep the matte."""
+"""Which precision a model runs in on this GPU: the fastest, measured, of those that keep the matte."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def read_choice(wanted: Wanted) -> str | None:
 
 
 def alpha_of(network: Any, picture: NDArray[np.float32], cupy: Any) -> NDArray[np.float32]:
-    """The alpha of a normalised picture (1, 3, h, w), brought back from the card.
+    """The alpha of a normalised picture (1, 3, h, w), brought back from the GPU.
 
     Any `DeviceNetwork`'s: its arrays need not be CuPy's, and their dtype not NumPy's.
     """

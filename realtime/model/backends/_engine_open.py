@@ -24,13 +24,13 @@ PRECISIONS = ("auto", "fp16", "int8", "fp32")
 class Opener:
     """Opens models on one of `APIS`. Looks at once for what that needs: raises BackendError when it is missing.
 
-    api, card, cupy: the package, the card and CuPy, for tests.
+    api, device, cupy: the package, the GPU and CuPy, for tests.
     """
 
-    def __init__(self, api_name: str, *, api: Any = None, card: Gpu | None = None, cupy: Any = None):
+    def __init__(self, api_name: str, *, api: Any = None, device: Gpu | None = None, cupy: Any = None):
         self.api_name = api_name
         self._api = api or load_api(api_name)
-        self._gpu = card or gpu()
+        self._gpu = device or gpu()
         self.cupy = cupy or load_cupy()
 
     def open(
@@ -99,14 +99,14 @@ class Opener:
                 "size_wh": size_wh,
             }
             check_engine(manifest, wanted if precision == "auto" else wanted | {"precision": precision})
-            self._check_card(manifest)
+            self._check_gpu(manifest)
         except (EngineRefused, OSError) as error:
             again = f"python -m bgcam.export MODEL --to {self.api_name} --output {path}"
             raise BackendError(f"{path} cannot be used: {error}; build it again: {again}") from None
         return self._network(engine, precision=manifest.precision, runtime_cache=None)
 
-    def _check_card(self, manifest: EngineManifest) -> None:
-        """Raise EngineRefused unless the engine was built for this card."""
+    def _check_gpu(self, manifest: EngineManifest) -> None:
+        """Raise EngineRefused unless the engine was built for this GPU."""
         major, minor = self._gpu.compute_capability
         here, built_for = f"SM{major}{minor}", manifest.compute_capabilities
         if here in built_for or (manifest.gpu, manifest.driver) == (self._gpu.name, self._gpu.driver):
@@ -126,7 +126,7 @@ class Opener:
 
 
 def _kernels(wanted: Wanted) -> Path:
-    """Where TensorRT-RTX keeps what it compiled for this card."""
+    """Where TensorRT-RTX keeps what it compiled for this GPU."""
     return wanted.cached().with_suffix(".kernels")
 
 

@@ -16,7 +16,7 @@ DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
 
 def _kept(runtime_cache: Path | None) -> bytes | None:
-    """What was compiled for this card before; None where there is nothing, or nothing to be trusted."""
+    """What was compiled for this GPU before; None where there is nothing, or nothing to be trusted."""
     try:
         return None if runtime_cache is None else load_blob(runtime_cache, runtime_cache.name)
     except (CacheRefused, OSError):
@@ -26,7 +26,7 @@ def _kept(runtime_cache: Path | None) -> bytes | None:
 class EngineNetwork:
     """See `DeviceNetwork`. Outside of a capture a call launches a CUDA graph of its own; inside, it launches kernels.
 
-    api: the package; engine: serialised. runtime_cache: TensorRT-RTX's kernels are compiled for this card at first use,
+    api: the package; engine: serialised. runtime_cache: TensorRT-RTX's kernels are compiled for this GPU at first use,
     and kept in this file. description: as the backend's. cupy: the package, for tests. Raises BackendError.
     """
 
@@ -93,14 +93,14 @@ class EngineNetwork:
             strategies = self._api.CudaGraphStrategy
             config.cuda_graph_strategy = strategies.WHOLE_GRAPH_CAPTURE if own_graph else strategies.DISABLED
             self._cache = config.create_runtime_cache()
-            # It checks for itself whether the file fits this card, driver and version; if not, it stays empty.
+            # It checks for itself whether the file fits this GPU, driver and version; if not, it stays empty.
             kernels = _kept(runtime_cache)
             if kernels is not None:
                 self._cache.deserialize(kernels)
             config.set_runtime_cache(self._cache)
         context = self._engine.create_execution_context(config)
         if context is None:
-            raise BackendError(f"{self._api.__name__} cannot run the engine on this card ({self._why()})")
+            raise BackendError(f"{self._api.__name__} cannot run the engine on this GPU ({self._why()})")
         size = max(int(self._engine.device_memory_size_v2), 1)
         self._memory = self._cupy.cuda.alloc(size)
         context.set_device_memory(self._memory.ptr, size)

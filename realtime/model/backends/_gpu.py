@@ -1,4 +1,4 @@
-"""Which NVIDIA card there is, asked of the driver itself: no package is needed for it."""
+"""Which NVIDIA GPU there is, asked of the driver itself: no package is needed for it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DRIVER_LIBRARIES = {"win32": "nvcuda.dll"}
 DRIVER_VERSION_FILE = Path("/proc/driver/nvidia/version")
 # CUdevice_attribute
 MAJOR, MINOR = 75, 76
-NO_CARD = "no NVIDIA card can be used here ({}); install NVIDIA's driver, or choose another --backend"
+NO_GPU = "no NVIDIA GPU can be used here ({}); install NVIDIA's driver, or choose another --backend"
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first card. name: "NVIDIA H100 80GB HBM3"; compute_capability: (9, 0); driver: "580.65.06" or "CUDA 13.0"."""
+    """The first GPU. name: "NVIDIA H100 80GB HBM3"; compute_capability: (9, 0); driver: "580.65.06" or "CUDA 13.0"."""
 
     name: str
     compute_capability: tuple[int, int]
@@ -28,15 +28,15 @@ class Gpu:
 
 
 def gpu(library: Any = None) -> Gpu:
-    """The card that CUDA calls 0. library: the driver's, for tests. Raises BackendError where there is none."""
+    """The GPU that CUDA calls 0. library: the driver's, for tests. Raises BackendError where there is none."""
     if library is None:
         try:
             library = ctypes.CDLL(DRIVER_LIBRARIES.get(sys.platform, "libcuda.so.1"))
         except OSError:
-            raise BackendError(NO_CARD.format("its driver is not installed")) from None
+            raise BackendError(NO_GPU.format("its driver is not installed")) from None
     count, device = ctypes.c_int(), ctypes.c_int()
     if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        raise BackendError(NO_CARD.format("its driver finds none"))
+        raise BackendError(NO_GPU.format("its driver finds none"))
     name = ctypes.create_string_buffer(256)
     values = [ctypes.c_int() for _ in range(3)]
     failed = (
@@ -47,7 +47,7 @@ def gpu(library: Any = None) -> Gpu:
         or library.cuDriverGetVersion(ctypes.byref(values[2]))
     )
     if failed:
-        raise BackendError(NO_CARD.format(f"its driver answers with error {failed}"))
+        raise BackendError(NO_GPU.format(f"its driver answers with error {failed}"))
     major, minor, cuda = (value.value for value in values)
     return Gpu(name.value.decode(), (major, minor), _release() or f"CUDA {cuda // 1000}.{cuda % 1000 // 10}")
 

@@ -1,4 +1,4 @@
-"""PyTorch on an NVIDIA card with input and output that stay there: `DeviceNetwork`'s torch part."""
+"""PyTorch on an NVIDIA GPU with input and output that stay there: `DeviceNetwork`'s torch part."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bgcam.realtime.model.onnx_graph import at_size, load_onnx, without_quantize
 from bgcam.realtime.model.spec import ModelSpec
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-NO_GPU = "torch finds no NVIDIA card it can use ({}); check nvidia-smi, and that torch is a CUDA build: {}"
+NO_GPU = "torch finds no NVIDIA GPU it can use ({}); check nvidia-smi, and that torch is a CUDA build: {}"
 CUDA_INDEX = "--index-url=https://download.pytorch.org/whl/cu130"
 
 
 def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, precision: str = "auto") -> TorchDevice:
-    """The model on the current card. precision: "auto" is fp16; "int8" is not for torch. Raises BackendError."""
+    """The model on the current GPU. precision: "auto" is fp16; "int8" is not for torch. Raises BackendError."""
     dtype = DTYPES.get("fp16" if precision == "auto" else precision)
     if dtype is None:
         raise BackendError(f"torch runs no {precision}; choose one of: auto, {', '.join(DTYPES)}")
@@ -33,7 +33,7 @@ def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, preci
     try:
         return TorchDevice(model, size_wh, dtype=dtype)
     except RuntimeError as error:
-        raise BackendError(f"torch cannot run {path} on the card ({str(error).splitlines()[0]})") from error
+        raise BackendError(f"torch cannot run {path} on the GPU ({str(error).splitlines()[0]})") from error
 
 
 class TorchDevice:
@@ -93,7 +93,7 @@ class TorchDevice:
             self._forward()
 
     def _first_that_runs(self, model: Any, choices: tuple[bool, ...]) -> tuple[GraphNetwork, str]:
-        """The network, with cuDNN's fused kernels where this card and cuDNN have them, and words for which it is."""
+        """The network, with cuDNN's fused kernels where this GPU and cuDNN have them, and words for which it is."""
         for fused in choices:
             network = GraphNetwork(model, dtype=self._dtype, device=self._device, fused=fused)
             try:

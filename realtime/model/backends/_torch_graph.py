@@ -1,6 +1,6 @@
 """An ONNX model at one size as a PyTorch module: `realtime` holds no network's code, so it runs the file.
 
-Convolutions take their bias, the shortcut that is added to them and their ReLU with them: on NVIDIA cards as one kernel
+Convolutions take their bias, the shortcut that is added to them and their ReLU with them: on NVIDIA GPUs as one kernel
 (cuDNN's runtime fusion), elsewhere in place.
 """
 

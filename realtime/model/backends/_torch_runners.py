@@ -1,4 +1,4 @@
-"""The torch backend's two ways to run: on the CPU, and on an NVIDIA card with the pictures brought there and back."""
+"""The torch backend's two ways to run: on the CPU, and on an NVIDIA GPU with the pictures brought there and back."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class CpuRunner:
         return alpha
 
 
-class CardRunner:
-    """In FP16 on the current card; threads take turns."""
+class GpuRunner:
+    """In FP16 on the current GPU; threads take turns."""
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         from bgcam.realtime.model.backends._torch_device import open_network

@@ -1,4 +1,4 @@
-"""Networks whose input and output stay on the graphics card, for a frame that is worked on there as a whole."""
+"""Networks whose input and output stay on the GPU, for a frame that is worked on there as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRECISIONS = ("auto", "fp16", "bf16", "fp32", "int8")
 
 
 class DeviceNetwork(Protocol):
-    """One loaded model at one input size, on the current graphics card.
+    """One loaded model at one input size, on the current GPU.
 
     input: (1, 3, h, w), C-contiguous NCHW, float16 or float32, normalised as the model's spec says; to be written into.
     output: (1, 1, h, w) alpha in [0, 1], C-contiguous, float16 or float32. Both have `__cuda_array_interface__`, and
@@ -42,7 +42,7 @@ class DeviceNetwork(Protocol):
 def open_device_network(
     path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, backend: str = "auto", precision: str = "auto"
 ) -> DeviceNetwork:
-    """Load a model onto the graphics card.
+    """Load a model onto the GPU.
 
     backend: a key of DEVICE_NETWORKS, or "auto" for the first that works; a name never falls back. precision: one of
     PRECISIONS, "auto" is the backend's fastest that keeps the matte. Raises UsageError for an unknown name,
@@ -50,7 +50,7 @@ def open_device_network(
     """
     for kind, value, known in (("backend", backend, ("auto", *DEVICE_NETWORKS)), ("precision", precision, PRECISIONS)):
         if value not in known:
-            raise UsageError(f"no {kind} of a graphics card is called {value!r}; choose one of: {', '.join(known)}")
+            raise UsageError(f"no {kind} of a GPU is called {value!r}; choose one of: {', '.join(known)}")
     if backend != "auto":
         return _opener(backend)(path, spec, size_wh, precision=precision)
     reasons = []
@@ -59,7 +59,7 @@ def open_device_network(
             return _opener(name)(path, spec, size_wh, precision=precision)
         except BackendError as error:
             reasons.append(f"{name}: {error}")
-    raise BackendError("nothing can run the model on a graphics card: " + "; ".join(reasons))
+    raise BackendError("nothing can run the model on a GPU: " + "; ".join(reasons))
 
 
 def _opener(name: str) -> Callable[..., DeviceNetwork]:

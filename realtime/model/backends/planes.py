@@ -25,7 +25,7 @@ class Planes:
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         if native.LIBRARY is not None:
-            return native.planes(bgr, self._order, self._scale, self._shift)
+            return native.normalize(bgr, self._order, self._scale, self._shift)
         planes = np.empty((1, 3, *bgr.shape[:2]), np.float32)
         for plane, channel, scale, shift in zip(planes[0], self._order, self._scale, self._shift, strict=True):
             np.multiply(cv2.extractChannel(bgr, int(channel)), scale, out=plane)

@@ -1,4 +1,4 @@
-"""TensorRT: the fastest on NVIDIA cards. Its engine is built at first use, while another backend serves frames."""
+"""TensorRT: the fastest on NVIDIA GPUs. Its engine is built at first use, while another backend serves frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bgcam.realtime.model.spec import ModelSpec
 class TensorRTBackend:
     """See `Backend`: an engine from the cache at once, else a CPU backend until the engine is built.
 
-    Raises BackendError at once when the package, CuPy or a card is missing. opener, fallback, say: for tests.
+    Raises BackendError at once when the package, CuPy or a GPU is missing. opener, fallback, say: for tests.
     """
 
     name = "tensorrt"
@@ -57,7 +57,7 @@ class TensorRTBackend:
                     break
                 say(f"the engine is built again: {wrong}")
                 found.forget(path, spec, size_wh)
-            raise BackendError(f"{self.name}: {wrong}; update its package and the card's driver")
+            raise BackendError(f"{self.name}: {wrong}; update its package and the GPU's driver")
 
         self._serving: Backend
         if found.is_ready(path, spec, size_wh):
@@ -78,7 +78,7 @@ class TensorRTBackend:
 
     @property
     def device_network(self) -> DeviceNetwork | None:
-        """See `OnCard`: None while the engine is built."""
+        """See `OnGpu`: None while the engine is built."""
         serving = self._serving if self._warming is None else self._warming.serving
         return serving.network if isinstance(serving, EngineBackend) else None
 
@@ -88,7 +88,7 @@ class TensorRTBackend:
 
 
 class EngineBackend:
-    """See `Backend`: pictures are brought to the card and mattes back; threads take turns. cupy: the package."""
+    """See `Backend`: pictures are brought to the GPU and mattes back; threads take turns. cupy: the package."""
 
     at_once = 1
 

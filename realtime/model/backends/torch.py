@@ -1,6 +1,6 @@
-"""PyTorch: on an NVIDIA card in FP16 as one CUDA graph, else on the CPU in FP32. It runs the model's own ONNX file.
+"""PyTorch: on an NVIDIA GPU in FP16 as one CUDA graph, else on the CPU in FP32. It runs the model's own ONNX file.
 
-For cards that TensorRT does not cover, and as the reference that it is measured against. Models in INT8 run in floating
+For GPUs that TensorRT does not cover, and as the reference that it is measured against. Models in INT8 run in floating
 point: their quantised weights, without the activations' quantizers.
 """
 
@@ -17,7 +17,7 @@ from bgcam.realtime.model.spec import ModelSpec
 
 
 class TorchBackend:
-    """See `Backend`. `infer` may be called from several threads; on a card they take turns."""
+    """See `Backend`. `infer` may be called from several threads; on a GPU they take turns."""
 
     name = "torch"
     at_once = 1
@@ -31,7 +31,7 @@ class TorchBackend:
 
         self._size_wh = size_wh
         self._flip = spec.channels == "RGB"
-        runner = runners.CardRunner if torch.cuda.is_available() else runners.CpuRunner
+        runner = runners.GpuRunner if torch.cuda.is_available() else runners.CpuRunner
         self._run = runner(path, spec, size_wh, threads=threads)
         self.description = self._run.description
         self.device_network = self._run.network

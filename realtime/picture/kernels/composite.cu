@@ -1,5 +1,5 @@
-// The full-resolution chain in one pass: upsample the pairs of matte_filters.cu bilinearly, alpha = a * gray + b, blend with
-// the background, and pack: BGR, or I420 so that BGR is never written.
+// The full-resolution chain in one pass: upsample the pairs of matte_filters.cu bilinearly, alpha = a * gray + b, blend
+// with the background, and pack: BGR, or I420 so that BGR is never written.
 //
 // A block makes one row, or a part of it, a thread 16 of its pixels: with 16-byte reads and writes where rows allow it
 // (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's part of the row, in
@@ -44,13 +44,13 @@ __device__ inline void pairs_of_row(const float2 *pairs, int small_width, int sm
 }
 
 // Walks along a row: what lies between two cells is read once, since several pixels share it.
-struct Walk {
+struct PairWalk {
     const float2 *row;
     int first, held;
     float step;
     float2 left, rise;
 
-    __device__ Walk(const float2 *row, int first, float step) : row(row), first(first), held(-1), step(step) {}
+    __device__ PairWalk(const float2 *row, int first, float step) : row(row), first(first), held(-1), step(step) {}
 
     __device__ float2 pair_at(int x) {
         const float at = place(x, step);
@@ -215,9 +215,9 @@ struct ToI420 {
 };
 
 template <class Layout, class Out, class Person>
-__device__ void compose(const unsigned char *frame, const unsigned char *background, const float2 *pairs,
-                        unsigned char *out, int width, int height, int small_width, int small_height,
-                        const Person &laid) {
+__device__ void composite(const unsigned char *frame, const unsigned char *background, const float2 *pairs,
+                          unsigned char *out, int width, int height, int small_width, int small_height,
+                          const Person &laid) {
     DYNAMIC_SHARED(shared);
     float2 *row = reinterpret_cast<float2 *>(shared);
     const int begin = blockIdx.x * blockDim.x * 16, x = begin + threadIdx.x * 16, y = blockIdx.y;
@@ -232,7 +232,7 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
               last = int(place(min(begin + int(blockDim.x) * 16, width) - 1, step)) + 1;
     pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, first, last, row);
     __syncthreads();
-    Walk walk(row, first, step);
+    PairWalk walk(row, first, step);
     if (fast) {
         typename Out::Row done;
 #pragma unroll
@@ -256,10 +256,10 @@ __device__ void compose(const unsigned char *frame, const unsigned char *backgro
 }
 
 #define COMPOSE(LAYOUT, NAME, OUT, TO)                                                                                 \
-    extern "C" __global__ void compose_##NAME##_##TO(const unsigned char *frame, const unsigned char *background,      \
-                                                     const float2 *pairs, unsigned char *out, int width, int height,   \
-                                                     int small_width, int small_height) {                              \
-        compose<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height, AsSeen());       \
+    extern "C" __global__ void composite_##NAME##_##TO(const unsigned char *frame, const unsigned char *background,    \
+                                                       const float2 *pairs, unsigned char *out, int width, int height, \
+                                                       int small_width, int small_height) {                            \
+        composite<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height, AsSeen());     \
     }
 
 COMPOSE(Bgr, bgr, ToBgr, bgr)
@@ -271,12 +271,12 @@ COMPOSE(Yuyv, yuyv, ToI420, i420)
 
 // What sources give is BGR: the others would only lengthen the compiling.
 #define COMPOSE_OWN(LAYOUT, NAME, OUT, TO)                                                                             \
-    extern "C" __global__ void compose_own_##NAME##_##TO(                                                              \
+    extern "C" __global__ void composite_own_##NAME##_##TO(                                                            \
         const unsigned char *frame, const unsigned char *background, const float2 *pairs, unsigned char *out,          \
         int width, int height, int small_width, int small_height, const float4 *colours, const float2 *limits,         \
         const float *sums, int cell_px, int columns, int rows, int limit_columns, int limit_rows, float from,          \
         float to) {                                                                                                    \
-        compose<LAYOUT, OUT>(                                                                                          \
+        composite<LAYOUT, OUT>(                                                                                        \
             frame, background, pairs, out, width, height, small_width, small_height,                                   \
             Own{colours, limits, cell_px, columns, rows, limit_columns, limit_rows, Tint(sums, from, to)});            \
     }

@@ -184,9 +184,9 @@ extern "C" __global__ void deep_known(const unsigned *seen, const float *share, 
 
 // A cell's pair: how much of the room's tint the person may have, in levels, and how much of what is more goes:
 // times * Gaussian(1 - share), at most 1, times the tint's strength.
-extern "C" __global__ void spill_limits(const float4 *filled, const float *share, const float *sums, float2 *limits,
-                                        int columns, int rows, int radius, float sigma, float near_times, float from,
-                                        float to) {
+extern "C" __global__ void despill_limits(const float4 *filled, const float *share, const float *sums, float2 *limits,
+                                          int columns, int rows, int radius, float sigma, float near_times, float from,
+                                          float to) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= columns * rows)
         return;

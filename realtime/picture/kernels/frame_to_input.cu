@@ -131,18 +131,18 @@ __device__ void linear_pixel(const unsigned char *frame, int width, int height, 
 }
 
 #define TO_INPUT(LAYOUT, NAME, TYPE, VALUE)                                                                            \
-    extern "C" __global__ void area_##NAME##_##TYPE(const unsigned char *frame, int width, int height, VALUE *input,   \
-                                                    float *luma, unsigned *seen, int out_width, int out_height,        \
-                                                    float scale0, float scale1, float scale2, float shift0,            \
-                                                    float shift1, float shift2, int flip, int tile) {                  \
+    extern "C" __global__ void resize_area_##NAME##_##TYPE(                                                            \
+        const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
+        int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip,  \
+        int tile) {                                                                                                    \
         area_row<LAYOUT>(frame, width, height, tile,                                                                   \
                          Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,       \
                                        shift1, shift2, flip});                                                         \
     }                                                                                                                  \
-    extern "C" __global__ void linear_##NAME##_##TYPE(const unsigned char *frame, int width, int height, VALUE *input, \
-                                                      float *luma, unsigned *seen, int out_width, int out_height,      \
-                                                      float scale0, float scale1, float scale2, float shift0,          \
-                                                      float shift1, float shift2, int flip) {                          \
+    extern "C" __global__ void resize_linear_##NAME##_##TYPE(const unsigned char *frame, int width, int height,        \
+                                                             VALUE *input, float *luma, unsigned *seen, int out_width, \
+                                                             int out_height, float scale0, float scale1, float scale2, \
+                                                             float shift0, float shift1, float shift2, int flip) {     \
         linear_pixel<LAYOUT>(frame, width, height,                                                                     \
                              Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,   \
                                            shift1, shift2, flip});                                                     \

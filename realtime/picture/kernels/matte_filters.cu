@@ -10,8 +10,8 @@
 // TILE_W * TILE_H threads makes one tile of the plane, from the changes in it and two around it.
 const int TILE_W = 32, TILE_H = 8;
 
-extern "C" __global__ void movement(const float *luma, const float *kept_luma, float *moved, float *total, int width,
-                                    int height, float cut) {
+extern "C" __global__ void temporal_movement(const float *luma, const float *kept_luma, float *moved, float *total,
+                                             int width, int height, float cut) {
     DYNAMIC_SHARED(changes);
     const int CHANGES_W = TILE_W + 4, MEANS_W = TILE_W + 2, CHANGES = CHANGES_W * (TILE_H + 4);
     const int left = int(blockIdx.x) * TILE_W, top = int(blockIdx.y) * TILE_H, threads = TILE_W * TILE_H;
@@ -55,7 +55,7 @@ __device__ inline float ramp(float x, float from, float to) {
     return __saturatef((x - from) / (to - from));
 }
 
-struct Steady {
+struct TemporalRules {
     float rest, apart0, apart1, moved0, moved1, sure, leave, held;
 
     __device__ float weight(float alpha, float before, float moved) const {
@@ -72,9 +72,9 @@ struct Steady {
 // are no number or outside [0, 1] by more than rounding; these pixels are then background, which shows nothing of the
 // room. To told[1] goes the number of alphas above shows.
 template <class Value>
-__device__ void take_alpha(const Value *output, const float *luma, const float *moved, const float *total,
-                           float *kept_alpha, float *kept_luma, float2 *pairs, int *told, int count, float shows,
-                           float rounding, const Steady &steady) {
+__device__ void temporal_filter(const Value *output, const float *luma, const float *moved, const float *total,
+                                float *kept_alpha, float *kept_luma, float2 *pairs, int *told, int count, float shows,
+                                float rounding, const TemporalRules &steady) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     float alpha = at < count ? value(output[at]) : 0.0f;
     const bool wrong = !(alpha >= -rounding && alpha <= 1.0f + rounding); // so that NaN is wrong too
@@ -101,12 +101,12 @@ __device__ void take_alpha(const Value *output, const float *luma, const float *
 }
 
 #define TAKE_ALPHA(TYPE, VALUE)                                                                                        \
-    extern "C" __global__ void take_alpha_##TYPE(                                                                      \
+    extern "C" __global__ void temporal_filter_##TYPE(                                                                 \
         const VALUE *output, const float *luma, const float *moved, const float *total, float *kept_alpha,             \
         float *kept_luma, float2 *pairs, int *told, int count, float shows, float rounding, float rest, float apart0,  \
         float apart1, float moved0, float moved1, float sure, float leave, float held) {                               \
-        take_alpha(output, luma, moved, total, kept_alpha, kept_luma, pairs, told, count, shows, rounding,             \
-                   Steady{rest, apart0, apart1, moved0, moved1, sure, leave, held});                                   \
+        temporal_filter(output, luma, moved, total, kept_alpha, kept_luma, pairs, told, count, shows, rounding,        \
+                        TemporalRules{rest, apart0, apart1, moved0, moved1, sure, leave, held});                       \
     }
 
 TAKE_ALPHA(f16, Half)
@@ -116,8 +116,8 @@ TAKE_ALPHA(f32, float)
 // luma y in [0, 1], gain = cov(y, p) / (var(y) + epsilon) after He and Sun, "Fast Guided Filter", 2015, and the line
 // gain * luma + p - gain * y, stretched so that low becomes 0 and high 1. Where the square spans less than `span` of
 // alpha, the gain is less in proportion; where it holds nothing between low and high, 0. luma, alpha, pairs: (h, w).
-extern "C" __global__ void guided_pairs(const float *luma, const float *alpha, float2 *pairs, int width, int height,
-                                        int radius, float epsilon, float low, float high, float span) {
+extern "C" __global__ void guided_filter(const float *luma, const float *alpha, float2 *pairs, int width, int height,
+                                         int radius, float epsilon, float low, float high, float span) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= width * height)
         return;

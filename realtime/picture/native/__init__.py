@@ -48,24 +48,26 @@ def _load() -> ctypes.CDLL | None:
 LIBRARY = _load()
 
 
-def steady(
+def temporal_filter(
     alpha: Float, luma: Picture, kept_alpha: Float, kept_luma: Float, *, rules: Sequence[float]
 ) -> tuple[Float, Float] | None:
-    """`steady.steady` for arrays of one size (h, w): the new alpha and luma, or None after a cut."""
+    """`temporal_filter.temporal_filter` for arrays of one size (h, w): the new alpha and luma, or None after a cut."""
     new_alpha, new_luma = np.empty_like(kept_alpha), np.empty_like(kept_luma)
     given = [_whole(array, kind) for array, kind in ((alpha, np.float32), (luma, np.uint8))]
     kept = [_whole(array, np.float32) for array in (kept_alpha, kept_luma)]
     height, width = alpha.shape
-    result = _call("bgcam_steady", *given, *kept, new_alpha, new_luma, width, height, np.array(rules, np.float32))
+    result = _call(
+        "bgcam_temporal_filter", *given, *kept, new_alpha, new_luma, width, height, np.array(rules, np.float32)
+    )
     return None if result == CUT else (new_alpha, new_luma)
 
 
-def find_lines(p: Float, luma: Picture, *, rules: Sequence[float]) -> tuple[Float, Float, NDArray[np.bool_]]:
-    """`guided.find_lines`: gain, offset and unsure, each (h, w)."""
+def guided_coefficients(p: Float, luma: Picture, *, rules: Sequence[float]) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """`guided_filter.guided_coefficients`: gain, offset and unsure, each (h, w)."""
     height, width = p.shape
     gain, offset, unsure = np.empty(p.shape, np.float32), np.empty(p.shape, np.float32), np.empty(p.shape, np.bool_)
     given = _whole(p, np.float32), _whole(luma, np.uint8)
-    _call("bgcam_lines", *given, gain, offset, unsure, width, height, np.array(rules, np.float32))
+    _call("bgcam_guided_filter", *given, gain, offset, unsure, width, height, np.array(rules, np.float32))
     return gain, offset, unsure
 
 
@@ -74,11 +76,11 @@ def fill(colours: Float, weight: Float, *, levels: int, seen: float, tiny: float
     height, width = weight.shape
     out = np.empty((height, width, 3), np.float32)
     given = _whole(colours, np.float32), _whole(weight, np.float32)
-    _call("bgcam_fill", *given, out, width, height, levels, ctypes.c_float(seen), ctypes.c_float(tiny))
+    _call("bgcam_fill_foreground", *given, out, width, height, levels, ctypes.c_float(seen), ctypes.c_float(tiny))
     return out
 
 
-def lay(
+def composite(
     out: Picture,
     frame: Picture,
     seen: Picture,
@@ -102,24 +104,24 @@ def lay(
     cells = [None if one is None else _whole(one, np.float32) for one, _, _ in grids]
     table = (Grid * len(grids))(*(_grid(one, *steps) for one, (_, *steps) in zip(cells, grids, strict=True)))
     along = None if direction is None else _whole(direction, np.float32)
-    _call("bgcam_lay", out, *pictures, out.shape[1], corners, len(corners), table, along)
+    _call("bgcam_composite", out, *pictures, out.shape[1], corners, len(corners), table, along)
 
 
-def shrink(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
+def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
     """`matting.resize` to a size (w, h), no higher; the picture is a whole number of times as wide, at most 256."""
     if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8:
         raise ValueError(f"expected (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
     (rows, columns), (width, height) = bgr.shape[:2], size_wh
     out = np.empty((height, width, 3), np.uint8)
-    _call("bgcam_shrink", _whole(bgr, np.uint8), out, rows, columns // width, width, height)
+    _call("bgcam_resize", _whole(bgr, np.uint8), out, rows, columns // width, width, height)
     return out
 
 
-def planes(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -> Float:
+def normalize(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -> Float:
     """`backends.planes.Planes`: (h, w, 3) uint8 to (1, 3, h, w)."""
     height, width = bgr.shape[:2]
     out = np.empty((1, 3, height, width), np.float32)
-    _call("bgcam_planes", _whole(bgr, np.uint8), out, height * width, order, scale, shift)
+    _call("bgcam_normalize", _whole(bgr, np.uint8), out, height * width, order, scale, shift)
     return out
 
 

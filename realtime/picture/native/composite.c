@@ -1,5 +1,5 @@
 /* The picture's last stage in one pass over the tiles that hold an edge: lines laid over luma (guided_filter.py), the
-   person's own colours (foreground.py), spill (spill.py), light (wrap.py), and the blend (blend.py). */
+   person's own colours (foreground.py), spill (despill.py), light (light_wrap.py), and the blend (composite.py). */
 
 #include "walk.h"
 
@@ -110,8 +110,9 @@ static size_t memory_of(Row *row, Walk *walks, const Grid *grids, float *memory,
    four numbers each, first row, last + 1, first column, last + 1, inside the frame. grids: six, in the order of the
    enum; those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or
    NO_MEMORY where there was none. */
-EXPORT int bgcam_lay(uint8_t *out, const uint8_t *frame, const uint8_t *seen, const uint8_t *background, int32_t width,
-                     const int32_t *places, int32_t count, const Grid *grids, const float *direction) {
+EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *seen, const uint8_t *background,
+                           int32_t width, const int32_t *places, int32_t count, const Grid *grids,
+                           const float *direction) {
     int widest = 0;
     for (int i = 0; i < count; i++)
         widest = most(widest, places[4 * i + 3] - places[4 * i + 2]);

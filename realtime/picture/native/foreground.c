@@ -48,8 +48,8 @@ FAST static void double_row(const float *restrict row, float *restrict wide, int
 }
 
 /* The same for an odd width: cell x lies beside[x] of the way from cell at[x] to the next. */
-static void widen_row(const float *restrict row, float *restrict wide, const int32_t *restrict at,
-                      const float *restrict beside, int width, int last) {
+static void enlarge_row(const float *restrict row, float *restrict wide, const int32_t *restrict at,
+                        const float *restrict beside, int width, int last) {
     for (int x = 0; x < width; x++)
         wide[x] = row[at[x]] + beside[x] * (row[least(at[x] + 1, last)] - row[at[x]]);
 }
@@ -90,7 +90,7 @@ static void join(float *near, const float *coarse, int width, int height, int ha
             if (doubles)
                 double_row(row, wide, half_width);
             else
-                widen_row(row, wide, at, beside, width, half_width - 1);
+                enlarge_row(row, wide, at, beside, width, half_width - 1);
             join_row(near + plane * cells + (size_t)y * width, near + 3 * cells + (size_t)y * width, wide, seen, width);
         }
     }
@@ -131,8 +131,8 @@ static int fill_planes(float *known, int width, int height, int levels, float se
 }
 
 /* colours, out: (height, width, 3); weight: (height, width). Gives DONE, or NO_MEMORY where there was none. */
-EXPORT int bgcam_fill(const float *colours, const float *weight, float *out, int32_t width, int32_t height,
-                      int32_t levels, float seen, float tiny) {
+EXPORT int bgcam_fill_foreground(const float *colours, const float *weight, float *out, int32_t width, int32_t height,
+                                 int32_t levels, float seen, float tiny) {
     const size_t cells = (size_t)width * height;
     float *known = malloc(PLANES * cells * sizeof(float));
     if (!known)

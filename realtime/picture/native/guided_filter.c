@@ -1,4 +1,5 @@
-/* `find_lines` of picture/guided_filter.py, for a radius of 1: row by row, each 3x3 window as sums of columns. */
+/* `guided_coefficients` of picture/guided_filter.py, for a radius of 1: row by row, each 3x3 window as sums of columns.
+ */
 
 #include "rows.h"
 
@@ -51,8 +52,8 @@ FAST static void lines_row(const float *restrict y_of, const float *restrict p_o
 
 /* p, luma: (height, width); gain, offset, unsure: the same, to be written. Gives DONE, or NO_MEMORY where there was
  * none. */
-EXPORT int bgcam_lines(const float *p, const uint8_t *luma, float *gain, float *offset, uint8_t *unsure, int32_t width,
-                       int32_t height, const Rules *rules) {
+EXPORT int bgcam_guided_filter(const float *p, const uint8_t *luma, float *gain, float *offset, uint8_t *unsure,
+                               int32_t width, int32_t height, const Rules *rules) {
     const size_t padded = (size_t)width + 2;
     float *memory = malloc(6 * padded * sizeof(float));
     if (!memory)

@@ -8,8 +8,8 @@ FAST static void plane(const uint8_t *restrict from, float *restrict out, int co
 }
 
 /* bgr: (count, 3); out: (3, count). Plane i is channel order[i]. Gives DONE. */
-EXPORT int bgcam_planes(const uint8_t *bgr, float *out, int32_t count, const int32_t *order, const float *scale,
-                        const float *shift) {
+EXPORT int bgcam_normalize(const uint8_t *bgr, float *out, int32_t count, const int32_t *order, const float *scale,
+                           const float *shift) {
     for (int i = 0; i < 3; i++)
         plane(bgr + order[i], out + (size_t)i * count, count, scale[i], shift[i]);
     return DONE;

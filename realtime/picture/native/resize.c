@@ -46,7 +46,7 @@ FAST static void average_row(const uint16_t *restrict sum, uint8_t *restrict out
 
 /* bgr: (rows, columns * width, 3); out: (height, width, 3), no more rows than bgr; at most 256 columns. Gives DONE, or
    NO_MEMORY where there was none. */
-EXPORT int bgcam_shrink(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t columns, int32_t width,
+EXPORT int bgcam_resize(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t columns, int32_t width,
                         int32_t height) {
     const int count = 3 * columns * width;
     uint16_t *sum = malloc((size_t)count * sizeof(uint16_t));

@@ -1,4 +1,4 @@
-/* `steady` of picture/temporal_filter.py, in three passes over the network's cells. */
+/* `temporal_filter` of picture/temporal_filter.py, in three passes over the network's cells. */
 
 #include "rows.h"
 
@@ -59,8 +59,9 @@ FAST static void follow_row(const float *restrict above, const float *restrict h
 }
 
 /* All (height, width). Gives DONE; CUT after one, with nothing written; NO_MEMORY where there was none. */
-EXPORT int bgcam_steady(const float *alpha, const uint8_t *luma, const float *kept_alpha, const float *kept_luma,
-                        float *new_alpha, float *new_luma, int32_t width, int32_t height, const Rules *rules) {
+EXPORT int bgcam_temporal_filter(const float *alpha, const uint8_t *luma, const float *kept_alpha,
+                                 const float *kept_luma, float *new_alpha, float *new_luma, int32_t width,
+                                 int32_t height, const Rules *rules) {
     const size_t cells = (size_t)width * height, padded = (size_t)width + 2;
     float *change = malloc((cells + padded * (height + 1)) * sizeof(float));
     if (!change)

@@ -1,4 +1,4 @@
-"""A stand-in for CuPy: what is "on the card" is plain memory, found by its address.
+"""A stand-in for CuPy: what is "on the GPU" is plain memory, found by its address.
 
 Work on a stream is done at once, or kept while the stream is capturing.
 """
