@@ -76,7 +76,7 @@ def test_no_frame_is_composed_of_a_cameras_own_pixels(make: Callable[[CameraFram
 def test_only_the_compositor_makes_composed_frames() -> None:
     make: Any = ComposedFrame
     for options in ({}, {"made_by": None}, {"made_by": object()}):
-        with pytest.raises(TypeError, match=r"is made by bgcam\.realtime\.picture\.compose alone"):
+        with pytest.raises(TypeError, match=r"is made by bgcam\.realtime\.picture\.composed alone"):
             make(0, 0.0, 0.0, bgr=room(0), **options)
     with pytest.raises(TypeError, match="has no kinds"):
         type("Mine", (ComposedFrame,), {})
