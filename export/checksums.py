@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bgcam.realtime.failsafe.known_matte import TABLE as KNOWN_MATTES
 from bgcam.realtime.model.find import CHECKSUMS, MODELS_FOLDER, sha256_of
+from bgcam.realtime.model.known_matte import TABLE as KNOWN_MATTES
 
 
 def write_checksums(folder: Path = MODELS_FOLDER) -> Path:

@@ -16,9 +16,9 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends._engine_build import CURRENT, build_engine, load_api, typed_model
 from bgcam.realtime.model.backends._engine_cache import manifest
 from bgcam.realtime.model.backends._engine_choice import alpha_of, portrait
-from bgcam.realtime.model.backends._engine_file import SUFFIX, read_engine, sha256, write_engine
 from bgcam.realtime.model.backends._engine_open import Opener
 from bgcam.realtime.model.backends._gpu import gpu
+from bgcam.realtime.model.engine_file import SUFFIX, read_engine, sha256, write_engine
 from bgcam.realtime.model.spec import ModelSpec, read_spec
 
 # Of mean |alpha - alpha in fp32| on bgcam's portrait, for the same file without quantizers.

@@ -1,6 +1,6 @@
 """The known picture's matte by each model of a folder, which every backend's is compared with when it is loaded.
 
-Written by the backends of the processor, which have to agree: see `bgcam.realtime.failsafe.known_matte`.
+Written by the backends of the processor, which have to agree: see `bgcam.realtime.model.known_matte`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.failsafe.known_matte import CELL_LIMIT, MEAN_LIMIT, TABLE, cells_of, difference, known_picture
-from bgcam.realtime.failsafe.matte_values import clip_rounding
+from bgcam.realtime.matte_values import clip_rounding
 from bgcam.realtime.model.backends import BACKENDS, load_backend
 from bgcam.realtime.model.find import MODELS_FOLDER, sha256_of
+from bgcam.realtime.model.known_matte import CELL_LIMIT, MEAN_LIMIT, TABLE, cells_of, difference, known_picture
 from bgcam.realtime.model.spec import read_spec
 
 # The first that is installed gives the matte that is written; torch computes in FP32.

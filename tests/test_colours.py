@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.command.colours import COLOURS, colour_of
+from bgcam.realtime.backgrounds.colours import COLOURS, colour_of
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tiny_model import SPEC
 
-from bgcam.realtime.model.backends._engine_file import (
+from bgcam.realtime.model.engine_file import (
     MAGIC,
     EngineManifest,
     EngineRefused,

@@ -17,8 +17,8 @@ from bgcam.realtime.errors import BackendError, ModelError
 from bgcam.realtime.model.backends import load_backend
 from bgcam.realtime.model.backends._engine_build import build_engine, typed_model
 from bgcam.realtime.model.backends._engine_cache import manifest
-from bgcam.realtime.model.backends._engine_file import write_engine
 from bgcam.realtime.model.backends.tensorrt_rtx import TensorRTRTXBackend
+from bgcam.realtime.model.engine_file import write_engine
 from bgcam.realtime.model.spec import read_spec
 
 pytestmark = pytest.mark.usefixtures("empty_cache")

@@ -12,7 +12,7 @@ from tiny_model import SPEC, write_int8_model
 from bgcam.export import engine, onnx_file
 from bgcam.export.__main__ import main
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.model.backends._engine_file import read_engine
+from bgcam.realtime.model.engine_file import read_engine
 from bgcam.realtime.model.spec import read_spec
 from bgcam.train import checkpoint as ckpt
 

@@ -15,7 +15,6 @@ from picture_scenes import before, disc
 
 from bgcam.realtime.backgrounds import Blur, Still
 from bgcam.realtime.errors import BackendError, MatteRefused
-from bgcam.realtime.failsafe.known_matte import cells_of, known_picture
 from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu import cuda as gpu_cuda
@@ -26,6 +25,7 @@ from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.gpu.select import stages_for
 from bgcam.realtime.look import Look
+from bgcam.realtime.model.known_matte import cells_of, known_picture
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain

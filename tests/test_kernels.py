@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from cuda_host import Machine
 
-from bgcam.realtime.failsafe.matte_values import ROUNDING
 from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composite import composite_reference

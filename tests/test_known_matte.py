@@ -16,8 +16,14 @@ from tiny_model import SPEC, write_tiny_model
 from bgcam.export.checksums import write_checksums
 from bgcam.export.known_mattes import write_known_mattes
 from bgcam.realtime.errors import BackendError, ModelError
-from bgcam.realtime.failsafe import known_matte
-from bgcam.realtime.failsafe.known_matte import (
+from bgcam.realtime.matte_values import clip_rounding
+from bgcam.realtime.model import backends, known_matte
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.backends import openvino as openvino_module
+from bgcam.realtime.model.backends.blob_cache import MAGIC, private_folder, seal, unseal
+from bgcam.realtime.model.backends.openvino import OpenVINOBackend
+from bgcam.realtime.model.find import MODELS_FOLDER, find_model, shipped_models
+from bgcam.realtime.model.known_matte import (
     CELL_LIMIT,
     MEAN_LIMIT,
     TABLE,
@@ -27,13 +33,6 @@ from bgcam.realtime.failsafe.known_matte import (
     known_picture,
     why_wrong,
 )
-from bgcam.realtime.failsafe.matte_values import clip_rounding
-from bgcam.realtime.model import backends
-from bgcam.realtime.model.backends import load_backend
-from bgcam.realtime.model.backends import openvino as openvino_module
-from bgcam.realtime.model.backends.blob_cache import MAGIC, private_folder, seal, unseal
-from bgcam.realtime.model.backends.openvino import OpenVINOBackend
-from bgcam.realtime.model.find import MODELS_FOLDER, find_model, shipped_models
 from bgcam.realtime.model.spec import read_spec
 
 SIZE_WH = (64, 48)

@@ -9,9 +9,9 @@ from clips import write_picture
 from command import Run, one_line
 
 from bgcam.realtime.command import cli
-from bgcam.realtime.command.misspelt import closest
 from bgcam.realtime.command.options import checked, parse_arguments
 from bgcam.realtime.sources.images import read_picture
+from bgcam.realtime.spelling import closest
 
 
 @pytest.mark.parametrize(

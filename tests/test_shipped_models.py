@@ -13,9 +13,9 @@ from bgcam.benchmarks.quality import choose_pairs, shipped
 from bgcam.export.quantize import activation_types
 from bgcam.realtime.command.demo.clip import DemoCamera
 from bgcam.realtime.command.demo.room import draw_room
-from bgcam.realtime.failsafe.known_matte import TABLE
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.find import CHECKSUMS, DEFAULT_MODEL, MODELS_FOLDER, find_model, sha256_of, shipped_models
+from bgcam.realtime.model.known_matte import TABLE
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.spec import read_spec
 from bgcam.realtime.picture.guided_filter import whole_matte

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bgcam.realtime.errors import BgcamError
-from bgcam.realtime.run.stall import TELL_S, Stall
+from bgcam.realtime.failsafe.stall import TELL_S, Stall
 
 
 class Clock:

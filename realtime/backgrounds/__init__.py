@@ -10,13 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backgrounds.colours import COLOURS, colour_of, is_meant
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
-from bgcam.realtime.command.colours import COLOURS, colour_of, is_meant
-from bgcam.realtime.command.misspelt import closest
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
 from bgcam.realtime.sources._shape import cover as cover
+from bgcam.realtime.spelling import closest
 
 
 class Background(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import textwrap
 
+from bgcam.realtime.backgrounds.colours import COLOURS
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
-from bgcam.realtime.command.colours import COLOURS
 
 FORMS = (
     ("FILE", "a picture, a video or a GIF"),

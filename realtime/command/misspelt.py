@@ -5,17 +5,17 @@ argparse takes any word that it has no place for as the command's name, and blam
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from bgcam.realtime.backgrounds.colours import colour_of
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
-from bgcam.realtime.command.colours import colour_of
 from bgcam.realtime.command.option_table import Option
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.spelling import closest
 
 # What other programs call it.
 OTHER_NAMES = {
@@ -104,13 +104,6 @@ def check_options(
             if command == "install-service" and name in of_main:
                 raise UsageError(f"the service's options go last: bgcam install-service -- {name} ...")
             raise UsageError(unknown_option(name, [*flags, "--help"], prog=f"bgcam {command}"))
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that was most likely meant by a word, in any case; None where none is near."""
-    folded = {one.casefold(): one for one in reversed([*known])}
-    found = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.7)
-    return folded[found[0]] if found else None
 
 
 def unknown_option(name: str, flags: Sequence[str], *, prog: str) -> str:

@@ -17,6 +17,17 @@ class Writes(Protocol):
     def write(self, frame: ComposedFrame) -> None: ...
 
 
+class Guarded(Writes, Protocol):
+    """What `output_guard` needs of a sink; see `sinks.Sink`."""
+
+    @property
+    def live(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 def check_shown(frame: object) -> None:
     """Raise TypeError unless an output may show this: a frame of the compositor, in memory that is no camera frame's.
 

@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from bgcam.realtime.channel import GaveUp
 from bgcam.realtime.errors import MatteRefused, SinkError, SourceWaits
-from bgcam.realtime.failsafe.gate import send
+from bgcam.realtime.failsafe.gate import Guarded, send
+from bgcam.realtime.failsafe.stall import FROZEN_S, GIVE_UP_S, hangs
 from bgcam.realtime.frames import CameraFrame, OutputFrame
-from bgcam.realtime.run.channel import GaveUp
-from bgcam.realtime.run.stall import FROZEN_S, GIVE_UP_S, hangs
-from bgcam.realtime.sinks import Sink
 
 WATCHDOG_MS = 500.0
 TICK_S = 0.01
@@ -46,7 +45,7 @@ class Placeholders(Protocol):
 class _Output:
     """A sink, and what it shows. wrote_s: when it got something last. The lock is held while it is written to."""
 
-    def __init__(self, sink: Sink):
+    def __init__(self, sink: Guarded):
         self.sink, self.live = sink, sink.live
         self.lock = threading.Lock()
         self.wrote_s, self.shows_placeholder = 0.0, False
@@ -120,7 +119,9 @@ class Watch:
             return "background only: no new picture"
         return "; ".join(self.lost)
 
-    def begin(self, sinks: Sequence[Sink], *, on_failure: Callable[[BaseException], None], keep: bool = False) -> None:
+    def begin(
+        self, sinks: Sequence[Guarded], *, on_failure: Callable[[BaseException], None], keep: bool = False
+    ) -> None:
         """Show the first placeholder and start to watch. on_failure: told when a sink fails, or nothing good comes for
         long.
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bgcam.realtime.failsafe.matte_values import ROUNDING
 from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
+from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.model.spec import ModelSpec
 
 THREADS = 128

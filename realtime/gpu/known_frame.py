@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.failsafe.known_matte import CELL_LIMIT, MEAN_LIMIT, cells_of, difference, known_picture
 from bgcam.realtime.gpu.frame_ring import DevicePath
+from bgcam.realtime.model.known_matte import CELL_LIMIT, MEAN_LIMIT, cells_of, difference, known_picture
 
 # Behind the person, in grey levels; and how far it may be off by where nobody is. I420 rounds.
 BEHIND, LEVELS = 40, 4

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from bgcam.realtime.errors import BackendError, MatteRefused
-from bgcam.realtime.failsafe.known_matte import expected_cells
 from bgcam.realtime.failsafe.safety import Behind, MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.model.backends.device import DeviceNetwork
+from bgcam.realtime.model.known_matte import expected_cells
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composed import composed, composed_i420
 from bgcam.realtime.run.renderer import GpuFailed

@@ -16,7 +16,7 @@ from bgcam.realtime.gpu.kernels import Guide, TemporalRules
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.look import FRAMES, VIEWS, Look
 from bgcam.realtime.model.backends import Backend, OnGpu, cpu_order
-from bgcam.realtime.model.backends._engine_file import SUFFIX
+from bgcam.realtime.model.engine_file import SUFFIX
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.run.renderer import Drawing

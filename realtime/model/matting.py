@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError, MatteRefused
-from bgcam.realtime.failsafe.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.model.backends import Backend, check_backend_name, load_backend
 from bgcam.realtime.model.spec import ModelSpec, read_spec
 from bgcam.realtime.picture import native

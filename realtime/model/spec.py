@@ -125,7 +125,7 @@ def read_spec(path: Path) -> ModelSpec:
 
 
 def _engine_spec(path: Path) -> ModelSpec:
-    from bgcam.realtime.model.backends._engine_file import EngineRefused, read_engine
+    from bgcam.realtime.model.engine_file import EngineRefused, read_engine
 
     try:
         return ModelSpec.from_json(read_engine(path)[0].spec)

@@ -11,6 +11,7 @@ import numpy as np
 from bgcam.realtime.backgrounds import Background
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
 from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
+from bgcam.realtime.failsafe.stall import GIVE_UP_S
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu.select import Asked, offer_gpu
 from bgcam.realtime.look import Look
@@ -23,7 +24,6 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.renderer import Draw, Drawing
-from bgcam.realtime.run.stall import GIVE_UP_S
 from bgcam.realtime.sources import Source
 
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
+from bgcam.realtime.channel import Channel, GaveUp
 from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.failsafe.gate import check_shown, send
 from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.stall import FILE_PATIENCE, GIVE_UP_S, Stall
 from bgcam.realtime.frames import CameraFrame, OutputFrame
 from bgcam.realtime.run.busy import Busy
-from bgcam.realtime.run.channel import Channel, GaveUp
 from bgcam.realtime.run.ending import abort_all, close_all, say_where
-from bgcam.realtime.run.stall import FILE_PATIENCE, GIVE_UP_S, Stall
 from bgcam.realtime.run.stats import Stats, Summary
 from bgcam.realtime.run.workers import Workers
 from bgcam.realtime.sinks import Sink

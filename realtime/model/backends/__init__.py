@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError, UsageError
-from bgcam.realtime.failsafe.known_matte import why_wrong
+from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _backend_class(name: str) -> type[Backend]:
 
 def _engines_backend(path: Path) -> str:
     """The one backend that an engine file is for."""
-    from bgcam.realtime.model.backends._engine_file import EngineRefused, read_engine
+    from bgcam.realtime.model.engine_file import EngineRefused, read_engine
 
     try:
         return read_engine(path)[0].api

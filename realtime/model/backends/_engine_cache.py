@@ -11,7 +11,9 @@ from typing import Any
 
 from bgcam.realtime.cache import cache_folder, prune
 from bgcam.realtime.model.backends._engine_build import CURRENT, Built, Progress, build_engine, typed_model
-from bgcam.realtime.model.backends._engine_file import (
+from bgcam.realtime.model.backends._gpu import Gpu
+from bgcam.realtime.model.backends.blob_cache import CacheRefused, private_folder, read_private
+from bgcam.realtime.model.engine_file import (
     EngineManifest,
     EngineRefused,
     check_engine,
@@ -19,8 +21,6 @@ from bgcam.realtime.model.backends._engine_file import (
     sha256,
     write_engine,
 )
-from bgcam.realtime.model.backends._gpu import Gpu
-from bgcam.realtime.model.backends.blob_cache import CacheRefused, private_folder, read_private
 from bgcam.realtime.model.spec import ModelSpec
 
 Say = Callable[[str], None]

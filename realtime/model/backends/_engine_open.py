@@ -12,10 +12,10 @@ from bgcam.realtime.gpu.cuda import load_cupy
 from bgcam.realtime.model.backends._engine_build import Progress, load_api
 from bgcam.realtime.model.backends._engine_cache import Say, Wanted, build_cached, forget_cached, load_cached
 from bgcam.realtime.model.backends._engine_choice import choose_precision, read_choice
-from bgcam.realtime.model.backends._engine_file import SUFFIX, EngineManifest, EngineRefused, check_engine, read_engine
 from bgcam.realtime.model.backends._engine_run import EngineNetwork
 from bgcam.realtime.model.backends._gpu import Gpu, gpu
 from bgcam.realtime.model.backends.warming import say_to_terminal
+from bgcam.realtime.model.engine_file import SUFFIX, EngineManifest, EngineRefused, check_engine, read_engine
 from bgcam.realtime.model.spec import ModelSpec
 
 PRECISIONS = ("auto", "fp16", "int8", "fp32")

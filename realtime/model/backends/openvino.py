@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bgcam.packages import missing
 from bgcam.realtime.cache import prune
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.failsafe.known_matte import why_wrong
 from bgcam.realtime.model.backends._head import Head, cut_head
 from bgcam.realtime.model.backends._narrow_weights import narrow_weights
 from bgcam.realtime.model.backends._openvino_cache import DEVICE, Blob, compiled_network
@@ -21,6 +20,7 @@ from bgcam.realtime.model.backends._quantizers import join_quantizers
 from bgcam.realtime.model.backends.planes import Planes
 from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
+from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.run.cpu_budget import cores
 

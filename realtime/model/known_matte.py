@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.failsafe.matte_values import clip_rounding, wrong_values
+from bgcam.realtime.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.model.find import MODELS_FOLDER, check_shipped, sha256_of
 
 # Beside the shipped models: {model's SHA-256: {"WIDTHxHEIGHT": mean alpha of each cell, row by row, 00 to ff}}.
@@ -78,7 +78,7 @@ def _model_sha256(path: Path) -> str:
     """Of the ONNX file; that which an engine was built from, for an engine's file."""
     if path.suffix != ".engine":
         return sha256_of(path)
-    from bgcam.realtime.model.backends._engine_file import EngineRefused, read_engine
+    from bgcam.realtime.model.engine_file import EngineRefused, read_engine
 
     try:
         return read_engine(path)[0].model_sha256
