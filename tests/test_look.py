@@ -34,12 +34,12 @@ def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--edge", "wide"], "'wide' is not an edge; give one of shrink, grow, sharp"),
-        (["--edge", "shrink:6"], "'6' is not from 0 to 5; give shrink:2 or another step"),
-        (["--edge", "shrink:"], "'' is not from 0 to 5"),
-        (["--edge", "grow:nan"], "'nan' is not from 0 to 5"),
-        (["--light-wrap", "11"], "'11' is not from 0 to 10"),
-        (["--light-match", "much"], "'much' is not from 0 to 10"),
+        (["--edge", "wide"], "invalid edge 'wide': give one of shrink, grow, sharp"),
+        (["--edge", "shrink:6"], "'6' is not between 0 and 5; give shrink:2 or another step"),
+        (["--edge", "shrink:"], "'' is not between 0 and 5"),
+        (["--edge", "grow:nan"], "'nan' is not between 0 and 5"),
+        (["--light-wrap", "11"], "'11' is not between 0 and 10"),
+        (["--light-match", "much"], "'much' is not between 0 and 10"),
         (["--frame", "me"], "invalid choice: 'me'"),
         (["--view", "x-ray"], "invalid choice: 'x-ray'"),
     ],

@@ -84,10 +84,10 @@ def busy_line(path: str, *, proc: Path = _PROC) -> str:
     except OSError:  # no /proc
         holders = Holders(unseen=True)
     if holders.found:
-        return f"{holders} {'hold' if len(holders.found) > 1 else 'holds'} it: close that program"
+        return f"{holders} {'have' if len(holders.found) > 1 else 'has'} it open: close that program"
     if holders.unseen:
-        return f"another program may hold it, one that you may not look at: `sudo fuser -v {path}` names it; close it"
-    return "no other program holds it: plug it out and in again"
+        return f"another user's program may have it open: `sudo fuser -v {path}` shows which; close it"
+    return "no other program has it open: unplug it and plug it back in"
 
 
 def _open_files(descriptors: Path) -> Iterator[tuple[str, str]]:

@@ -34,9 +34,9 @@ def check_shown(frame: object) -> None:
     The sinks that come with bgcam ask it themselves as well, for who writes to one directly.
     """
     if not isinstance(frame, ComposedFrame | CutoutFrame):
-        raise TypeError(f"a {type(frame).__name__} is not shown: an output takes composed frames alone")
+        raise TypeError(f"a {type(frame).__name__} is not shown: an output accepts only composed frames")
     if is_camera_memory(frame.pixels):
-        raise TypeError(f"{frame} is not shown: it lies in a camera frame's memory")
+        raise TypeError(f"{frame} is not shown: it shares a camera frame's memory")
 
 
 def send(sink: Writes, frame: OutputFrame) -> None:

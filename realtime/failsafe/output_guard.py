@@ -192,11 +192,11 @@ class Watch:
         self._outputs = [other for other in self._outputs if other is not output]
         try:
             output.sink.close()
-            kept = "what came before is kept"
+            kept = "the recording so far is kept"
         except Exception:  # the first error is the one to tell
             output.sink.abort()
             place = getattr(output.sink, "kept", "")
-            kept = f"what came before is kept: {place}" if place else "it could not be kept"
+            kept = f"the recording so far is kept: {place}" if place else "it could not be kept"
         self.lost.append(f"{error}; {kept}")
         if not self._outputs:
             raise SinkError(self.lost[-1]) from error

@@ -91,7 +91,9 @@ class MatteCheck:
         # The matte of a frame in which nothing moved is that of the last inference, the very same array.
         fresh, self._alpha = alpha is not self._alpha, alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
-            raise self._refused(f"frame {matte.number}: the matte has values that are none; try another --backend")
+            raise self._refused(
+                f"frame {matte.number}: the matte contains NaN or values outside [0, 1]; try another --backend"
+            )
         self.believe(matte.number, float((alpha > SHOWS).mean()), fresh=fresh)
 
     def believe(self, number: int, share: float, *, fresh: bool = True) -> None:

@@ -19,8 +19,8 @@ FROZEN_S = 1.0
 def hangs(waited_s: float) -> BgcamError:
     """The error of a run that was given up."""
     return BgcamError(
-        f"no new picture for {waited_s:g} s, and no part says why: the camera, the model or an output hangs; start "
-        "again, with another --backend if it stays"
+        f"no new picture for {waited_s:g} s, and no error was reported: the camera, the model or an output hangs; "
+        "start again, with another --backend if it happens again"
     )
 
 

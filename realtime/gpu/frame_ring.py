@@ -102,7 +102,7 @@ class DevicePath:
             background = None
         elif background is None or background.shape != self.background_shape or background.dtype != np.uint8:
             found = None if background is None else background.shape
-            raise ValueError(f"a frame {self.frame_shape} cannot go before a background {found}")
+            raise ValueError(f"a frame {self.frame_shape} does not fit a background {found}")
         if not self._free:
             raise ValueError(f"{len(self._slots)} frames are in flight already; take one first")
         slot = self._free.popleft()

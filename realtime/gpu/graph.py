@@ -58,7 +58,7 @@ class FrameWork:
         stages: Stages,
     ):
         if stages.own_colours and layout not in OWN_LAYOUTS:
-            raise ValueError(f"the person's own colours cannot be laid on {layout}; choose one of: {OWN_LAYOUTS}")
+            raise ValueError(f"foreground colours cannot be composited in {layout}; choose one of: {OWN_LAYOUTS}")
         self._cupy, self._kernels, self._network, self._spec = cupy, kernels, network, spec
         self._frame_wh, self._layout, self._output, self._stages = frame_wh, layout, output, stages
         self._input, self._alpha = (cupy.asarray(one) for one in (network.input, network.output))

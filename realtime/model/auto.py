@@ -54,13 +54,13 @@ def choose_model(
 
     key = f"{platform.node()} {platform.machine()} {os.cpu_count()} {backend} {threads} {frame_wh[0] / frame_wh[1]:.3f}"
     times_ms, failed = known_times(names, key, cache_file(), timer)
-    lines = [f"model auto: passed over {name}: {reason}" for name, reason in failed.items()]
+    lines = [f"model auto: skipped {name}: {reason}" for name, reason in failed.items()]
     if not times_ms:
         reasons = set(failed.values())
         raise BgcamError(reasons.pop() if len(reasons) == 1 else "; ".join(lines))
     name = best_within(times_ms, fps=fps, share=share)
     each = ", ".join(f"{n} {times_ms[n]:.1f} ms" for n in times_ms)
-    lines.append(f"model auto: {name}, of {each} a matte; the limit is {share:.0%} of a frame at {fps:g} fps")
+    lines.append(f"model auto: {name}, {each} per matte; the limit is {share:.0%} of a frame at {fps:g} fps")
     return name, lines
 
 

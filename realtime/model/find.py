@@ -39,7 +39,7 @@ def find_model(name_or_path: str | None = None) -> Path:
     names = ", ".join(shipped_models()) or "none"
     if path.suffix == ".onnx" or len(path.parts) > 1:
         raise ModelError(f"{path}: no such model file; give an .onnx file, or a shipped model's name ({names})")
-    raise ModelError(f"no model is called {wanted!r}; shipped: {names}; or give the path of an .onnx file")
+    raise ModelError(f"unknown model {wanted!r}; shipped: {names}; or give the path of an .onnx file")
 
 
 def sha256_of(path: Path) -> str:
@@ -60,4 +60,6 @@ def check_shipped(path: Path) -> None:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
     right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if right.get(path.name) != found:
-        raise ModelError(f"{path}: not the file that was shipped (by {CHECKSUMS}), so damaged or exchanged; {mend}")
+        raise ModelError(
+            f"{path}: not the file that was shipped (by {CHECKSUMS}), so it is damaged or was replaced; {mend}"
+        )

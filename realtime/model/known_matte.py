@@ -103,8 +103,8 @@ def why_wrong(infer: Infer, model: Path, size_wh: tuple[int, int], *, folder: Pa
     alpha = infer(known_picture(size_wh))
     wrong = wrong_values(alpha)
     if wrong:
-        return f"its matte of a known picture is none: {wrong}"
+        return f"its matte of a known picture is invalid: {wrong}"
     mean, most = difference(cells_of(clip_rounding(alpha)), expected)
     if mean <= MEAN_LIMIT and most <= CELL_LIMIT:
         return ""
-    return f"its matte of a known picture is wrong: alpha is {mean:.3f} off, at most {most:.2f}"
+    return f"its matte of a known picture is wrong: alpha is off by {mean:.3f} on average, limit {most:.2f}"

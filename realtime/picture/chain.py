@@ -106,9 +106,9 @@ class Chain:
     def prepare(self, frame: CameraFrame, coarse: CoarseMatte) -> Work:
         """All stages of a frame, but for drawing what is shown."""
         if frame.number != coarse.number:
-            raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
+            raise ValueError(f"{frame} cannot take {coarse}: it belongs to another frame")
         if frame.number <= self._last:
-            raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
+            raise ValueError(f"{frame} comes after frame {self._last}; frames must arrive in order")
         self._last = frame.number
         if self._independent:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
@@ -152,7 +152,7 @@ def _edge(chain: Chain, work: Work) -> None:
 def _background(chain: Chain, work: Work) -> None:
     work.background = chain.background.picture(work.frame, work.coarse)
     if work.background.shape != work.frame.room_bgr.shape:
-        raise ValueError(f"{work.frame} cannot go before a background of shape {work.background.shape}")
+        raise ValueError(f"{work.frame} does not fit a background of shape {work.background.shape}")
 
 
 def _guided(chain: Chain, work: Work) -> None:

@@ -23,8 +23,8 @@ def close_all(sinks: Sequence[Sink], *, limit_s: float = CLOSE_S) -> list[BaseEx
     for closing in closings:
         if closing.thread.is_alive():
             closing.error = SinkError(
-                f"{closing.sink.name}: it could not be closed in {limit_s:g} s; what it holds lies hidden beside it, "
-                "and `bgcam doctor` finds it"
+                f"{closing.sink.name}: it could not be closed within {limit_s:g} s; its data is in a hidden file "
+                "beside it, which `bgcam doctor` finds"
             )
     return [closing.error for closing in closings if closing.error is not None]
 

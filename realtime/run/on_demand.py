@@ -66,9 +66,9 @@ class OnDemand:
 def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:
     """Raise UsageError where `--on-demand` makes no sense, or cannot be told."""
     if sys.platform != "linux":
-        raise UsageError("--on-demand: who watches can be told on Linux alone; leave it out")
+        raise UsageError("--on-demand: it works only on Linux; leave it out")
     file = next((one for one in inputs or () if not is_live_address(one)), None)
     if file is not None:
-        raise UsageError(f"--on-demand is for a camera, and --input {file} is none; give one of them")
+        raise UsageError(f"--on-demand needs a camera, but --input {file} is given; give only one of them")
     if not any(output.partition(":")[0] == "virtual" for output in outputs):
-        raise UsageError("--on-demand goes by who watches the virtual camera; add --output virtual")
+        raise UsageError("--on-demand depends on who watches the virtual camera; add --output virtual")

@@ -14,7 +14,7 @@ from typing import TextIO
 
 KEY = b"p"
 LOOK_EVERY_S = 0.05
-HINT = "press p for the placeholder instead of you, p again for you; Ctrl-C ends"
+HINT = "press p to show the placeholder instead of you, p again to show yourself; Ctrl-C quits"
 
 
 # The signals that came while there was no button yet, of which a process has one.

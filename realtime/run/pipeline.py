@@ -119,7 +119,7 @@ class Pipeline(Generic[AnyMatte]):
         notices += [sink.notice for sink in self.sinks]
         notices += [self._stall.notice, self._busy.notice]
         if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
-            notices.append("stopping: waiting for the last frames; Ctrl-C again waits no longer")
+            notices.append("stopping: waiting for the last frames; press Ctrl-C again to stop waiting")
         return "; ".join(filter(None, notices))
 
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
@@ -275,7 +275,7 @@ class Pipeline(Generic[AnyMatte]):
         composed = self._render(frame, matte)
         check_shown(composed)
         if not frame.number == matte.number == composed.number:
-            raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
+            raise ValueError(f"{frame}, {matte} and {composed} do not belong to the same frame")
         self.stats.stage("picture", started_s)
         return composed
 

@@ -16,11 +16,13 @@ def check_writable(path: Path) -> None:
     """Raise SinkError unless a file can be made at `path`."""
     folder = path.parent
     if not folder.is_dir():
-        raise SinkError(f"{path}: there is no folder {folder}; make it first: mkdir -p {folder}")
+        raise SinkError(f"{path}: the folder {folder} does not exist; create it first: mkdir -p {folder}")
     if path.is_dir():
         raise SinkError(f"{path}: is a folder; give a file's name")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(f"{path}: you may not write to the folder {folder}; choose another or change its rights")
+        raise SinkError(
+            f"{path}: no permission to write to the folder {folder}; choose another or change its permissions"
+        )
 
 
 def claim(path: Path, *, noted: bool = False) -> Claim:
@@ -28,7 +30,9 @@ def claim(path: Path, *, noted: bool = False) -> Claim:
     try:
         return Claim(path, noted=noted)
     except Taken as error:
-        raise SinkError(f"{path}: {error.strerror} writes to it now; give another name, or end that first") from error
+        raise SinkError(
+            f"{path}: {error.strerror} is writing to it now; give another name, or stop that first"
+        ) from error
     except OSError as error:
         raise SinkError(f"{path}: cannot be written ({error.strerror}); {advice(error)}") from error
 
@@ -48,7 +52,7 @@ def settle(claimed: Claim) -> str:
     except OSError as error:
         left = claimed.leave()
         why = f"cannot get its name ({error.strerror})"
-        raise SinkError(f"{claimed.path}: {why}; what was written lies in {left}") from error
+        raise SinkError(f"{claimed.path}: {why}; what was written is in {left}") from error
 
 
 def remove(path: Path) -> None:
@@ -64,4 +68,4 @@ def is_full(error: BaseException) -> bool:
 
 def advice(error: BaseException) -> str:
     """What to do about a failed write."""
-    return "free some space" if is_full(error) else "check the folder and its rights"
+    return "free some space" if is_full(error) else "check the folder and its permissions"

@@ -57,7 +57,7 @@ class LoopbackWriter:
         self._compare()
         taken = os.write(self._descriptor, np.ascontiguousarray(i420).data)
         if taken != self._bytes:
-            raise OSError(errno.EIO, f"it took {taken} of {self._bytes} bytes")
+            raise OSError(errno.EIO, f"it accepted {taken} of {self._bytes} bytes")
 
     def viewers(self) -> Viewers:
         """Who reads the device now. Raises OSError."""
@@ -89,7 +89,7 @@ class LoopbackWriter:
         self._descriptor = os.open(self.device, os.O_RDWR)
         if not self._takes_output():
             reload = "`sudo modprobe -r v4l2loopback`, then modprobe it again"
-            raise OSError(errno.EBUSY, f"its last writer left it shut: {reload}")
+            raise OSError(errno.EBUSY, f"its last writer left it locked: {reload}")
 
     def _alone(self, module: Path) -> bool:
         holders = self._holders()

@@ -64,7 +64,7 @@ class PictureSink:
             raise SinkError(f"{self._path}: cannot be written ({error.strerror}); {advice(error)}") from error
         self.kept = settle(self._claim)
         if self.kept != str(self._path):
-            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture lies in {self.kept}")
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture is in {self.kept}")
 
 
 class FolderSink:
@@ -125,7 +125,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{folder}: the folder cannot be made ({error.strerror}); choose another") from error
+        raise SinkError(f"{folder}: the folder cannot be created ({error.strerror}); choose another") from error
 
 
 def encode(bgr: NDArray[np.uint8], path: Path) -> bytes:

@@ -115,7 +115,7 @@ class SoundTracks:
         tracks: dict[int, Track] = {}
         for stream in self._input.streams.audio:
             if stream.codec_context is None:
-                self._say("a sound track is left out: its kind is unknown to FFmpeg; convert it first to keep it")
+                self._say("a sound track is left out: FFmpeg does not know its codec; convert it first to keep it")
                 continue
             tracks[stream.index] = add_track(stream, self._output, suffix=suffix)
         return tracks
@@ -138,7 +138,7 @@ class SoundTracks:
                 if shift_s is not None:
                     yield packet, index, self._origin_s + shift_s
         except (OSError, ValueError, IndexError, av.error.FFmpegError) as error:  # IndexError: a stream that came later
-            self._say(f"the sound breaks off: {getattr(error, 'strerror', None) or error}")
+            self._say(f"the sound ends early: {getattr(error, 'strerror', None) or error}")
 
 
 class _Clock:

@@ -158,7 +158,7 @@ class VideoSink:
     def _finish(self, container: av.container.OutputContainer, claimed: Claim) -> None:
         self._mux(self._stream.encode(None))
         if not self._begun:
-            raise ValueError("the encoder gave nothing")
+            raise ValueError("the encoder produced nothing")
         self._finish_beside()
         container.close()
         claimed.file.sync()
@@ -169,9 +169,9 @@ class VideoSink:
         self._claim, self.kept = None, str(claimed.file.part)
         self.kept = settle(claimed)
         if failed is not None:
-            raise SinkError(f"{failed}; {self.kept} plays but for its last seconds")
+            raise SinkError(f"{failed}; {self.kept} plays except for its last seconds")
         if self.kept != str(self._path):
-            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video lies in {self.kept}")
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video is in {self.kept}")
 
     def _remove(self) -> None:
         self._let_go()

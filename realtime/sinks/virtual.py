@@ -20,8 +20,8 @@ from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
-HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that make one"
-HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, log out and in"
+HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that create one"
+HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, then log out and back in"
 _LABEL = "bgcam"
 
 # (width, height, fps, device or None) -> something with `device`, `send(array)`, `close()` and perhaps `viewers()`
@@ -119,7 +119,7 @@ class VirtualSink:
                 line = f"run `{install_command('pyvirtualcam')}`"
                 raise SinkError(f"the virtual camera needs pyvirtualcam ({error}); {line}") from error
             except PermissionError as error:
-                raise SinkError(f"{device}: you may not write to it; {HOW_TO_BE_ALLOWED}") from error
+                raise SinkError(f"{device}: no permission to write to it; {HOW_TO_BE_ALLOWED}") from error
             except Exception as error:  # pyvirtualcam passes on whatever its backends raise
                 failures.append(f"{device or 'the OBS virtual camera'}: {_reason(error)}")
         reasons = "; ".join(failures)
@@ -147,7 +147,7 @@ class VirtualSink:
         self._backoff.failed()
         times = self._backoff.tries - 1
         tried = f", tried {times} time{'s' if times > 1 else ''}" if times else ""
-        self.notice = f"{self.name}: no picture gets there: {_reason(error)}; opening it again{tried}"
+        self.notice = f"{self.name}: it does not accept pictures: {_reason(error)}; opening it again{tried}"
 
     def _let_go(self) -> None:
         camera, self._camera = self._camera, None

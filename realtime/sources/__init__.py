@@ -75,9 +75,9 @@ def open_source(
     if camera is not None and inputs:
         raise UsageError(f"--camera {camera} and --input {inputs[0]} exclude each other; give one of them")
     if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
-        raise UsageError(f"size {size_wh[0]}x{size_wh[1]} makes no sense; give two sides above 0, such as 1280x720")
+        raise UsageError(f"invalid size {size_wh[0]}x{size_wh[1]}: give two sides above 0, such as 1280x720")
     if fps is not None and not 0 < fps <= 1000:
-        raise UsageError(f"fps {fps:g} makes no sense; give a number above 0 and up to 1000")
+        raise UsageError(f"invalid fps {fps:g}: give a number above 0 and up to 1000")
     if not inputs:
         from bgcam.realtime.sources.camera import open_camera
 
@@ -91,7 +91,9 @@ def open_source(
     if len(inputs) > 1:
         held = zip(inputs, places, strict=True)
         video = next(one for one, place in held if place is None or not _holds_pictures(place))
-        raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
+        raise UsageError(
+            f"--input {video} is not a picture, but several inputs must all be pictures; run bgcam once for each video"
+        )
     if places[0] is None:
         from bgcam.realtime.sources.network import open_address
 

@@ -20,7 +20,7 @@ def ordinary_bytes(path: Path, kind: str) -> int:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise SourceError(f"{path}: cannot read the {kind} ({error})") from error
     if not stat.S_ISREG(found.st_mode):
-        raise SourceError(f"{path}: no ordinary file; give a {kind} file")
+        raise SourceError(f"{path}: not a regular file; give a {kind} file")
     if not found.st_size:
         raise SourceError(f"{path}: the file is empty; give a {kind} file")
     return found.st_size

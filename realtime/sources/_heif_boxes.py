@@ -52,7 +52,7 @@ def read_grid(data: bytes) -> Grid | None:
     tiles = _derived_from(found[b"iref"], main)
     rows, columns, size_wh = _layout(_item_data(found, main, data))
     if len(tiles) != rows * columns or not all(size_wh):
-        raise ValueError(f"{rows}x{columns} tiles announced, {len(tiles)} there")
+        raise ValueError(f"{rows}x{columns} tiles declared, {len(tiles)} found")
     return Grid(rows, columns, size_wh, tiles, tuple(_turns(found[b"iprp"], main)))
 
 
@@ -109,7 +109,7 @@ def _item_data(found: dict[bytes, bytes], item: int, data: bytes) -> bytes:
         nonlocal at
         at += size
         if at > len(iloc):
-            raise ValueError("the table of items is cut off")
+            raise ValueError("the table of items is truncated")
         return int.from_bytes(iloc[at - size : at], "big")
 
     for _ in range(take(4 if version == 2 else 2)):

@@ -71,7 +71,7 @@ class AnimationSource:
         self.end_s = 0.0
         if ordinary_bytes(path, "picture") > _MAX_BYTES:
             raise SourceError(
-                f"{path}: over {_MAX_BYTES / 1e6:g} MB are too much for an animation; make it smaller first"
+                f"{path}: over {_MAX_BYTES / 1e6:g} MB are too large for an animation; make it smaller first"
             )
         try:
             data = path.read_bytes()
@@ -125,7 +125,7 @@ class AnimationSource:
 
     def _broken(self, why: str) -> SourceError:
         after = f"after {self._number} of {self.frames} pictures ({why})"
-        return SourceError(f"{self.name}: the animation breaks off {after}; get a whole copy of it")
+        return SourceError(f"{self.name}: the animation ends early {after}; get a complete copy of it")
 
 
 def _reason(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def open_camera(
         elif not os.path.exists(device.path):
             found = None
         if found is None:
-            raise SourceError(f"{device if listed else device.name}: it is gone; plug it in again")
+            raise SourceError(f"{device if listed else device.name}: it is gone; plug it back in")
         return open_at(found)
 
     # By its number alone a camera cannot be told from another that took its place.
@@ -92,7 +92,7 @@ def _choose(wanted: str | None, there: Sequence[Device], virtual: Lister) -> tup
         raise SourceError("no camera found; plug one in, or give a file with --input FILE")
     known = [*there, *virtual()]  # another program's virtual camera is a fair choice when named
     if os.path.isabs(wanted) and not Path(wanted).exists():
-        raise SourceError(f"no camera at {wanted}; `bgcam devices` lists those there are")
+        raise SourceError(f"no camera at {wanted}; `bgcam devices` lists the cameras")
     if os.path.isabs(wanted) and os.path.realpath(wanted) not in {device.path for device in known}:
         return False, Device(wanted, wanted, -1, "")
     return True, find_device(known, wanted)

@@ -123,7 +123,9 @@ class CameraSource:
                 return CameraFrame(number, bgr, newest[1] - self._start_s, newest[1])
             with self._changed:
                 self.drops += 1
-        raise SourceError(f"{self.name}: its pictures come damaged; plug it in again, or into another socket")
+        raise SourceError(
+            f"{self.name}: its pictures arrive damaged; unplug it and plug it back in, or use another USB port"
+        )
 
     def _wait(self) -> _Grabbed | None:
         """The newest that was not read yet, once there is one; None after `close`."""
@@ -133,7 +135,7 @@ class CameraSource:
                 return None
             if self._newest is None:
                 reason = self._failure if woken else f"no frame for {_SILENCE_S:g} s"
-                raise SourceError(f"{self.name}: {reason}; plug it in again")
+                raise SourceError(f"{self.name}: {reason}; unplug it and plug it back in")
             newest, self._newest = self._newest, None
             return newest
 
@@ -248,7 +250,7 @@ def _note(asked_wh: tuple[int, int], asked_fps: float, *, size_wh: tuple[int, in
 def _why_not(target: int | str) -> str:
     if isinstance(target, str):
         if os.path.exists(target) and not os.access(target, os.R_OK | os.W_OK):
-            return "you may not use it: run `sudo usermod -aG video $USER`, log out and in"
+            return "you have no permission to use it: run `sudo usermod -aG video $USER`, then log out and back in"
         if sys.platform == "linux":
             return busy_line(target)
-    return "another program may hold it: close that program"
+    return "another program may have it open: close that program"

@@ -47,7 +47,7 @@ def read_heif(path: Path) -> NDArray[np.uint8]:
 def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8]:
     stream = best_video(container.streams.video)
     if stream is None or stream.codec_context is None:
-        raise ValueError("no picture in it that FFmpeg knows")
+        raise ValueError("it has no picture that FFmpeg can decode")
     if stream.width * stream.height > MAX_PIXELS:
         raise SourceError(
             f"{path}: {_size((stream.width, stream.height))} is over 100 megapixels; make it smaller first"

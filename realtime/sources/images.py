@@ -119,7 +119,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """
     length = ordinary_bytes(path, "picture")
     if length > MAX_BYTES:
-        raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
+        raise SourceError(f"{path}: {length / 1e6:.0f} MB are too large for a picture; make it smaller first")
     if is_heif(path):
         from bgcam.realtime.sources.heif import read_heif
 
@@ -140,5 +140,5 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         kinds = "PNG, JPEG, WebP, BMP, TIFF, HEIC or AVIF"
-        raise SourceError(f"{path}: not a readable picture (damaged, cut off, or no {kinds}); replace or remove it")
+        raise SourceError(f"{path}: not a readable picture (damaged, truncated, or not {kinds}); replace or remove it")
     return np.asarray(bgr, np.uint8)

@@ -94,7 +94,7 @@ class ReopeningSource:
     def _lost(self, error: SourceError) -> NoReturn:
         self._backoff.failed()
         tries = self._backoff.tries - 1
-        self._why = f"{error} (looked for it {tries} time{'s' if tries > 1 else ''})" if tries else str(error)
+        self._why = f"{error} (tried {tries} time{'s' if tries > 1 else ''})" if tries else str(error)
         self._pause(self._why)
 
     def _pause(self, why: str) -> NoReturn:

@@ -163,7 +163,7 @@ class VideoSource:
     def _broken(self) -> SourceError:
         of = f" of {self.frames}" if self.frames else ""
         after = f"after {self._number}{of} frames ({self._failure})"
-        return SourceError(f"{self.name}: the video breaks off {after}; get a whole copy of it")
+        return SourceError(f"{self.name}: the video ends early {after}; get a complete copy of it")
 
     def next_frame(self) -> Decoded | None:
         """The next frame as it was decoded; None at the end, with `failure` saying so if it is not a clean one."""
@@ -211,9 +211,11 @@ class VideoSource:
         if stream is None:
             raise SourceError(f"{self.name}: has no picture, only sound or data; give a video")
         if stream.codec_context is None:
-            raise SourceError(f"{self.name}: its kind of picture is unknown to FFmpeg; get a whole copy, or convert it")
+            raise SourceError(f"{self.name}: FFmpeg does not know its codec; get a complete copy, or convert it")
         if stream.codec_context.name in _NOT_TAKEN:
-            raise SourceError(f"{self.name}: PNG pictures are no video here; name one .png, or convert them to MP4")
+            raise SourceError(
+                f"{self.name}: PNG pictures are not supported as a video; name one .png, or convert them to MP4"
+            )
         width, height = stream.width, stream.height
         if width * height > MAX_PIXELS:
             raise SourceError(f"{self.name}: {width}x{height} is over 100 megapixels; make it smaller first")
@@ -241,7 +243,7 @@ class VideoSource:
         return next((float(rate) for rate in rates if rate and 0 < rate <= 1000), _FPS)
 
     def _advice(self) -> str:
-        return "check the address" if self._path is None else "the file may be cut off or no video"
+        return "check the address" if self._path is None else "the file may be truncated or not a video"
 
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, av.error.ExitError):

@@ -45,7 +45,7 @@ def _mend(options: Namespace, system: System, examined: Examined) -> Examined:
         if not options.yes and not system.ask("Run it?"):
             continue
         ran = system.run_in_sight(finding.command)
-        print("  done" if ran.code == 0 else f"  it failed with code {ran.code}", end="\n\n", file=out)
+        print("  done" if ran.code == 0 else f"  it failed with exit code {ran.code}", end="\n\n", file=out)
         examined = _examine(options, system, load_error=ran.err)
     return examined
 

@@ -56,10 +56,10 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken
     if "error" in told:
         what, _, cure = str(told["error"]).partition("; run: ")
         # A command that mends it comes with the error; of one that hangs or crashes nothing is known.
-        advice = "" if cure else "choose another with --backend; if there is none, restart, and report this"
+        advice = "" if cure else "choose another with --backend; if none works, restart and report this"
         return Finding(name, WARNING, what, cure, advice)
     matte_ms: float = told["matte_ms"]
-    found = f"{told['description']}: {matte_ms:.1f} ms a matte"
+    found = f"{told['description']}: {matte_ms:.1f} ms per matte"
     if told["error_mean"] > WRONG_ABOVE:
         advice = "its mattes are wrong; choose another with --backend, and report this"
         verdict = PROBLEM if taken else WARNING
@@ -74,7 +74,7 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken
 
 def _not_on_gpu(name: str, description: str, found: str) -> Finding:
     if not has_gpu():
-        return Finding(name, WARNING, f"{found}: no NVIDIA GPU is found here", advice="leave --backend out")
+        return Finding(name, WARNING, f"{found}: no NVIDIA GPU was found", advice="leave --backend out")
     if description.startswith("PyTorch"):  # the others start on the processor and go over to the GPU
         advice = "install a PyTorch with CUDA for this driver: https://pytorch.org/get-started"
         return Finding(name, WARNING, f"{found}: this PyTorch does not use the GPU", advice=advice)
@@ -84,17 +84,17 @@ def _not_on_gpu(name: str, description: str, found: str) -> Finding:
 def check_compiled(machine: Machine) -> Finding:
     """Whether the picture's slow functions are machine code."""
     if native.LIBRARY is not None:
-        return Finding("picture", OK, "drawn by compiled code")
+        return Finding("picture", OK, "processed by compiled code")
     advice = "install a C compiler (Debian: sudo apt install gcc libc6-dev), then bgcam again"
-    return Finding("picture", WARNING, "drawn by OpenCV, at three times the processor time", advice=advice)
+    return Finding("picture", WARNING, "processed by OpenCV, three times as slow", advice=advice)
 
 
 def check_cache(machine: Machine) -> Finding:
     try:
         folder = cache_folder()
     except RuntimeError:
-        found = "this user has no home folder, so there is none: bgcam starts slowly every time"
-        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder of this user")
+        found = "this user has no home folder, so there is no cache: bgcam starts slowly every time"
+        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder that this user owns")
     reason = machine.system.why_not_writable(folder)
     if reason:
         found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
@@ -113,7 +113,7 @@ def check_web_page(machine: Machine) -> Finding | None:
 
     if machine.system.port_is_free(DEFAULT_PORT):
         return Finding("web page", OK, f"port {DEFAULT_PORT} is free")
-    found = f"port {DEFAULT_PORT} is taken, by another bgcam perhaps"
+    found = f"port {DEFAULT_PORT} is in use, perhaps by another bgcam"
     return Finding("web page", PROBLEM, found, advice="close it, or: bgcam --output web:0")
 
 

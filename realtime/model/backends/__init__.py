@@ -74,7 +74,7 @@ class OnGpu(Protocol):
 def load_backend(
     name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
 ) -> tuple[Backend, list[str]]:
-    """Load the model at one input size: the backend, and why others were passed over (one line each).
+    """Load the model at one input size: the backend, and why others were skipped (one line each).
 
     name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
     threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError when none loads.
@@ -107,14 +107,16 @@ def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, t
     backend = _backend_class(name)(path, spec, size_wh, threads=threads)
     wrong = why_wrong(backend.infer, path, size_wh)
     if wrong:
-        raise BackendError(f"{backend.description}: {wrong}; update its package and drivers, or take another --backend")
+        raise BackendError(
+            f"{backend.description}: {wrong}; update its package and drivers, or choose another --backend"
+        )
     return backend
 
 
 def check_backend_name(name: str) -> None:
     """UsageError, with the names there are, unless `load_backend` knows this one."""
     if name != "auto" and name not in BACKENDS:
-        raise UsageError(f"no backend is called {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
+        raise UsageError(f"unknown backend {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
 
 
 def auto_order() -> list[str]:

@@ -52,7 +52,9 @@ def typed_model(path: Path, size_wh: tuple[int, int], precision: str) -> Any:
     quantized = any(node.op_type in QUANTIZERS for node in model.graph.node)
     if precision == "int8":
         if not quantized:
-            raise BackendError(f"{path} has no quantizers, so it gives no int8 engine; choose fp16, or an INT8 model")
+            raise BackendError(
+                f"{path} has no quantizers, so it cannot become an int8 engine; choose fp16, or an INT8 model"
+            )
         return to_float16(model)
     plain = without_quantizers(model) if quantized else model
     return to_float16(plain) if precision == "fp16" else plain
@@ -76,7 +78,7 @@ def build_engine(
     if hasattr(config, "num_compute_capabilities"):
         known = [name for name in dir(api.ComputeCapability) if name.startswith("SM") or name == "CURRENT"]
         for unknown in sorted(set(compute_capabilities) - set(known)):
-            raise BackendError(f"{api.__name__} builds for no {unknown}; choose of: {', '.join(known)}")
+            raise BackendError(f"{api.__name__} cannot build for {unknown}; choose from: {', '.join(known)}")
         config.num_compute_capabilities = len(compute_capabilities)
         for place, name in enumerate(compute_capabilities):
             config.set_compute_capability(getattr(api.ComputeCapability, name), place)
@@ -97,7 +99,7 @@ def _end(tensor: Any) -> tuple[str, tuple[int, ...], str]:
 
 def _line(said: Sequence[str]) -> str:
     """The first thing that was said, in one line: what follows is what came of it."""
-    return " ".join(said[0].split())[:300] if said else "it does not say why"
+    return " ".join(said[0].split())[:300] if said else "it gives no reason"
 
 
 def _logger(api: Any) -> Any:

@@ -79,7 +79,7 @@ def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
     except FileNotFoundError:
         return None
     except (CacheRefused, EngineRefused, OSError) as error:
-        say(f"the engine in the cache is built again: {error}")
+        say(f"rebuilding the engine in the cache: {error}")
         return None
     return engine
 
@@ -94,7 +94,7 @@ def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> byte
         write_engine(wanted.cached(), made, built.engine)
         prune(FOLDER)
     except (CacheRefused, OSError) as error:
-        say(f"the engine cannot be kept for the next start ({getattr(error, 'strerror', None) or error})")
+        say(f"the engine cannot be cached for the next start ({getattr(error, 'strerror', None) or error})")
     return built.engine
 
 

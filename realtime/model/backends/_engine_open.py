@@ -48,7 +48,7 @@ class Opener:
         precision: "auto" measures fp16 and int8 once, and takes the faster that keeps the matte.
         """
         if precision not in PRECISIONS:
-            raise BackendError(f"{self.api_name} runs no {precision}; choose one of: {', '.join(PRECISIONS)}")
+            raise BackendError(f"{self.api_name} does not run in {precision}; choose one of: {', '.join(PRECISIONS)}")
         if path.suffix == SUFFIX:
             return self._open_file(path, size_wh, precision)
 
@@ -86,7 +86,7 @@ class Opener:
             try:
                 return run(engine)
             except BackendError as error:
-                say(f"the engine in the cache is built again: {error}")
+                say(f"rebuilding the engine in the cache: {error}")
         return run(build_cached(wanted, progress=progress, say=say))
 
     def _open_file(self, path: Path, size_wh: tuple[int, int], precision: str) -> EngineNetwork:

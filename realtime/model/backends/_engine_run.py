@@ -125,4 +125,4 @@ class EngineNetwork:
 
     def _why(self) -> str:
         said = self._log.said
-        return " ".join(said[0].split())[:300] if said else "it does not say why"
+        return " ".join(said[0].split())[:300] if said else "it gives no reason"

@@ -36,7 +36,7 @@ def gpu(library: Any = None) -> Gpu:
             raise BackendError(NO_GPU.format("its driver is not installed")) from None
     count, device = ctypes.c_int(), ctypes.c_int()
     if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        raise BackendError(NO_GPU.format("its driver finds none"))
+        raise BackendError(NO_GPU.format("its driver finds no GPU"))
     name = ctypes.create_string_buffer(256)
     values = [ctypes.c_int() for _ in range(3)]
     failed = (

@@ -38,7 +38,7 @@ class Blob:
             name = f"{model.stem[:40]}-{size_wh[0]}x{size_wh[1]}-{hashlib.sha256(self.key.encode()).hexdigest()[:16]}"
             self._path = private_folder(FOLDER) / f"{name}.blob"
         except CacheRefused as error:
-            say(f"nothing is kept for the next start: {error}")
+            say(f"the compiled network cannot be cached: {error}")
         except (OSError, RuntimeError):  # the latter: a user without a home folder
             return
 
@@ -55,7 +55,7 @@ class Blob:
 
     def refuse(self, why: str) -> None:
         """Say why what is in the cache is not used; `keep` writes over it."""
-        self._say(f"the compiled network in the cache is made again: {why}")
+        self._say(f"recompiling the network in the cache: {why}")
 
     def keep(self, compiled: Any) -> None:
         """Write it for the next start, which is only slower without it."""

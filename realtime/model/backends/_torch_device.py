@@ -26,7 +26,7 @@ def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, preci
     """The model on the current GPU. precision: "auto" is fp16; "int8" is not for torch. Raises BackendError."""
     dtype = DTYPES.get("fp16" if precision == "auto" else precision)
     if dtype is None:
-        raise BackendError(f"torch runs no {precision}; choose one of: auto, {', '.join(DTYPES)}")
+        raise BackendError(f"torch does not run in {precision}; choose one of: auto, {', '.join(DTYPES)}")
     if not torch.cuda.is_available():
         raise BackendError(NO_GPU.format(f"torch {torch.__version__}", install_command("torch", CUDA_INDEX)))
     model = without_quantizers(at_size(load_onnx(path), size_wh))

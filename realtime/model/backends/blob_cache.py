@@ -40,9 +40,9 @@ def private_folder(*names: str) -> Path:
             path.mkdir(mode=0o700)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            raise CacheRefused(f"{path} is a link or no folder")
+            raise CacheRefused(f"{path} is a link or not a folder")
         if POSIX and found.st_uid != os.geteuid():
-            raise CacheRefused(f"{path} is another user's")
+            raise CacheRefused(f"{path} belongs to another user")
         if POSIX and stat.S_IMODE(found.st_mode) & 0o077:
             path.chmod(0o700)
         folder = path
@@ -57,9 +57,9 @@ def read_private(path: Path) -> bytes:
     with os.fdopen(os.open(path, flags), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise CacheRefused("it is no regular file")
+            raise CacheRefused("it is not a regular file")
         if POSIX and found.st_uid != os.geteuid():
-            raise CacheRefused("it is another user's")
+            raise CacheRefused("it belongs to another user")
         if POSIX and stat.S_IMODE(found.st_mode) & 0o022:
             raise CacheRefused("other users may write to it")
         if found.st_size > MAX_BYTES:
@@ -76,10 +76,10 @@ def unseal(key: str, data: bytes) -> bytes:
     """What `seal` was given. Raises CacheRefused for another key, or anything that changed."""
     begin = len(MAGIC) + DIGEST_BYTES + 1
     if not data.startswith(MAGIC) or len(data) < begin:
-        raise CacheRefused("it is no file of bgcam")
+        raise CacheRefused("it is not a bgcam file")
     contents = data[begin:]
     if data[len(MAGIC) : begin] != _digest(key, contents).encode() + b"\n":
-        raise CacheRefused("its checksum differs")
+        raise CacheRefused("its checksum does not match")
     return contents
 
 

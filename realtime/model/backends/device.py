@@ -50,7 +50,7 @@ def open_device_network(
     """
     for kind, value, known in (("backend", backend, ("auto", *DEVICE_NETWORKS)), ("precision", precision, PRECISIONS)):
         if value not in known:
-            raise UsageError(f"no {kind} of a GPU is called {value!r}; choose one of: {', '.join(known)}")
+            raise UsageError(f"unknown GPU {kind} {value!r}; choose one of: {', '.join(known)}")
     if backend != "auto":
         return _opener(backend)(path, spec, size_wh, precision=precision)
     reasons = []

@@ -55,7 +55,7 @@ class TensorRTBackend:
                     return backend
                 if path.suffix == SUFFIX:
                     break
-                say(f"the engine is built again: {wrong}")
+                say(f"rebuilding the engine: {wrong}")
                 found.forget(path, spec, size_wh)
             raise BackendError(f"{self.name}: {wrong}; update its package and the GPU's driver")
 

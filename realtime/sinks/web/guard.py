@@ -31,14 +31,16 @@ def parse_address(argument: str) -> tuple[str, int]:
     try:
         return str(ipaddress.ip_address(LOOPBACK if host == "localhost" else host)), port
     except ValueError:
-        raise UsageError(f"web:{argument}: {host!r} is no address; give one such as 0.0.0.0:{DEFAULT_PORT}") from None
+        raise UsageError(
+            f"web:{argument}: {host!r} is not an address; give one such as 0.0.0.0:{DEFAULT_PORT}"
+        ) from None
 
 
 def check_address(argument: str, *, allow_remote: bool) -> tuple[str, int]:
     """The address and port. Raises UsageError also for an address that others can reach, unless they are to."""
     address, port = parse_address(argument)
     if is_remote(address) and not allow_remote:
-        raise UsageError(f"web:{argument}: who is in your network could watch; give web:{port}, or add --allow-remote")
+        raise UsageError(f"web:{argument}: anyone on your network could watch; give web:{port}, or add --allow-remote")
     return address, port
 
 

@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.server.guard.is_ambiguous(self.headers):
-            self._say(HTTPStatus.BAD_REQUEST, "a header that may come once came twice")
+            self._say(HTTPStatus.BAD_REQUEST, "a header that may appear only once was repeated")
             return
         refusal = self.server.guard.refusal(self.headers)
         route = self.server.guard.route(self.path)
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self.server.door.arrived(self.connection):
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_KNOWN} connections are open already; close some pages")
         elif self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bgcam takes no data")
+            self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bgcam accepts no data")
         elif route == "":
             self._answer(HTTPStatus.OK, "text/html; charset=utf-8", PAGE.encode())
         elif route == "stream":

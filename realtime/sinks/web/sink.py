@@ -37,7 +37,7 @@ class WebSink:
             self._server = WebServer(address, port, self._slot.next_jpeg)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                reason, hint = "is taken by another program", "web:0 picks a free one"
+                reason, hint = "is in use by another program", "web:0 picks a free one"
             else:
                 reason, hint = f"cannot be opened ({error.strerror})", "give another, or web:0 for a free one"
             raise SinkError(f"the web page's port {port} {reason}; {hint}") from error
