@@ -1,4 +1,4 @@
-"""What stands behind the person: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
+"""Backgrounds: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bgcam.realtime.spelling import closest
 
 
 class Background(Protocol):
-    """One background. name: for people. needs_matte: False where the person need not be found at all. same_room: it
+    """One background. name: for display. needs_matte: False where the person need not be found at all. same_room: it
     shows the camera's own room.
     """
 

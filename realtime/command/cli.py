@@ -1,4 +1,4 @@
-"""The command `bgcam`: which part runs, and how its errors are told. Exit: 0 done, 1 an error, 2 a wrong option."""
+"""The command `bgcam`: which part runs, and how its errors are reported. Exit: 0 done, 1 an error, 2 a wrong option."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def check_options(
 
 
 def unknown_option(name: str, flags: Sequence[str], *, prog: str) -> str:
-    """The message about an option that is none of `flags`. prog: the command's name."""
+    """The message about an option that is not in `flags`. prog: the command's name."""
     meant = OTHER_NAMES.get(name.replace("_", "-"))
     if meant is None or meant.split()[0] not in flags:
         starts = [flag for flag in flags if flag.startswith(name)] if len(name) > 2 else []

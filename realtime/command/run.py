@@ -225,7 +225,7 @@ def look_of(options: Namespace) -> Look:
 def open_sinks(
     specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
 ) -> list[Sink]:
-    """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
+    """All of them, or none: if one cannot be opened, the earlier ones leave no files."""
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
@@ -271,7 +271,7 @@ def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
 
 
 def _watched(outputs: list[str]) -> bool:
-    """Whether somebody sees an output while it is made, so that a file has to play at its own rate."""
+    """Whether an output is watched live, so that a file has to play at its own rate."""
     return any(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
 
 

@@ -1,4 +1,4 @@
-"""Who holds a device open, by /proc: Linux alone, elsewhere nobody is found."""
+"""Who has a device open, from /proc: only on Linux; elsewhere nobody is found."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Holders:
 
     @property
     def writers(self) -> str:
-        """Who can be the one that writes to the device; "" when nobody seen can. Most viewers open it to write too."""
+        """The programs that may be writing to the device; "" if none. Most viewers also open it for writing."""
         names = [str(holder) for holder in self.found if not holder.reads]
         return f"one of {', '.join(names)}" if len(names) > 1 else "".join(names)
 

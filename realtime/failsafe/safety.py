@@ -16,11 +16,11 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
 from bgcam.realtime.picture.composed import empty_cutout, placeholder
 
 PLAIN_GREY = 48
-# Alpha above this shows the room: a matte of one half everywhere is as bad as one of ones.
+# Alpha above this shows the room: a matte of 0.5 everywhere is as bad as one of 1.
 SHOWS = 0.1
 # A matte that shows more of the frame than this hides nothing, ...
 FULL_SHARE = 0.97
-# ... and is believed only of a person who filled that much in the last good frame: people come near step by step.
+# ... and is accepted only if the person filled this much of the last good frame: people come closer step by step.
 NEAR_SHARE = 0.75
 
 
@@ -37,9 +37,11 @@ class Behind(Protocol):
 class SafeBackground:
     """A background that remembers its newest picture, and makes placeholders of it. See `backgrounds.Background`.
 
-    size_wh: of the frames. A background that shows the camera's own room, blurred or not, is never remembered: its
-    placeholder is plain grey. The first picture is asked for here, with a black frame: it raises what the background
-    raises. transparent: the outputs take cutouts, and so are the placeholders: without anybody.
+    A background that shows the camera's own room, blurred or not, is never remembered: its placeholder is plain grey.
+    The constructor asks for the first picture, with a black frame, and raises what the background raises.
+
+    size_wh: of the frames.
+    transparent: the outputs take cutouts, and so the placeholders are empty cutouts.
     """
 
     def __init__(self, background: Behind, size_wh: tuple[int, int], *, transparent: bool = False):
@@ -52,7 +54,7 @@ class SafeBackground:
             self.picture(black, CoarseMatte(0, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        with self._lock:  # for a moment two threads draw, when one takes over from the other
+        with self._lock:  # two threads compose for a moment when one takes over from the other
             bgr = self._background.picture(frame, coarse)
         fits = bgr.shape == self._placeholder_bgr.shape and bgr.dtype == np.uint8
         if fits and not self.same_room and not is_camera_memory(bgr):
@@ -70,13 +72,13 @@ class SafeBackground:
 class MatteCheck:
     """Called with each coarse matte in order; raises MatteRefused for one that cannot be a person's.
 
-    Refused: values that are not finite or outside [0, 1], growth that no person can make (see `jumps`), and a matte
-    that suddenly shows the whole frame. That stays refused until it hides something again, however long that takes: a
-    network that broke so must not show the room. A matte without a person is no fault: it shows the background alone.
+    Refused: values that are not finite or outside [0, 1], growth faster than a person can move (see `jumps`), and a
+    matte that suddenly shows the whole frame. The last stays refused until it hides something again, however long that
+    takes: a network that fails this way must not show the room. A matte without a person is valid: it shows only the
+    background.
 
-    independent: one frame says nothing of the next, so that nothing is sudden: the pictures of a folder may all be
-    tight portraits. on_refusal: called before a matte is refused, so that it is not used again for a frame in which
-    nothing moves.
+    independent: frames are unrelated, so that no change is sudden: the pictures of a folder may all be tight portraits.
+    on_refusal: called before a matte is refused, so that it is not reused for a frame in which nothing moves.
     """
 
     def __init__(self, *, independent: bool = False, on_refusal: Callable[[], None] | None = None) -> None:
@@ -88,7 +90,7 @@ class MatteCheck:
 
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
-        # The matte of a frame in which nothing moved is that of the last inference, the very same array.
+        # A frame in which nothing moved gets the matte of the last inference, the very same array.
         fresh, self._alpha = alpha is not self._alpha, alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
             raise self._refused(
@@ -97,9 +99,9 @@ class MatteCheck:
         self.believe(matte.number, float((alpha > SHOWS).mean()), fresh=fresh)
 
     def believe(self, number: int, share: float, *, fresh: bool = True) -> None:
-        """As a call, of a matte whose values are right and that shows this share of the frame.
+        """Like a call, for a matte whose values are valid and that shows this share of the frame.
 
-        fresh: whether it was inferred for this frame.
+        fresh: whether the network ran on this frame.
         """
         if share > FULL_SHARE and self._share < NEAR_SHARE:
             raise self._refused(

@@ -227,7 +227,7 @@ class DevicePath:
         self._streams["compute"].synchronize()
 
     def _capture(self) -> str:
-        """A graph for each slot; else why there is none, and every kernel is launched by itself."""
+        """A graph for each slot; otherwise the reason, and every kernel is launched by itself."""
         stream = self._streams["compute"]
         try:
             for slot in self._slots:

@@ -76,7 +76,7 @@ class Kernels:
         self._launch(name, plain(arguments), blocks=(_parts(count, THREADS), 1), threads=THREADS)
 
     def rows(self, name: str, *arguments: Any, size_wh: tuple[int, int], pixels: int) -> None:
-        """A kernel whose blocks take parts of a row, with so many pixels a thread."""
+        """A kernel whose blocks process parts of a row, with a fixed number of pixels per thread."""
         blocks = (_parts(size_wh[0], THREADS * pixels), size_wh[1])
         self._launch(name, plain(arguments), blocks=blocks, threads=THREADS)
 

@@ -19,10 +19,10 @@ EMPTY = 2
 
 
 def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tuple[int, int], *, blurred: bool) -> str:
-    """Why the GPU path is not to be used, for people; "" when it is right. Forgets mattes, before and after.
+    """Why the GPU path must not be used, as text for the user; "" if it is correct. Forgets mattes, before and after.
 
     expected: the cells of the known picture's matte at `small_wh`, what the network sees. blurred: the room itself,
-    blurred, stands behind, so that only the matte is compared.
+    blurred, is the background, so that only the matte is compared.
     """
     height, width = path.background_shape[:2]
     frame = np.asarray(cv2.resize(known_picture(small_wh), (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -82,7 +82,7 @@ def sha256(data: bytes | memoryview) -> str:
 
 
 def _manifest(line: bytes) -> EngineManifest:
-    """Raises ValueError, TypeError or KeyError when the line is none."""
+    """Raises ValueError, TypeError or KeyError if the line is invalid."""
     values = json.loads(line)
     if not isinstance(values, dict) or set(values) != {field.name for field in fields(EngineManifest)}:
         raise ValueError("not the expected fields")

@@ -50,16 +50,16 @@ def sha256_of(path: Path) -> str:
 
 def check_shipped(path: Path) -> None:
     """Raise ModelError unless the table beside a shipped model, or a table of models, holds its checksum."""
-    mend = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
+    advice = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
         found = sha256_of(path)
         lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {mend}") from None
+        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {advice}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
     right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if right.get(path.name) != found:
         raise ModelError(
-            f"{path}: not the file that was shipped (by {CHECKSUMS}), so it is damaged or was replaced; {mend}"
+            f"{path}: not the file that was shipped (by {CHECKSUMS}), so it is damaged or was replaced; {advice}"
         )

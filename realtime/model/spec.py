@@ -12,7 +12,7 @@ from typing import Any
 from bgcam.realtime.errors import ModelError
 
 METADATA_KEY = "bgcam"
-# Above these a file is none of ours: the largest network shipped takes 7 MB, and a side of 4096 gigabytes of memory.
+# A larger file is not ours: the largest shipped network takes 7 MB, and a side of 4096 gigabytes of memory.
 MAX_BYTES = 1 << 30
 MAX_SIDE = 4096
 # Aspects this close to the nearest count as near as that.

@@ -23,7 +23,7 @@ repeated):
    not the same, or has no trust: so the memory keeps off the person's edge. alpha *= 1 - share, laid over the network's
    size bilinearly.
 
-What was never seen as background has no belief above 0, so a person who sits still stays, however long.
+What was never classified as background has no belief above 0, so a person who sits still stays, however long.
 """
 
 from __future__ import annotations

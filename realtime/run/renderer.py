@@ -1,7 +1,7 @@
-"""Where a frame's matte and picture are made: by the processor, or as a whole on the GPU.
+"""Chooses where a frame's matte and picture are computed: on the processor, or entirely on the GPU.
 
-The GPU may come in later, when its network is ready, and may go out of use, when it fails and the user left the choice
-to bgcam. Each change happens between two frames, and no frame is lost by it.
+The GPU may take over later, when its network is ready, and is abandoned if it fails and the user left the choice to
+bgcam. Each change happens between two frames, and loses no frame.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Check = Callable[[CoarseMatte], None]
 
 
 class GpuFailed(BackendError):
-    """The GPU or its driver failed, not the frame: the next one may well fail in the same way."""
+    """The GPU or its driver failed, not the frame: the next frame would probably fail in the same way."""
 
 
 class Numbered(Protocol):
-    """What is known of a frame on its way."""
+    """What is known of a frame in progress."""
 
     @property
     def number(self) -> int: ...
 
 
 class FrameGpu(Protocol):
-    """A GPU that takes whole frames; see `gpu.renderer.GpuRenderer`."""
+    """A GPU that processes whole frames; see `gpu.renderer.GpuRenderer`."""
 
     description: str
 
@@ -43,7 +43,7 @@ class FrameGpu(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """A frame's first half: its matte, or what the GPU gave for it."""
+    """The result of a frame's first half: its matte, or what the GPU's `submit` returned."""
 
     number: int
     matte: CoarseMatte | None = None
@@ -54,12 +54,14 @@ class Begun:
 class Drawing:
     """`begin` is called with each frame, `finish` from another thread, in order.
 
-    `begin` too is called in order and from one thread while a GPU is used or may come. Without one, `begin` is `find`
-    alone, and may be called from as many threads as `find` may.
+    `begin` is also called in order and from one thread while a GPU is used or expected. Otherwise `begin` only calls
+    `find`, and may be called from as many threads as `find` may.
 
-    find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_gpu: asked
-    before each frame until it gives a GPU; None while there is none yet, and BackendError when there will be none.
-    rescue: what finds mattes when the GPU fails, made then; without it, the GPU's failure is the frame's.
+    find, draw, check: the processor's stages; check may be None.
+    say: called with a line for every change.
+    open_gpu: called before each frame until it returns a GPU; returns None while none is ready, and raises BackendError
+        if there will be none.
+    rescue: makes a `find` when the GPU fails; without it, the GPU's failure is the frame's.
     """
 
     def __init__(self, find: Find, draw: Draw, *, check: Check | None = None, say: Say = say_to_terminal):
@@ -70,7 +72,7 @@ class Drawing:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Take the GPU at once, if it is ready: else the first frames would wait for it."""
+        """Use the GPU at once if it is ready; otherwise the first frames would wait for it."""
         if self.gpu is not None or self.open_gpu is None:
             return
         try:
@@ -109,7 +111,7 @@ class Drawing:
         return self._draw(frame, matte)
 
     def _leave(self, gpu: FrameGpu, error: GpuFailed) -> None:
-        """Go on without the GPU, or raise the error. Frames that are still on it come here too."""
+        """Continue without the GPU, or raise the error. Also reached by frames that were already on the GPU."""
         if self.rescue is None:
             raise error
         with self._lock:

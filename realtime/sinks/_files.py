@@ -1,4 +1,4 @@
-"""Output files: whole or not at all, each written by one run at a time, and errors in one line."""
+"""Output files: complete or absent, each written by one run at a time, with one-line errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bgcam.realtime.sinks.claims import Claim, Taken
 
 
 def check_writable(path: Path) -> None:
-    """Raise SinkError unless a file can be made at `path`."""
+    """Raise SinkError unless a file can be created at `path`."""
     folder = path.parent
     if not folder.is_dir():
         raise SinkError(f"{path}: the folder {folder} does not exist; create it first: mkdir -p {folder}")
@@ -38,7 +38,7 @@ def claim(path: Path, *, noted: bool = False) -> Claim:
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """See `atomic_write`. Raises SinkError and leaves nothing behind when the disk is full or the folder is gone."""
+    """See `atomic_write`. Raises SinkError and leaves no file if the disk is full or the folder is gone."""
     try:
         atomic_write.write_whole(path, data, durable=durable)
     except OSError as error:
@@ -46,7 +46,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def settle(claimed: Claim) -> str:
-    """See `Claim.settle`. Gives where the file lies, as text. Raises SinkError where it stays hidden."""
+    """See `Claim.settle`. Returns the file's path as text. Raises SinkError if it stays hidden."""
     try:
         return str(claimed.settle())
     except OSError as error:
@@ -56,13 +56,13 @@ def settle(claimed: Claim) -> str:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there; an error on the way out must not hide the one before it."""
+    """Remove a file if it exists; an error during cleanup must not hide an earlier one."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a write failed for want of space; FFmpeg's errors carry `errno` too."""
+    """Whether a write failed for lack of space; FFmpeg's errors carry `errno` too."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

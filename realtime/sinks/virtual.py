@@ -42,11 +42,11 @@ def open_virtual_camera(width: int, height: int, fps: float, device: str | None)
 
 class VirtualSink:
     """Frames to a virtual camera as I420 (BT.601, limited range). argument: a /dev path, index or part of a card label;
-    "" takes the one labelled bgcam, else the first that opens.
+    "" takes the one labelled bgcam, otherwise the first that opens.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. Raises
-    SinkError when it cannot be opened. When the device is gone later, or another program has changed its format, frames
-    are left out, `notice` says why, and a device of the same name is opened again when there is one.
+    SinkError if it cannot be opened. If the device disappears later, or another program changes its format, frames
+    are dropped, `notice` says why, and a device of the same name is reopened when there is one.
     """
 
     live = True
@@ -91,7 +91,7 @@ class VirtualSink:
                 self._backoff.succeeded()
 
     def viewers(self) -> Viewers:
-        """Who reads it now; nobody while it is gone. Always somebody where that cannot be known."""
+        """Who reads it now; nobody while it is gone. A viewer is assumed if that is unknown."""
         with self._lock:
             if self._camera is None:
                 return Viewers.NONE
@@ -131,7 +131,7 @@ class VirtualSink:
         try:
             device = self._device
             if device is not None and device.index >= 0:
-                # The old path first; another label is another program's device.
+                # The old path first; a device with another label belongs to another program.
                 there = sorted(self._devices(), key=lambda other: other.path != self._path)
                 device = next((other for other in there if other.name == device.name), None)
                 if device is None:
@@ -181,6 +181,6 @@ def _candidates(argument: str, list_devices: Lister) -> Sequence[Device | None]:
 
 
 def _reason(error: Exception) -> str:
-    """In one line, without the error's number."""
+    """The error in one line, without its number."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, or a file, picture, folder or URL."""
+"""Sources of frames: a camera, or a file, picture, folder or URL."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from bgcam.realtime.frames import CameraFrame
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
-# Streams by nature. What comes by HTTP is one where its server gives neither a length nor a duration.
+# Always streams. An HTTP address is one if its server gives neither a length nor a duration.
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
 
 
 class Source(Protocol):
     """One stream of frames.
 
-    name: for people. size_wh, fps: what the source really gives. live: frames come in real time and old ones are
-    dropped (`drops` counts them); otherwise every frame is given, as fast as it is asked for. frames: how many there
-    will be, when known. note: what is not as it was asked for, notice: what is wrong or limited now; each in words for
-    people, "" for nothing.
+    name: for display.
+    size_wh, fps: what the source really gives.
+    live: frames arrive in real time and old ones are dropped; otherwise every frame is given, as fast as it is read.
+    drops: how many frames of a live source were dropped.
+    frames: how many there will be, if known.
+    note: what differs from what was asked for, as text for the user; "" for nothing.
+    notice: what is wrong or limited now, likewise.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Source(Protocol):
         """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
 
     def close(self) -> None:
-        """Let go of the device or file; may be called from another thread, and twice."""
+        """Close the device or file; may be called from another thread, and twice."""
 
 
 def is_live_address(input: str) -> bool:
@@ -66,10 +69,10 @@ def open_source(
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are brought to
-    size_wh as `fit` says ("cover" or "contain", see `sources._shape`); of a video, frames are dropped or repeated for
-    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are not looked into.
-    Raises SourceError, and UsageError for values that make no sense.
+    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are scaled to
+    size_wh by `fit` ("cover" or "contain", see `sources._shape`); a video's frames are dropped or repeated to match
+    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped.
+    Raises SourceError, and UsageError for invalid values.
     """
     inputs = [] if input is None else [input] if isinstance(input, str) else [*input]
     if camera is not None and inputs:
@@ -104,7 +107,7 @@ def open_source(
 
 
 def _existing(input: str) -> Path | None:
-    """The file or folder that it names, None for an address. Raises SourceError where there is nothing."""
+    """The file or folder that it names, None for an address. Raises SourceError if it does not exist."""
     local = input.removeprefix("file://")
     if local and os.path.exists(local):
         return Path(local)
@@ -120,7 +123,7 @@ def _holds_pictures(path: Path) -> bool:
 
 
 def _at_rate(source: Source, fps: float | None) -> Source:
-    """A file's frames at this rate; a camera has seen to it itself."""
+    """A file's frames at this rate; a camera was asked for it when it was opened."""
     if fps is None or source.live:
         return source
     from bgcam.realtime.sources.rated import RatedSource

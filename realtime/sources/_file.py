@@ -1,4 +1,4 @@
-"""Whether a path is a file that ends, before anything reads it: no signal stops a read that waits in FFmpeg."""
+"""Checks that a path is a finite file before anything reads it: no signal stops a read that waits in FFmpeg."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bgcam.realtime.errors import SourceError
 
 
 def ordinary_bytes(path: Path, kind: str) -> int:
-    """The file's length. Raises SourceError where there is none, and for a pipe, a device and an empty file.
+    """The file's length. Raises SourceError if there is no file, and for a pipe, a device and an empty file.
 
-    kind: what it should be, for people. Files of the kernel's (/proc/kmsg) that give what will come are empty ones.
+    kind: what it should be, for the message. The kernel's endless files (/proc/kmsg) have the length 0.
     """
     try:
         found = path.stat()

@@ -88,8 +88,8 @@ def check_writer(machine: Machine) -> Finding | None:
 
 
 def _is_written_to(machine: Machine, path: str) -> bool:
-    """The driver's `state` is "capture" while somebody writes, so that there is something to capture. Version 0.12 has
-    no `state`, and tells a `format` only while somebody writes.
+    """The driver's `state` is "capture" while a program writes, so that there is something to capture. Version 0.12 has
+    no `state`, and reports a `format` only while a program writes.
     """
     folder = f"/sys/class/video4linux/{path.rpartition('/')[2]}"
     state = machine.system.read(f"{folder}/state")

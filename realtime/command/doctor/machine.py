@@ -75,7 +75,7 @@ class Machine:
 
     @cached_property
     def camera(self) -> Device | None:
-        """The camera that `bgcam` takes; None where there is none. Raises SourceError when a name fits none."""
+        """The camera that `bgcam` would use; None if there is none. Raises SourceError if no camera has the name."""
         if self._wanted is not None:
             return find_device([*self.cameras, *self.virtual_cameras], self._wanted)
         if not self.cameras:

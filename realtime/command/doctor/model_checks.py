@@ -55,7 +55,7 @@ def check_backends(machine: Machine) -> list[Finding]:
 def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:
     if "error" in told:
         what, _, cure = str(told["error"]).partition("; run: ")
-        # A command that mends it comes with the error; of one that hangs or crashes nothing is known.
+        # The error comes with a command that fixes it; nothing is known of one that hangs or crashes.
         advice = "" if cure else "choose another with --backend; if none works, restart and report this"
         return Finding(name, WARNING, what, cure, advice)
     matte_ms: float = told["matte_ms"]
@@ -100,8 +100,8 @@ def check_cache(machine: Machine) -> Finding:
         found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
         # Most often it is root's, of a bgcam that was run with sudo.
         owner = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
-        mend = owner if reason == os.strerror(errno.EACCES) else ""
-        return Finding("cache", WARNING, found, mend, "" if mend else "set XDG_CACHE_HOME to another folder")
+        fix = owner if reason == os.strerror(errno.EACCES) else ""
+        return Finding("cache", WARNING, found, fix, "" if fix else "set XDG_CACHE_HOME to another folder")
     return Finding("cache", OK, f"{folder}")
 
 
@@ -118,6 +118,6 @@ def check_web_page(machine: Machine) -> Finding | None:
 
 
 def _split(error: BgcamError) -> tuple[str, str, str]:
-    """An error for people as a finding's words: what happened, no command, what to do."""
+    """An error's message as the parts of a finding: what happened, no command, what to do."""
     found, _, advice = str(error).partition("; ")
     return found, "", advice

@@ -7,7 +7,7 @@ import re
 from bgcam.realtime.command.doctor.finding import OK, WARNING, Finding
 from bgcam.realtime.command.doctor.machine import MODULE, Machine
 
-# Before it, readers' comings and goings are not told to writers, and restarts leave devices stuck.
+# Older versions do not report readers to writers, and restarts leave devices stuck.
 OLDEST_VERSION = (0, 12, 7)
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 # What modprobe and the kernel's log say of a module whose key they do not trust.

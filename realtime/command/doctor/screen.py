@@ -1,4 +1,4 @@
-"""What doctor shows: a screen for people, JSON for bug reports."""
+"""Doctor's output: a screen for the user, JSON for bug reports."""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ class TorchDevice:
         self._device = torch.device("cuda", torch.cuda.current_device())
         self._dtype = dtype
         outside = torch.float16 if dtype == torch.float16 else torch.float32
-        # Intermediate results live in a pool that is nobody else's, so their addresses hold for captured graphs too.
+        # Intermediate results live in a private pool, so their addresses stay valid for captured graphs.
         self._pool = torch.cuda.MemPool()
         self._lock = threading.Lock()
         self._warm: set[tuple[int, int]] = set()
         with torch.cuda.device(self._device):
-            # Made outside of inference mode, so that anybody may write into them.
+            # Created outside inference mode, so that other code may write into them.
             self.input = torch.zeros(1, 3, height, width, dtype=outside, device=self._device)
             self.output = torch.zeros(1, 1, height, width, dtype=outside, device=self._device)
             with torch.inference_mode():
@@ -97,7 +97,7 @@ class TorchDevice:
         for fused in choices:
             network = GraphNetwork(model, dtype=self._dtype, device=self._device, fused=fused)
             try:
-                # Outside of the pool, since what cuDNN tries out takes much memory for a moment.
+                # Outside the pool, since cuDNN's trials temporarily take much memory.
                 with self._settings():
                     network(self.input.to(self._dtype))
                 torch.cuda.synchronize(self._device)

@@ -1,8 +1,8 @@
-"""What backends keep in the user's cache folder, written and read so that nothing foreign or damaged is run.
+"""The backends' files in the user's cache folder, written and read so that nothing foreign or damaged is run.
 
 A compiled network is code and weights: another one under the right name, or one with a flipped bit, could show the
-room. So the folder is its user's alone (0700), files are read only if they are the user's own, regular and written by
-nobody else, and each file begins with a checksum over its contents and over the key that it was written for.
+room. So the folder belongs only to its user (0700), files are read only if they are the user's own, regular and not
+writable by others, and each file begins with a checksum over its contents and over the key that it was written for.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from bgcam.realtime.cache import cache_folder
 
 MAGIC = b"bgcam-blob 1\n"
 DIGEST_BYTES = 64
-# Above this a file is none of ours.
+# A larger file is not ours.
 MAX_BYTES = 1 << 30
-# Windows knows no owners and modes in this way; a user's folders are the user's alone there.
+# Windows has no such owners and modes; a user's folders are private there.
 POSIX = hasattr(os, "geteuid")
 
 
 class CacheRefused(Exception):
-    """A cached file or its folder is not to be trusted; says why, in a few words."""
+    """A cached file or its folder cannot be trusted; says why, in a few words."""
 
 
 def private_folder(*names: str) -> Path:
-    """A folder in the user's cache folder, made if missing, that only this user can open.
+    """A folder in the user's cache folder, created if missing, that only this user can open.
 
-    Raises CacheRefused for one that is another user's or a link, OSError and RuntimeError where none can be made.
+    Raises CacheRefused for another user's folder or a link, OSError and RuntimeError if none can be created.
     """
     folder = cache_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,18 +84,18 @@ def unseal(key: str, data: bytes) -> bytes:
 
 
 def load_blob(path: Path, key: str) -> bytes | None:
-    """The contents of a sealed file; None where there is none. Raises CacheRefused, OSError."""
+    """The contents of a sealed file; None if there is no file. Raises CacheRefused, OSError."""
     try:
         contents = unseal(key, read_private(path))
     except FileNotFoundError:
         return None
-    with suppress(OSError):  # what is used stays longest where the cache is cleared by age
+    with suppress(OSError):  # recently used files stay longest when the cache is pruned by age
         os.utime(path)
     return contents
 
 
 def keep_blob(path: Path, key: str, contents: bytes) -> None:
-    """Write a sealed file, whole or not at all, for this user alone. Raises OSError."""
+    """Write a sealed file atomically, readable only by this user. Raises OSError."""
     write_whole(path, seal(key, contents), mode=0o600)
 
 

@@ -14,7 +14,7 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends import Backend
 
 Say = Callable[[str], None]
-# Told how far the work is, in [0, 1].
+# Called with the progress, in [0, 1].
 Progress = Callable[[float], None]
 TELL_EVERY_S = 2.0
 
@@ -58,7 +58,7 @@ class WarmingBackend:
 
     @property
     def description(self) -> str:
-        """What serves now."""
+        """The backend in use."""
         return self._serving.description
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
