@@ -22,7 +22,7 @@ from bgcam.realtime.model.find import MODELS_FOLDER, check_shipped, sha256_of
 
 # Beside the shipped models: {model's SHA-256: {"WIDTHxHEIGHT": mean alpha of each cell, row by row, 00 to ff}}.
 TABLE = "known_mattes.json"
-PICTURE = Path(__file__).parent / "assets" / "astronaut.jpg"
+PICTURE = Path(__file__).resolve().parents[1] / "assets" / "astronaut.jpg"
 CELL_PX = 16
 # The same model in INT8, BF16, FP16 and FP32 on four backends stays within a third of these (see the tests).
 MEAN_LIMIT, CELL_LIMIT = 0.03, 0.40
