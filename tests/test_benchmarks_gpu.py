@@ -10,9 +10,9 @@ import pytest
 
 from bgcam.benchmarks import gpu_frames, gpu_parts
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.gpu.source import ENTRIES
 from bgcam.realtime.model.backends import device
+from bgcam.realtime.picture.kernels.launch import Kernels
+from bgcam.realtime.picture.kernels.source import ENTRIES
 
 
 class FakeCupy:
@@ -33,7 +33,7 @@ def test_every_kernel_is_measured_beside_an_empty_one() -> None:
         launches[0]()
         names.append(name)
     assert len(set(names)) == len(names)
-    half = {name for name in ENTRIES if not name.startswith("linear") and not name.endswith("f32")}
+    half = {name for name in ENTRIES if not name.startswith("resize_linear") and not name.endswith("f32")}
     assert {name for name, _ in launched} == half
 
     empty: list[Any] = []
