@@ -14,7 +14,8 @@ from fake_cupy import FakeCupy
 from picture_scenes import before, disc
 
 from bgcam.realtime import cuda as gpu_cuda
-from bgcam.realtime.backgrounds import Blur, Still
+from bgcam.realtime.backgrounds.blur import Blur
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte

@@ -16,7 +16,8 @@ from fake_cupy import FakeCupy
 from faults import MATTE_VALUES, SIZE_WH, FaultyBackground, Injector, LookingSink, SecretCamera, right_matte, room
 
 from bgcam.realtime import cuda as gpu_cuda
-from bgcam.realtime.backgrounds import Blur, Room, Still
+from bgcam.realtime.backgrounds.blur import Blur, Room
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command.cli import main
 from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
 from bgcam.realtime.failsafe.output_guard import Watch

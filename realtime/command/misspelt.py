@@ -14,7 +14,7 @@ from bgcam.realtime.backgrounds.colours import colour_of
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.command.option_table import Option
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 from bgcam.realtime.spelling import closest
 
 # What other programs call it.

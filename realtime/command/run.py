@@ -32,7 +32,8 @@ from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signa
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
+from bgcam.realtime.sources import open_source
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime.backgrounds import Background, Blur
+from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.failsafe.safety import Behind, MatteCheck
 from bgcam.realtime.gpu.graph import Stages

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bgcam.realtime.backgrounds import Background
+from bgcam.realtime.backgrounds.base import Background
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
 from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
 from bgcam.realtime.failsafe.stall import GIVE_UP_S
@@ -24,7 +24,7 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.renderer import Draw, Drawing
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 
 def build_run(

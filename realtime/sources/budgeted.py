@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bgcam.realtime.cores import CpuMeter, cores
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 # Below this a picture no longer moves: the limit gives way, and the status line says so.
 LEAST_FPS = 5.0

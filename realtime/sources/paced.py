@@ -6,7 +6,7 @@ import threading
 import time
 
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 # A longer pause of the file is cut to this: who watches, and the watchdog, would take it for a hang.
 MAX_WAIT_S = 10.0

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bgcam.realtime.errors import SourceError, UsageError
-from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 
 # Of these, OpenCV writes none, or not everywhere; a JPEG is what they are most often converted to.
 READ_ALONE = (".heic", ".heif", ".avif")

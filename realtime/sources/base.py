@@ -1,0 +1,49 @@
+"""What a source is, and what can be said of an input by its name alone."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bgcam.realtime.frames import CameraFrame
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+
+# Streams by nature. What comes by HTTP is one where its server gives neither a length nor a duration.
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
+
+
+class Source(Protocol):
+    """One stream of frames.
+
+    name: for people. size_wh, fps: what the source really gives. live: frames come in real time and old ones are
+    dropped (`drops` counts them); otherwise every frame is given, as fast as it is asked for. frames: how many there
+    will be, when known. note: what is not as it was asked for, notice: what is wrong or limited now; each in words for
+    people, "" for nothing.
+    """
+
+    name: str
+    size_wh: tuple[int, int]
+    fps: float
+    live: bool
+    drops: int
+
+    @property
+    def frames(self) -> int | None: ...
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def notice(self) -> str: ...
+
+    def read(self) -> CameraFrame | None:
+        """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
+
+    def close(self) -> None:
+        """Let go of the device or file; may be called from another thread, and twice."""
+
+
+def is_live_address(input: str) -> bool:
+    """Whether this is the address of a network camera by its scheme alone, before anything is opened."""
+    scheme, separator, _ = input.partition("://")
+    return bool(separator) and scheme.lower() in LIVE_SCHEMES
