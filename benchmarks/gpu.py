@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print a table a part as it is done, and write the JSON. Raises BackendError without a GPU."""
     if not args.seconds > 0:
         raise UsageError(f"--seconds {args.seconds}: give a number above 0")
-    from bgcam.realtime.gpu.cuda import load_cupy
+    from bgcam.realtime.cuda import load_cupy
 
     cupy = load_cupy()
     result: dict[str, Any] = {"parts": {}, "seconds_each": args.seconds, **describe()}

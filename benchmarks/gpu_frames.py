@@ -41,8 +41,8 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     """Host to host: one frame in flight for latency, several for frames a second. One background, already uploaded."""
     from bgcam.realtime.gpu.frame_ring import DevicePath
     from bgcam.realtime.gpu.graph import Stages
-    from bgcam.realtime.gpu.kernels import Guide, TemporalRules
     from bgcam.realtime.model.backends.device import open_device_network
+    from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
 
     path = find_model()
     spec = read_spec(path)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rounds, spread
-from bgcam.realtime.gpu.cuda import capture
-from bgcam.realtime.gpu.kernels import THREADS, Guide, Kernels, TemporalRules, frame_shape
-from bgcam.realtime.gpu.source import LAYOUTS, OUTPUTS
+from bgcam.realtime.cuda import capture
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.model.find import MODELS_FOLDER
 from bgcam.realtime.model.spec import ModelSpec, read_spec
+from bgcam.realtime.picture.kernels.launch import THREADS, Guide, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.picture.kernels.source import LAYOUTS, OUTPUTS
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 COPY_BYTES = 1 << 30
@@ -88,7 +88,7 @@ def kernels(cupy: Any, seconds: float) -> Iterator[Row]:
     empty_us: a kernel that does nothing, over as many blocks and threads; what a launch takes by itself. A kernel can
     come near its floor where that is large beside it.
     """
-    from bgcam.realtime.gpu.cuda import load_kernels
+    from bgcam.realtime.picture.kernels.load import load_kernels
 
     bandwidth = copy_gb_s(cupy, seconds)
     run, nothing = load_kernels(), _empty_kernels(cupy)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bgcam.realtime.gpu.cuda import capture
+from bgcam.realtime.cuda import capture
 
 # How many times the L2 cache the buffers of one round fill: what a kernel reads is then never left over in it.
 L2_TIMES = 4

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clock
 from bgcam.realtime.command.option_values import size_wh
+from bgcam.realtime.cores import call_threads
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.run.cpu_budget import call_threads
 from bgcam.realtime.run.stats import Summary
 
 # The model's first frames are no steady state.

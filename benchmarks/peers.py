@@ -152,7 +152,7 @@ def bgcam_loop(
     model: str, behind: NDArray[np.uint8], *, backend: str, fps: float, frame_wh: tuple[int, int]
 ) -> tuple[str, str, Contender]:
     """bgcam with one model, its parts put together as `realtime.run_command` does: name, backend, contender."""
-    from bgcam.realtime.backgrounds import Still
+    from bgcam.realtime.backgrounds.still import Still
     from bgcam.realtime.look import Look
     from bgcam.realtime.model.find import find_model
     from bgcam.realtime.model.matting import Matting
@@ -222,7 +222,8 @@ def table(result: Mapping[str, Any]) -> str:
 
 def _still(spec: str, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The background's picture at the frame's size, (H, W, 3) uint8 BGR. UsageError unless it is a still one."""
-    from bgcam.realtime.backgrounds import Still, open_background
+    from bgcam.realtime.backgrounds import open_background
+    from bgcam.realtime.backgrounds.still import Still
     from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
     background = open_background(spec)

@@ -31,7 +31,9 @@ from bgcam.benchmarks.picture_scores import (
     tint_left,
     video_scores,
 )
-from bgcam.realtime.backgrounds import Background, Blur, Still
+from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.backgrounds.blur import Blur
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look

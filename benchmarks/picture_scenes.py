@@ -178,7 +178,7 @@ def read_bgr(path: Path) -> Picture:
 
 def cover(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
     """Cut around the centre to the aspect, and resized."""
-    from bgcam.realtime.backgrounds import cover as cut
+    from bgcam.realtime.sources._shape import cover as cut
 
     return cut(bgr, size_wh)
 

@@ -8,6 +8,7 @@ BgcamError                  caught by the command: printed as `bgcam: ...`, exit
 ├── BackgroundError (OSError)   a background cannot be read
 ├── ModelError (ValueError)     a model file is not one of ours, or damaged
 └── BackendError (RuntimeError) an inference backend is missing or fails
+    ├── GpuFailed                   the GPU failed, not the frame
     └── MatteRefused                a frame's matte cannot be a person's: that frame is not shown, others may be
 """
 
@@ -44,6 +45,10 @@ class ModelError(BgcamError, ValueError):
 
 class BackendError(BgcamError, RuntimeError):
     """An inference backend is missing or fails."""
+
+
+class GpuFailed(BackendError):
+    """The GPU or its driver failed, not the frame: the next frame would probably fail in the same way."""
 
 
 class MatteRefused(BackendError):

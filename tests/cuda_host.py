@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.gpu.source import ENTRIES, source_text
+from bgcam.realtime.picture.kernels.launch import Kernels
+from bgcam.realtime.picture.kernels.source import ENTRIES, source_text
 
 HEADER = Path(__file__).with_name("cuda_host.h")
 ALIGNMENT = 256  # what cudaMalloc promises
@@ -86,7 +86,8 @@ def machine(kind: str) -> Machine:
     """ "host" or "cuda"; skips the test where that is not to be had."""
     if kind == "host":
         return Machine(host_kernels(), host_put, np.asarray, host_zeros)
-    from bgcam.realtime.gpu.cuda import load_cupy, load_kernels
+    from bgcam.realtime.cuda import load_cupy
+    from bgcam.realtime.picture.kernels.load import load_kernels
 
     try:
         cupy = load_cupy()

@@ -13,7 +13,7 @@ from typing import Any
 import cuda_host
 import numpy as np
 
-from bgcam.realtime.gpu.kernels import Kernels
+from bgcam.realtime.picture.kernels.launch import Kernels
 
 
 class Array(np.ndarray):

@@ -12,8 +12,8 @@ from typing import Any
 from bgcam.realtime.command.doctor import controls
 from bgcam.realtime.command.doctor.checks import Check
 from bgcam.realtime.command.doctor.finding import OK, Finding
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import NOT_THERE, Ran, System
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import NOT_THERE, Ran, System
 from bgcam.realtime.devices.listing import LOOPBACK_DRIVER, Capability
 from bgcam.realtime.devices.v4l2 import HeldFormat, Mode
 

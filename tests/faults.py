@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tiny_model import SPEC
 
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
 from bgcam.realtime.failsafe.output_guard import Watch

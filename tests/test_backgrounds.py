@@ -16,10 +16,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bgcam.realtime.backgrounds import cover, open_background, shipped
+from bgcam.realtime.backgrounds import open_background, shipped
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.sources import open_source
+from bgcam.realtime.sources._shape import cover
 
 NOBODY = CoarseMatte(0, np.zeros((24, 32), np.float32), np.full((24, 32, 3), 77, np.uint8))
 

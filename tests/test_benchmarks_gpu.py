@@ -10,9 +10,9 @@ import pytest
 
 from bgcam.benchmarks import gpu_frames, gpu_parts
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.gpu.source import ENTRIES
 from bgcam.realtime.model.backends import device
+from bgcam.realtime.picture.kernels.launch import Kernels
+from bgcam.realtime.picture.kernels.source import ENTRIES
 
 
 class FakeCupy:

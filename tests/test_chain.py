@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from picture_scenes import PERSON, ROOM, scene
 from shown import File
 
-from bgcam.realtime.backgrounds import Room, Still, open_background
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.blur import Room
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import VIEWS, Look
 from bgcam.realtime.picture.chain import STAGES, Chain

@@ -13,16 +13,9 @@ from clips import write_clip
 
 from bgcam.realtime.command.cli import main
 from bgcam.realtime.command.option_values import cpu_share
+from bgcam.realtime.cores import CpuMeter, call_threads, limit_threads, matte_share, threads_within
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.run.cpu_budget import (
-    LEAST_FPS,
-    BudgetedSource,
-    CpuMeter,
-    call_threads,
-    limit_threads,
-    matte_share,
-    threads_within,
-)
+from bgcam.realtime.sources.budgeted import LEAST_FPS, BudgetedSource
 
 
 class Machine:
@@ -132,7 +125,7 @@ def test_never_more_threads_than_the_limit_has_cores(share: float, cores: int, t
 
 
 def test_the_model_gets_half_of_the_limit_and_no_more_threads_than_it(monkeypatch) -> None:
-    monkeypatch.setattr("bgcam.realtime.run.cpu_budget.cores", lambda: 4)
+    monkeypatch.setattr("bgcam.realtime.cores.cores", lambda: 4)
     limits = []
     monkeypatch.setattr("cv2.setNumThreads", limits.append)
     assert [limit_threads(wish, share=0.5) for wish in (0, 1, 8)] == [2, 1, 2]
@@ -154,7 +147,7 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 
 def test_the_command_keeps_the_limit_and_says_so(tmp_path, tiny_model, capsys, monkeypatch) -> None:
     monkeypatch.setattr("bgcam.realtime.run.status.PLAIN_EVERY_S", 0.05)
-    monkeypatch.setattr("bgcam.realtime.run.cpu_budget.WINDOW_S", 1e-4)
+    monkeypatch.setattr("bgcam.realtime.sources.budgeted.WINDOW_S", 1e-4)
     monkeypatch.setattr("cv2.setNumThreads", lambda count: None)  # other tests go on with theirs
     clip = write_clip(tmp_path / "clip.mp4", frames=8)
     command = ["--input", str(clip), "--background", "green", "--model", str(tiny_model), "--max-cpu", "1"]
@@ -166,5 +159,5 @@ def test_the_command_keeps_the_limit_and_says_so(tmp_path, tiny_model, capsys, m
 
 @pytest.mark.parametrize(("machine_cores", "threads"), [(1, 1), (2, 1), (8, 2), (16, 4)])
 def test_a_call_keeps_most_processors(monkeypatch, machine_cores: int, threads: int) -> None:
-    monkeypatch.setattr("bgcam.realtime.run.cpu_budget.cores", lambda: machine_cores)
+    monkeypatch.setattr("bgcam.realtime.cores.cores", lambda: machine_cores)
     assert call_threads() == threads

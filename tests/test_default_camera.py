@@ -10,7 +10,7 @@ import pytest
 from fake_system import CAPTURE, FakeSystem
 from test_camera import FakeCapture
 
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.devices import v4l2
 from bgcam.realtime.devices.default_camera import choose_default, read_formats
 from bgcam.realtime.devices.listing import Capability, Device

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shown import shown
 
 from bgcam.realtime.atomic_write import NewFile
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli, run
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.failsafe.output_guard import Watch

@@ -9,7 +9,7 @@ from fake_system import OUTPUT, FakeSystem, mint, one
 
 from bgcam.realtime.command.doctor import camera_checks, model_checks, module_checks
 from bgcam.realtime.command.doctor.checks import examine
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.devices.listing import Capability
 
 

@@ -12,8 +12,8 @@ from fake_system import ALONE, GOOD_PICTURE, FakeSystem, judged, mint, one
 from bgcam.realtime.command.doctor import camera_checks, controls
 from bgcam.realtime.command.doctor.checks import CHECKS, Check
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import TIMED_OUT, Ran
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import TIMED_OUT, Ran
 from bgcam.realtime.devices.v4l2 import Mode
 
 AUTO = controls.EXPOSURE_MAY_SLOW_DOWN

@@ -17,9 +17,9 @@ from bgcam.realtime.command.doctor import model_checks, probe
 from bgcam.realtime.command.doctor.checks import examine
 from bgcam.realtime.command.doctor.command import doctor
 from bgcam.realtime.command.doctor.finding import WARNING
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import NOT_THERE, TIMED_OUT, Ran, System
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.command.system import NOT_THERE, TIMED_OUT, Ran, System
 from bgcam.realtime.devices.listing import Capability
 
 APT = "sudo apt install v4l2loopback-dkms"

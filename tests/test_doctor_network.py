@@ -14,8 +14,8 @@ from platformdirs import user_cache_path
 from bgcam.realtime.command.doctor import model_checks
 from bgcam.realtime.command.doctor.checks import CHECKS, Check
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import TIMED_OUT, Ran
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import TIMED_OUT, Ran
 from bgcam.realtime.model import find
 from bgcam.realtime.picture import native
 

@@ -13,9 +13,9 @@ from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.command import cli
 from bgcam.realtime.command.doctor.checks import examine
 from bgcam.realtime.command.doctor.finding import WARNING
-from bgcam.realtime.command.doctor.machine import Machine
 from bgcam.realtime.command.doctor.recording_checks import check_left_behind
-from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import System
 from bgcam.realtime.sinks.claims import Claim, left_lines
 
 pytestmark = pytest.mark.usefixtures("empty_cache")

@@ -9,9 +9,9 @@ from fake_system import judged, mint
 
 from bgcam.realtime.command.doctor.checks import CHECKS
 from bgcam.realtime.command.doctor.finding import OK, WARNING
-from bgcam.realtime.command.doctor.machine import Machine
 from bgcam.realtime.command.doctor.service_check import check_service
-from bgcam.realtime.command.doctor.system import Ran
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import Ran
 
 UNIT = "bgcam.service"
 

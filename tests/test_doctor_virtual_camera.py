@@ -12,8 +12,8 @@ from fake_system import ALONE, CAPTURE, OUTPUT, FakeSystem, judged, mint, one
 from bgcam.realtime.command.doctor import camera_checks, loopback_checks, model_checks, module_checks
 from bgcam.realtime.command.doctor.checks import CHECKS, Check
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import Ran
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import Ran
 from bgcam.realtime.devices.v4l2 import HeldFormat
 
 MOK = "/var/lib/shim-signed/mok/MOK.der"

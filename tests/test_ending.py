@@ -12,7 +12,7 @@ from clips import read_clip
 from shown import shown
 from test_pipeline import FakeSink, FakeSource, render, slow_matting
 
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SinkError, SourceError, SourceWaits
 from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.failsafe.safety import SafeBackground

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from bgcam.realtime.backgrounds import Blur, Room, Still
+from bgcam.realtime.backgrounds.blur import Blur, Room
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import BackendError, BgcamError, MatteRefused, SinkError, SourceError
 from bgcam.realtime.failsafe import output_guard
 from bgcam.realtime.failsafe.output_guard import patience_ms

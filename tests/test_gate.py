@@ -20,7 +20,7 @@ from waiting import wait_for
 
 import bgcam
 from bgcam.realtime import camera_memory
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.failsafe.gate import check_shown, send

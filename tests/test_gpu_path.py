@@ -13,14 +13,14 @@ import pytest
 from fake_cupy import FakeCupy
 from picture_scenes import before, disc
 
-from bgcam.realtime.backgrounds import Blur, Still
+from bgcam.realtime import cuda as gpu_cuda
+from bgcam.realtime.backgrounds.blur import Blur
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import BackendError, MatteRefused
 from bgcam.realtime.failsafe.safety import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.kernels import Guide, TemporalRules
 from bgcam.realtime.gpu.known_frame import why_wrong_frame
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.gpu.select import stages_for
@@ -31,6 +31,8 @@ from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed, composed_i420
 from bgcam.realtime.picture.composite import composite_reference
+from bgcam.realtime.picture.kernels import load as kernel_load
+from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 FRAME_WH = (64, 34)
@@ -73,7 +75,7 @@ def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any
     fake = FakeCupy(captures=request.param == "host")
     kernels = fake.kernels(cuda_host.host_kernels())
     monkeypatch.setattr(gpu_cuda, "load_cupy", lambda: fake)
-    monkeypatch.setattr(gpu_cuda, "load_kernels", lambda: kernels)
+    monkeypatch.setattr(kernel_load, "load_kernels", lambda: kernels)
     monkeypatch.setattr(DevicePath, "pinned_array", lambda self, shape: cuda_host.device_array(tuple(shape), np.uint8))
     return fake
 
@@ -307,7 +309,7 @@ def test_a_known_frame_tells_whether_the_gpu_is_right(
     small_wh, frame_wh = (96, 64), (128, 96)
     made = Clear(cupy, cupy.zeros((1, 3, 64, 96), np.float32), cupy.zeros((1, 1, 64, 96), np.float32))
     made.turned = harm == "network"
-    kernels = gpu_cuda.load_kernels()
+    kernels = kernel_load.load_kernels()
     real = {name: getattr(kernels, name) for name in ("composite", "to_input")}
 
     def composite(frame: Any, behind: Any, *given: Any, **options: Any) -> None:

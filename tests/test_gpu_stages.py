@@ -12,7 +12,6 @@ from cuda_host import Machine
 from picture_scenes import before, disc
 
 from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.kernels import SHOWS, frame_shape
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Filling, OwnColours
 from bgcam.realtime.picture.blur import blur_background
 from bgcam.realtime.picture.composite import composite_reference
@@ -20,6 +19,7 @@ from bgcam.realtime.picture.despill import Spill, despill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
 from bgcam.realtime.picture.guided_filter import apply_coefficients, guided_coefficients, luma_of
+from bgcam.realtime.picture.kernels.launch import SHOWS, frame_shape
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.
 SIZES = [

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from fake_system import OUTPUT, FakeSystem
 
-from bgcam.realtime.command.doctor.system import Ran
 from bgcam.realtime.command.install import files
 from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
 from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.command.system import Ran
 from bgcam.realtime.devices.listing import LOOPBACK_DRIVER, Capability
 from bgcam.realtime.errors import SinkError
 

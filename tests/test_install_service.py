@@ -13,12 +13,12 @@ from clips import write_clip, write_picture
 from fake_system import FakeSystem
 
 from bgcam.realtime.command import cli
-from bgcam.realtime.command.doctor.system import Ran
 from bgcam.realtime.command.install import service
 from bgcam.realtime.command.install.files import MARK
 from bgcam.realtime.command.install.service import install_service, service_command, uninstall_service
 from bgcam.realtime.command.install.unit import FILE_BOUNDS, FORBIDDING, quoted, unit_text, why_no_namespaces
 from bgcam.realtime.command.options import build_parser
+from bgcam.realtime.command.system import Ran
 from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, SourceError, UsageError
 
 VERBS = ("daemon-reload", "enable bgcam.service", "restart bgcam.service", "disable --now bgcam.service")

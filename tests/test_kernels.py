@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from cuda_host import Machine
 
-from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
 from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composite import composite_reference
+from bgcam.realtime.picture.kernels.launch import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 POISON = 0xCD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nvrtc import Nvrtc, find_library
 
-from bgcam.realtime.gpu.source import ENTRIES, source_text
+from bgcam.realtime.picture.kernels.source import ENTRIES, source_text
 
 # The oldest and the newest that are served, and the one that the figures are of; those between take the same paths.
 ARCHITECTURES = (75, 90, 120)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from picture_scenes import scene
 from tiny_model import SPEC
 
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.backends.planes import Planes
 from bgcam.realtime.model.matting import resize

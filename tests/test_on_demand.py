@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli
 from bgcam.realtime.devices.users import Holder, Holders
 from bgcam.realtime.devices.viewers import OpenViewers, Viewers

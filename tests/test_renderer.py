@@ -15,13 +15,14 @@ from clips import read_clip, write_clip
 from fake_cupy import FakeCupy
 from faults import MATTE_VALUES, SIZE_WH, FaultyBackground, Injector, LookingSink, SecretCamera, right_matte, room
 
-from bgcam.realtime.backgrounds import Blur, Room, Still
+from bgcam.realtime import cuda as gpu_cuda
+from bgcam.realtime.backgrounds.blur import Blur, Room
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command.cli import main
-from bgcam.realtime.errors import BackendError, MatteRefused
+from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
 from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.gpu.select import Asked, gpu_opener, stages_for
@@ -30,8 +31,9 @@ from bgcam.realtime.model.backends import cpu_order, load_backend
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed
+from bgcam.realtime.picture.kernels import load as kernel_load
 from bgcam.realtime.run.pipeline import Pipeline
-from bgcam.realtime.run.renderer import Drawing, GpuFailed
+from bgcam.realtime.run.renderer import Drawing
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 GPU_LOST = "the GPU is lost"
@@ -90,7 +92,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch, faults: Injector) -> FakeCupy:
     fake = FakeCupy()
     kernels = fake.kernels(cuda_host.host_kernels())
     monkeypatch.setattr(gpu_cuda, "load_cupy", lambda: fake)
-    monkeypatch.setattr(gpu_cuda, "load_kernels", lambda: kernels)
+    monkeypatch.setattr(kernel_load, "load_kernels", lambda: kernels)
     monkeypatch.setattr(DevicePath, "pinned_array", lambda self, shape: cuda_host.device_array(tuple(shape), np.uint8))
 
     def synchronize(self: Any) -> None:
@@ -133,8 +135,7 @@ def test_every_fault_of_the_gpu_is_bridged_and_the_run_goes_on(cupy: FakeCupy, f
     network = GreenNetwork(cupy, faults)
     stages, check = stages_for(Look(), FaultyBackground(faults)), MatteCheck()
     path = GpuRenderer(network, SPEC, behind, frame_wh=SIZE_WH, stages=stages, check=check)
-    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None)
-    drawing.open_gpu = lambda: path
+    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
 
     def begin(number: int) -> None:
         if number == 10:
@@ -207,10 +208,15 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
     """No frame is lost by it, not even those that were on their way, and the order stays."""
     said: list[str] = []
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
-    drawing = Drawing(right_matte, Chain(behind), check=MatteCheck(), say=said.append)
     path = gpu(cupy, faults, check=MatteCheck())
-    drawing.open_gpu = lambda: path
-    drawing.rescue = lambda: right_matte
+    drawing = Drawing(
+        right_matte,
+        Chain(behind),
+        check=MatteCheck(),
+        say=said.append,
+        open_gpu=lambda: path,
+        rescue=lambda: right_matte,
+    )
     sink = LookingSink(faults, live=live)
 
     def begin(number: int) -> None:
@@ -232,9 +238,8 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
 
 def test_without_a_rescue_the_gpus_failure_ends_the_run_with_its_line(cupy: FakeCupy, faults: Injector) -> None:
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
-    drawing = Drawing(right_matte, Chain(behind), say=lambda line: None)
     path = gpu(cupy, faults)
-    drawing.open_gpu = lambda: path
+    drawing = Drawing(right_matte, Chain(behind), say=lambda line: None, open_gpu=lambda: path)
     sink, file = LookingSink(faults), LookingSink(faults, live=False)
 
     def begin(number: int) -> None:
@@ -255,8 +260,12 @@ def test_the_gpu_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inje
     background = Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8))
     behind = SafeBackground(background, SIZE_WH)
     backend: Any = Backend(None)
-    drawing = Drawing(right_matte, Chain(behind), say=said.append)
-    drawing.open_gpu = gpu_opener(backend, SPEC, Asked(background, behind, Look(), SIZE_WH, True, None))
+    drawing = Drawing(
+        right_matte,
+        Chain(behind),
+        say=said.append,
+        open_gpu=gpu_opener(backend, SPEC, Asked(background, behind, Look(), SIZE_WH, True, None)),
+    )
     kinds = []
     for number in range(4):
         if number == 2:
@@ -282,9 +291,13 @@ def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(
 ) -> None:
     said: list[str] = []
     behind = SafeBackground(background, SIZE_WH)
-    drawing = Drawing(right_matte, lambda frame, matte: composed(frame, frame.room_bgr.copy()), say=said.append)
     backend: Any = Backend(GreenNetwork(cupy, faults))
-    drawing.open_gpu = gpu_opener(backend, SPEC, Asked(background, behind, look, SIZE_WH, False, None))
+    drawing = Drawing(
+        right_matte,
+        lambda frame, matte: composed(frame, frame.room_bgr.copy()),
+        say=said.append,
+        open_gpu=gpu_opener(backend, SPEC, Asked(background, behind, look, SIZE_WH, False, None)),
+    )
     for number in range(3):
         drawing.finish(frame(number), drawing.begin(frame(number)))
     path = "the processor draws the picture: the GPU path does not support"
@@ -298,10 +311,9 @@ def test_a_gpu_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.Mo
     monkeypatch.setattr(gpu_cuda, "load_cupy", lost)
     said: list[str] = []
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
-    drawing = Drawing(right_matte, Chain(behind), say=said.append)
     backend: Any = Backend(GreenNetwork(FakeCupy(), faults))
     asked = Asked(FaultyBackground(faults), behind, Look(), SIZE_WH, False, None)
-    drawing.open_gpu = gpu_opener(backend, SPEC, asked)
+    drawing = Drawing(right_matte, Chain(behind), say=said.append, open_gpu=gpu_opener(backend, SPEC, asked))
     drawing.finish(frame(0), drawing.begin(frame(0)))
     assert "cannot be opened (cudaErrorMemoryAllocation: out of memory)" in said[0]
     assert len(said) == 1
@@ -366,9 +378,8 @@ def test_random_faults_of_the_gpu_never_show_the_room(cupy: FakeCupy, faults: In
     chance = np.random.default_rng(3)
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     check = MatteCheck()
-    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None)
     path = gpu(cupy, faults, check=check)
-    drawing.open_gpu = lambda: path
+    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
     sinks = [LookingSink(faults), LookingSink(faults, live=False)]
     names = [name for name in GPU_FAULTS if not name.endswith("hangs")]
 

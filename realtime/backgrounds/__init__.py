@@ -5,70 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bgcam.realtime.backgrounds.base import Background as Background
 from bgcam.realtime.backgrounds.colours import COLOURS, colour_of, is_meant
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, blur_background
-from bgcam.realtime.sources._shape import cover as cover
 from bgcam.realtime.spelling import closest
-
-
-class Background(Protocol):
-    """One background. name: for display. needs_matte: False where the person need not be found at all. same_room: it
-    shows the camera's own room.
-    """
-
-    name: str
-    needs_matte: bool
-    same_room: bool
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
-
-
-class Still:
-    """One picture, cut to the frame's aspect around its centre; the cut is kept for the next frame."""
-
-    needs_matte, same_room = True, False
-
-    def __init__(self, name: str, bgr: NDArray[np.uint8]):
-        self.name = name
-        self._bgr = bgr
-        self._cut: NDArray[np.uint8] | None = None
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        if self._cut is None or self._cut.shape != frame.room_bgr.shape:
-            self._cut = cover(self._bgr, frame.size_wh)
-        return self._cut
-
-
-class Blur:
-    """The room, blurred without the person in it."""
-
-    needs_matte = same_room = True
-
-    def __init__(self, strength: float = DEFAULT_STRENGTH):
-        self.name = f"blur:{strength:g}"
-        self.strength = strength
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self.strength)
-
-
-class Room:
-    """The room as it is: the user asked for it by `none`."""
-
-    name = "none"
-    needs_matte, same_room = False, True
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        return frame.room_bgr
 
 
 def open_background(spec: str) -> Background:
@@ -80,6 +24,8 @@ def open_background(spec: str) -> Background:
     if word.lower() == "blur":
         return _open_blur(spec, value)
     if spec.lower() == "none":
+        from bgcam.realtime.backgrounds.blur import Room
+
         return Room()
     rgb = colour_of(spec)
     if rgb is not None:
@@ -92,6 +38,9 @@ def open_background(spec: str) -> Background:
 
 
 def _open_blur(spec: str, value: str) -> Background:
+    from bgcam.realtime.backgrounds.blur import Blur
+    from bgcam.realtime.picture.blur import MAX_STRENGTH, MIN_STRENGTH
+
     if spec.lower() == "blur":
         return Blur()
     try:
@@ -106,6 +55,8 @@ def _open_blur(spec: str, value: str) -> Background:
 
 
 def _colour(name: str, rgb: int) -> Background:
+    from bgcam.realtime.backgrounds.still import Still
+
     red, green, blue = rgb.to_bytes(3, "big")
     return Still(name, np.array([[[blue, green, red]]], np.uint8))
 
@@ -145,6 +96,7 @@ def _open_path(path: Path) -> Background:
 
 
 def _open_picture(path: Path) -> Background:
+    from bgcam.realtime.backgrounds.still import Still
     from bgcam.realtime.sources.images import read_picture
 
     return Still(str(path), read_picture(path))

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.backgrounds import Still
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.files import open_moving
 from bgcam.realtime.sources.images import picture_paths, read_picture
 from bgcam.realtime.sources.rated import end_of

@@ -15,7 +15,7 @@ from bgcam.realtime.look import Look
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sinks.job import Job
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.picture_files import all_pictures, written_names
 
 if TYPE_CHECKING:

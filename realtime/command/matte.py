@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.backgrounds import Room
+from bgcam.realtime.backgrounds.blur import Room
 from bgcam.realtime.command.file_jobs import job_of
 from bgcam.realtime.command.overwrite import check_existing, written_files
 from bgcam.realtime.command.run import run_to_outputs
@@ -32,7 +32,8 @@ from bgcam.realtime.run.build import build_run
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import BAR_CELLS, as_clock
 from bgcam.realtime.sinks import is_folder
-from bgcam.realtime.sources import PICTURE_SUFFIXES, open_source
+from bgcam.realtime.sources import open_source
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 from bgcam.realtime.sources.files import is_picture
 from bgcam.realtime.sources.images import read_picture
 from bgcam.realtime.sources.picture_files import picture_tree, written_names

@@ -14,7 +14,7 @@ from bgcam.realtime.backgrounds.colours import colour_of
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.command.option_table import Option
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 from bgcam.realtime.spelling import closest
 
 # What other programs call it.
@@ -169,7 +169,7 @@ def _background_too(word: str, given: Mapping[str, str]) -> list[str]:
 def _meant(word: str, options: Sequence[str]) -> str:
     shown = word if word.isprintable() and " " not in word else repr(word)
     each = " or ".join(f"{option} {shown}" for option in options)
-    return f"{shown} has no option before it; did you mean {each}?"
+    return f"{shown} does not accept before it; did you mean {each}?"
 
 
 def _same_kind(word: str, before: str) -> bool:

@@ -15,6 +15,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
 from bgcam.realtime.command.option_values import EDGES
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
@@ -23,7 +24,6 @@ from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_run
-from bgcam.realtime.run.cpu_budget import BudgetedSource, call_threads, limit_threads, matte_share
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_button
 from bgcam.realtime.run.pipeline import Pipeline
@@ -32,7 +32,9 @@ from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signa
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source, is_live_address, open_source
+from bgcam.realtime.sources import open_source
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
+from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
 from bgcam.realtime.sources.reopening import ReopeningSource

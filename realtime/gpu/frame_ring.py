@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime import cuda as gpu_cuda
 from bgcam.realtime.errors import MatteRefused
-from bgcam.realtime.gpu import cuda as gpu_cuda
 from bgcam.realtime.gpu.graph import TAIL_BYTES, TOLD, FrameWork, Stages
-from bgcam.realtime.gpu.kernels import check_layout, check_output, frame_shape
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.kernels import load as kernel_load
+from bgcam.realtime.picture.kernels.launch import check_layout, check_output, frame_shape
 
 if TYPE_CHECKING:
     from bgcam.realtime.model.backends.device import DeviceNetwork
@@ -72,7 +73,7 @@ class DevicePath:
         if in_flight < 1:
             raise ValueError(f"in_flight must be 1 or more, found {in_flight}")
         cupy = self._cupy = gpu_cuda.load_cupy()
-        kernels = gpu_cuda.load_kernels()
+        kernels = kernel_load.load_kernels()
         self._network = network
         self.frame_shape, self.out_shape = frame_shape(layout, frame_wh), frame_shape(output, frame_wh)
         self.background_shape = frame_shape("bgr", frame_wh)

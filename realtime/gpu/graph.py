@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgcam.realtime.gpu.kernels import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
-from bgcam.realtime.gpu.source import OWN_LAYOUTS
 from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
 from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.kernels.launch import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.picture.kernels.source import OWN_LAYOUTS
 
 if TYPE_CHECKING:
     from bgcam.realtime.model.backends.device import DeviceNetwork

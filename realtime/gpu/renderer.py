@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bgcam.realtime.errors import BackendError, MatteRefused
+from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
 from bgcam.realtime.failsafe.safety import Behind, MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
@@ -23,7 +23,6 @@ from bgcam.realtime.model.backends.device import DeviceNetwork
 from bgcam.realtime.model.known_matte import expected_cells
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composed import composed, composed_i420
-from bgcam.realtime.run.renderer import GpuFailed
 
 IN_FLIGHT = 3
 

@@ -8,18 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime.backgrounds import Background, Blur
+from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.failsafe.safety import Behind, MatteCheck
 from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.kernels import Guide, TemporalRules
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.look import FRAMES, VIEWS, Look
 from bgcam.realtime.model.backends import Backend, OnGpu, cpu_order
 from bgcam.realtime.model.engine_file import SUFFIX
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.spec import ModelSpec
-from bgcam.realtime.run.renderer import Drawing
+from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
+
+Rescue = Callable[[], Matting]
 
 
 def stages_for(look: Look, background: Background) -> Stages:
@@ -59,15 +61,14 @@ class Asked:
     model: Path | None = None
 
 
-def offer_gpu(drawing: Drawing, matting: Matting, asked: Asked, *, backend: str, threads: int) -> None:
-    """Let whole frames go through the GPU where the model runs on one: now, or when its network is ready.
+def rescue_of(matting: Matting, frame_wh: tuple[int, int], *, backend: str, threads: int) -> Rescue | None:
+    """What finds mattes on the processor when the GPU fails, made when it is called.
 
-    matting: prepared for the frames. backend: as the user named it; what is named is never replaced by another.
+    None where there is nothing in its place. backend: as the user named it; what is named is never replaced by another.
     """
-    drawing.open_gpu = gpu_opener(matting.prepare(asked.frame_wh), matting.spec, asked)
-    if backend == "auto" and matting.path.suffix != SUFFIX:  # an engine runs on no other
-        drawing.rescue = partial(processor_matting, matting.path, asked.frame_wh, threads=threads)
-    drawing.prepare()
+    if backend != "auto" or matting.path.suffix == SUFFIX:  # an engine runs on no other
+        return None
+    return partial(processor_matting, matting.path, frame_wh, threads=threads)
 
 
 def gpu_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], GpuRenderer | None] | None:

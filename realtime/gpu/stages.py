@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bgcam.realtime.gpu.kernels import Kernels
 from bgcam.realtime.picture import blur, despill, edges, foreground
+from bgcam.realtime.picture.kernels.launch import Kernels
 
 Zeros = Callable[[tuple[int, ...], Any], Any]
 Size = tuple[int, int]

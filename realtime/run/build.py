@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bgcam.realtime.backgrounds import Background
+from bgcam.realtime.backgrounds.base import Background
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
 from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
 from bgcam.realtime.failsafe.stall import GIVE_UP_S
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.gpu.select import Asked, offer_gpu
+from bgcam.realtime.gpu.select import Asked, gpu_opener, rescue_of
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.backends import OnGpu
 from bgcam.realtime.model.backends.warming import say_to_terminal
@@ -24,7 +24,7 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.renderer import Draw, Drawing
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 
 def build_run(
@@ -70,8 +70,8 @@ def build_run(
     check = MatteCheck(independent=independent, on_refusal=forget) if background.needs_matte else None
     if drawn_by is None:
         drawn_by = partial(CutoutChain if transparent else Chain, independent=independent)
-    drawing = Drawing(find, drawn_by(behind, look), check=check)
     at_once = 1
+    gpu: dict[str, Any] = {}  # by the names that `Drawing` gives them
     if matting:
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
@@ -79,11 +79,16 @@ def build_run(
         reasons = {"transparency": transparent, "independent pictures": independent, "--far": far}
         lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
-            offer_gpu(drawing, matting, asked, backend=backend, threads=threads)
+            gpu = {
+                "open_gpu": gpu_opener(loaded, matting.spec, asked),
+                "rescue": rescue_of(matting, source.size_wh, backend=backend, threads=threads),
+            }
         elif isinstance(loaded, OnGpu):
             say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
-        if drawing.gpu is not None or drawing.open_gpu is not None:
-            at_once = 1  # frames are submitted to a GPU in order
+    drawing = Drawing(find, drawn_by(behind, look), check=check, **gpu)
+    drawing.prepare()
+    if drawing.may_use_gpu:
+        at_once = 1  # frames are submitted to a GPU in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
     return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
 

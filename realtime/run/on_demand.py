@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.sinks import Sink
-from bgcam.realtime.sources import is_live_address
+from bgcam.realtime.sources.base import is_live_address
 
 # For a program that opens the device but reads no frames: browsers do so to read each camera's name.
 SETTLE_S = 1.0

@@ -24,7 +24,7 @@ from bgcam.realtime.run.ending import abort_all, close_all, say_where
 from bgcam.realtime.run.stats import Stats, Summary
 from bgcam.realtime.run.workers import Workers
 from bgcam.realtime.sinks import Sink
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.

@@ -11,17 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bgcam.realtime.errors import BackendError
+from bgcam.realtime.errors import BackendError, GpuFailed
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
 
 Find = Callable[[CameraFrame], CoarseMatte]
 Draw = Callable[[CameraFrame, CoarseMatte], OutputFrame]
 Check = Callable[[CoarseMatte], None]
-
-
-class GpuFailed(BackendError):
-    """The GPU or its driver failed, not the frame: the next frame would probably fail in the same way."""
 
 
 class Numbered(Protocol):
@@ -64,25 +60,38 @@ class Drawing:
     rescue: makes a `find` when the GPU fails; without it, the GPU's failure is the frame's.
     """
 
-    def __init__(self, find: Find, draw: Draw, *, check: Check | None = None, say: Say = say_to_terminal):
+    def __init__(
+        self,
+        find: Find,
+        draw: Draw,
+        *,
+        check: Check | None = None,
+        say: Say = say_to_terminal,
+        open_gpu: Callable[[], FrameGpu | None] | None = None,
+        rescue: Callable[[], Find] | None = None,
+    ):
         self._find, self._draw, self._check, self._say = find, draw, check, say
-        self.open_gpu: Callable[[], FrameGpu | None] | None = None
-        self.rescue: Callable[[], Find] | None = None
+        self._open_gpu, self._rescue = open_gpu, rescue
         self.gpu: FrameGpu | None = None
         self._lock = threading.Lock()
 
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether a GPU is used, or may come."""
+        return self.gpu is not None or self._open_gpu is not None
+
     def prepare(self) -> None:
         """Use the GPU at once if it is ready; otherwise the first frames would wait for it."""
-        if self.gpu is not None or self.open_gpu is None:
+        if self.gpu is not None or self._open_gpu is None:
             return
         try:
-            self.gpu = self.open_gpu()
+            self.gpu = self._open_gpu()
         except BackendError as error:
-            self.open_gpu = None
+            self._open_gpu = None
             self._say(f"the processor draws the picture: {error}")
             return
         if self.gpu is not None:
-            self.open_gpu = None
+            self._open_gpu = None
             self._say(f"whole frames go through the GPU: {self.gpu.description}")
 
     def begin(self, frame: CameraFrame) -> Begun:
@@ -112,10 +121,10 @@ class Drawing:
 
     def _leave(self, gpu: FrameGpu, error: GpuFailed) -> None:
         """Continue without the GPU, or raise the error. Also reached by frames that were already on the GPU."""
-        if self.rescue is None:
+        if self._rescue is None:
             raise error
         with self._lock:
             if self.gpu is gpu:
-                self._find = self.rescue()
+                self._find = self._rescue()
                 self.gpu = None
                 self._say(f"{error}; the processor goes on")

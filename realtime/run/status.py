@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
-from bgcam.realtime.run.cpu_budget import CpuMeter
+from bgcam.realtime.cores import CpuMeter
 from bgcam.realtime.run.stats import Summary
 
 PLAIN_EVERY_S = 5.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bgcam.realtime.sources import PICTURE_SUFFIXES, Source
 from bgcam.realtime.sources._heif_boxes import is_heif
 from bgcam.realtime.sources._shape import COVER
 from bgcam.realtime.sources.animation import AnimationSource, is_animated
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source
 
 
 def is_picture(path: Path) -> bool:

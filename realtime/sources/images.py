@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime import MAX_PIXELS
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import MAX_PIXELS
 from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._header import is_whole, picture_size_wh
 from bgcam.realtime.sources._heif_boxes import is_heif

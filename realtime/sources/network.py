@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import is_live_address
 from bgcam.realtime.sources._shape import COVER
+from bgcam.realtime.sources.base import is_live_address
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.sources.video import Decoded, VideoSource
 

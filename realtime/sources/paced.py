@@ -6,7 +6,7 @@ import threading
 import time
 
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 # A longer pause in the file is shortened to this: viewers and the watchdog would take it for a hang.
 MAX_WAIT_S = 10.0

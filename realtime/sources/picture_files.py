@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bgcam.realtime.errors import SourceError, UsageError
-from bgcam.realtime.sources import PICTURE_SUFFIXES
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 
 # OpenCV cannot write these, or not everywhere; they are most often converted to JPEG.
 READ_ALONE = (".heic", ".heif", ".avif")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 
 class FirstRead:

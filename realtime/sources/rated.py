@@ -7,7 +7,7 @@ import time
 
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
+from bgcam.realtime.sources.base import Source
 
 
 def end_of(source: Source, newest: CameraFrame) -> float:

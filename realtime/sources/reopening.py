@@ -9,8 +9,8 @@ from typing import NoReturn
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import Source
 from bgcam.realtime.sources._shape import cover
+from bgcam.realtime.sources.base import Source
 
 UNWANTED = "waiting for a viewer"
 _PAUSE_S = 0.1

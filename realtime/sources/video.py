@@ -17,9 +17,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from bgcam.realtime import MAX_PIXELS
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.sources import MAX_PIXELS
 from bgcam.realtime.sources._clock import FrameClock
 from bgcam.realtime.sources._deinterlace import Deinterlacer
 from bgcam.realtime.sources._file import ordinary_bytes

@@ -15,8 +15,8 @@ from bgcam.realtime.command.cli import main
 from bgcam.realtime.command.doctor import camera_checks, loopback_checks, model_checks, module_checks
 from bgcam.realtime.command.doctor.checks import CHECKS
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import System
 
 Start = Callable[..., Program]
 # Of "virtual camera", those that apply where the driver is loaded.

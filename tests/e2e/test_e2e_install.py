@@ -12,9 +12,9 @@ import pytest
 
 from bgcam.realtime.command.doctor import loopback_checks
 from bgcam.realtime.command.doctor.finding import OK
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import System
 from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE, install_camera
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import System
 from bgcam.realtime.devices.listing import list_virtual_cameras
 
 

@@ -18,8 +18,8 @@ from programs import Program
 
 from bgcam.realtime.command.doctor import module_checks
 from bgcam.realtime.command.doctor.finding import OK
-from bgcam.realtime.command.doctor.machine import Machine
-from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import System
 from bgcam.realtime.devices.listing import opened
 from bgcam.realtime.devices.users import find_holders
 from bgcam.realtime.devices.v4l2 import ClientUsage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgcam.realtime.command.doctor import controls
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.devices.listing import Device
 from bgcam.realtime.errors import SourceError
 

@@ -14,7 +14,7 @@ from bgcam.realtime.command.doctor import (
     service_check,
 )
 from bgcam.realtime.command.doctor.finding import PROBLEM, Finding
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 
 Check = Callable[[Machine], Finding | list[Finding] | None]
 

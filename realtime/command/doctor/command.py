@@ -8,9 +8,9 @@ from argparse import Namespace
 
 from bgcam.realtime.command.doctor.checks import Examined, examine
 from bgcam.realtime.command.doctor.finding import OK, Finding
-from bgcam.realtime.command.doctor.machine import Machine
 from bgcam.realtime.command.doctor.screen import as_json, as_text, wants_colour
-from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.command.system import System
 from bgcam.realtime.model.backends import check_backend_name
 
 MAX_WIDTH = 110

@@ -6,7 +6,7 @@ import errno
 import re
 import struct
 
-from bgcam.realtime.command.doctor.system import System
+from bgcam.realtime.command.system import System
 
 EXPOSURE_AUTO, EXPOSURE_TIME, EXPOSURE_MAY_SLOW_DOWN = 0x009A0901, 0x009A0902, 0x009A0903
 EXPOSURE_IS_MANUAL = 1

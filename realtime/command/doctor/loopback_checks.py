@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import LABEL, MODULE, Machine
+from bgcam.realtime.command.machine import LABEL, MODULE, Machine
 
 _CAPTURE, _OUTPUT = 0x1, 0x2
 # Firefox and OBS look no further than /dev/video63.

@@ -10,7 +10,7 @@ from typing import Any
 
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.backends import GPU_MODULES, auto_order
 from bgcam.realtime.model.backends._gpu import has_gpu

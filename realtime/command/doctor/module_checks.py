@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 
 from bgcam.realtime.command.doctor.finding import OK, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import MODULE, Machine
+from bgcam.realtime.command.machine import MODULE, REJECTED, Machine
 
 # Older versions do not report readers to writers, and restarts leave devices stuck.
 OLDEST_VERSION = (0, 12, 7)
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-# What modprobe and the kernel's log say of a module whose key they do not trust.
-REJECTED = re.compile(
-    r"key was rejected|required key not available|unsigned module (loading )?is (rejected|restricted)"
-    r"|module with unavailable key is rejected",
-    re.IGNORECASE,
-)
 # Where Ubuntu and Debian, and dkms elsewhere, keep the key that they sign modules with.
 OWN_KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub")
 

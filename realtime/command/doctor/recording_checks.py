@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgcam.realtime.command.doctor.finding import WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.sinks.claims import rescue
 
 

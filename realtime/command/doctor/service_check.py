@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgcam.realtime.command.doctor.finding import OK, WARNING, Finding
-from bgcam.realtime.command.doctor.machine import Machine
+from bgcam.realtime.command.machine import Machine
 
 # What `systemctl is-active` says of a service that works, or will in a moment.
 RUNNING = ("active", "activating", "reloading")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 
-from bgcam.realtime.command.doctor.machine import LABEL, MODULE, Machine, bgcam_command
-from bgcam.realtime.command.doctor.module_checks import REJECTED
-from bgcam.realtime.command.doctor.system import Ran, System
 from bgcam.realtime.command.install.files import MARK, is_ours, remove_all, show, write_all
+from bgcam.realtime.command.machine import LABEL, MODULE, REJECTED, Machine, bgcam_command
+from bgcam.realtime.command.system import Ran, System
 from bgcam.realtime.errors import SinkError
 
 OPTIONS_FILE = "/etc/modprobe.d/bgcam.conf"

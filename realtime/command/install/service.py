@@ -8,10 +8,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from bgcam.realtime.command.doctor.machine import bgcam_command
-from bgcam.realtime.command.doctor.system import System
 from bgcam.realtime.command.install.files import is_ours, remove_all, show, write_all
 from bgcam.realtime.command.install.unit import ON_DEMAND, unit_text, why_no_namespaces
+from bgcam.realtime.command.machine import bgcam_command
+from bgcam.realtime.command.system import System
 from bgcam.realtime.errors import SinkError, UsageError
 
 UNIT = "bgcam.service"

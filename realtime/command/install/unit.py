@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bgcam.realtime.command.doctor.system import System
 from bgcam.realtime.command.install.files import MARK
+from bgcam.realtime.command.system import System
 
 # What the kernel holds a process to without a file system of its own.
 BOUNDS = (

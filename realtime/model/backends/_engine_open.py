@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bgcam.realtime.cuda import load_cupy
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.cuda import load_cupy
 from bgcam.realtime.model.backends._engine_build import Progress, load_api
 from bgcam.realtime.model.backends._engine_cache import Say, Wanted, build_cached, forget_cached, load_cached
 from bgcam.realtime.model.backends._engine_choice import choose_precision, read_choice

@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from bgcam.realtime.cuda import capture, load_cupy, stream_of
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.cuda import capture, load_cupy, stream_of
 from bgcam.realtime.model.backends._engine_build import _logger
 from bgcam.realtime.model.backends._engine_cache import FOLDER
 from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder

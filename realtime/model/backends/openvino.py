@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.packages import missing
 from bgcam.realtime.cache import prune
+from bgcam.realtime.cores import cores
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends._head import Head, cut_head
 from bgcam.realtime.model.backends._narrow_weights import narrow_weights
@@ -22,7 +23,6 @@ from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
 from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
-from bgcam.realtime.run.cpu_budget import cores
 
 CPUINFO = Path("/proc/cpuinfo")
 # Mattes of a file, each on its share of the threads: the fewer threads work on one, the less they wait.

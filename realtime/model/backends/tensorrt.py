@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.cuda import load_kernels
 from bgcam.realtime.model.backends import Backend, cpu_order, load_first
 from bgcam.realtime.model.backends._engine_open import Opener
 from bgcam.realtime.model.backends.device import DeviceNetwork
@@ -19,6 +18,7 @@ from bgcam.realtime.model.backends.warming import Progress, Say, WarmingBackend,
 from bgcam.realtime.model.engine_file import SUFFIX
 from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.kernels.load import load_kernels
 
 
 class TensorRTBackend:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -11,13 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
-from bgcam.realtime.command.doctor.system import TIMED_OUT, System
+from bgcam.realtime.command.system import TIMED_OUT, System
 from bgcam.realtime.devices.default_camera import choose_default
 from bgcam.realtime.devices.listing import Device, QueryCap, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.devices.users import Holders, find_holders
 
 LABEL = "bgcam"
 MODULE = "v4l2loopback"
+# What modprobe and the kernel's log say of a module whose key they do not trust.
+REJECTED = re.compile(
+    r"key was rejected|required key not available|unsigned module (loading )?is (rejected|restricted)"
+    r"|module with unavailable key is rejected",
+    re.IGNORECASE,
+)
 # {distribution: how it installs the module}; the first that /etc/os-release names in ID or ID_LIKE
 PACKAGES = {
     "debian": "apt install v4l2loopback-dkms",

@@ -1,19 +1,13 @@
-"""The kernels on an NVIDIA GPU, by CuPy: compiled when first used, then taken from CuPy's cache on disk."""
+"""An NVIDIA GPU by CuPy: whether there is one, its streams, and CUDA graphs."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.gpu.kernels import Kernels
-from bgcam.realtime.gpu.source import source_text
-
-# Above this a block has to ask for shared memory by name.
-PLAIN_SHARED_BYTES = 48 * 1024
 
 
 def load_cupy() -> Any:
@@ -57,27 +51,3 @@ def capture(stream: Any, launch: Callable[[], None]) -> Any:
             stream.end_capture()
         raise
     return stream.end_capture()
-
-
-@functools.cache
-def load_kernels() -> Kernels:
-    """All kernels, on the current device and CuPy's current stream. Raises BackendError."""
-    cupy = load_cupy()
-    module = cupy.RawModule(code=source_text(), options=("--std=c++17",))
-    try:
-        module.compile()
-    except cupy.cuda.compiler.CompileException as error:
-        raise BackendError(f"the CUDA kernels do not compile ({str(error).splitlines()[0]}); update cupy") from error
-    functions: dict[str, Any] = {}
-
-    def launch(
-        name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
-    ) -> None:
-        function = functions.get(name)
-        if function is None:
-            function = functions[name] = module.get_function(name)
-        if shared_bytes > PLAIN_SHARED_BYTES and function.max_dynamic_shared_size_bytes < shared_bytes:
-            function.max_dynamic_shared_size_bytes = shared_bytes
-        function(blocks, (threads,), tuple(arguments), shared_mem=shared_bytes)
-
-    return Kernels(launch)

@@ -1,11 +1,11 @@
-"""The kernels' source: one text out of `realtime/kernels`, so that a compiler needs no search path."""
+"""The kernels' source: one text out of this folder, so that a compiler needs no search path."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "picture" / "kernels"
+FOLDER = Path(__file__).resolve().parent
 FILES = ("pixels.cuh", "frame_to_input.cu", "matte_filters.cu", "foreground.cu", "blur.cu", "composite.cu")
 LAYOUTS = ("bgr", "nv12", "yuyv")
 OUTPUTS = ("bgr", "i420")

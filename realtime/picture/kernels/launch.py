@@ -12,9 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bgcam.realtime.gpu.source import DTYPES, LAYOUTS, OUTPUTS
 from bgcam.realtime.matte_values import ROUNDING
-from bgcam.realtime.model.spec import ModelSpec
+from bgcam.realtime.picture.kernels.source import DTYPES, LAYOUTS, OUTPUTS
 
 THREADS = 128
 # Pixels of a row that a thread of `compose` and `to_i420` makes.
@@ -27,6 +26,19 @@ SHOWS = 0.1
 TILE_WH = (32, 8)
 # Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
 STEP_VALUES = {"bgr": 16, "nv12": 12, "yuyv": 12}
+
+
+class Normalization(Protocol):
+    """How a network wants its input; see `model.spec.ModelSpec`."""
+
+    @property
+    def channels(self) -> str: ...
+
+    @property
+    def mean(self) -> Sequence[float]: ...
+
+    @property
+    def std(self) -> Sequence[float]: ...
 
 
 class Launch(Protocol):
@@ -94,7 +106,7 @@ class Kernels:
         *,
         layout: str,
         frame_wh: tuple[int, int],
-        spec: ModelSpec,
+        spec: Normalization,
     ) -> None:
         """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says; its luma, (h, w) float32 to 255, and its
         pixels, (h, w, 4) uint8 BGR0.

@@ -1,0 +1,23 @@
+"""What a background is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
+
+
+class Background(Protocol):
+    """One background. name: for display. needs_matte: False where the person need not be found at all. same_room: it
+    shows the camera's own room.
+    """
+
+    name: str
+    needs_matte: bool
+    same_room: bool
+
+    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
