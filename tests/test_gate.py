@@ -25,7 +25,7 @@ from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.failsafe.gate import check_shown, send
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.composed import composed, composed_i420, placeholder
 from bgcam.realtime.run.pipeline import Pipeline
@@ -76,7 +76,7 @@ def test_no_frame_is_composed_of_a_cameras_own_pixels(make: Callable[[CameraFram
 def test_only_the_compositor_makes_composed_frames() -> None:
     make: Any = ComposedFrame
     for options in ({}, {"made_by": None}, {"made_by": object()}):
-        with pytest.raises(TypeError, match=r"is made by bgcam\.realtime\.picture\.compose alone"):
+        with pytest.raises(TypeError, match=r"is made by bgcam\.realtime\.picture\.composed alone"):
             make(0, 0.0, 0.0, bgr=room(0), **options)
     with pytest.raises(TypeError, match="has no kinds"):
         type("Mine", (ComposedFrame,), {})

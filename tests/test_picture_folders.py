@@ -14,7 +14,7 @@ from command import Run, one_line
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command import run
 from bgcam.realtime.errors import MatteRefused, UsageError
-from bgcam.realtime.failsafe.safety import MatteCheck
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.motion_gate import SamePicture
