@@ -32,6 +32,11 @@ def test_losses_by_hand() -> None:
     # two rows of it: each has one horizontal step, 0.5 against 0, and there is no vertical one
     rows = torch.cat([alpha, alpha], 2), torch.cat([truth, truth], 2)
     assert losses.gradient(*rows).item() == pytest.approx(0.5)
+    # a checkerboard is all in the first level: each pixel is 1 from the mean of its 2x2, and nothing is left
+    checks = torch.tensor([[[[1.0, -1.0], [-1.0, 1.0]]]])
+    assert losses.laplacian(checks, torch.zeros_like(checks), levels=3).item() == pytest.approx(1 / 3)
+    # an error that is the same all over is no edge
+    assert losses.laplacian(torch.full((1, 1, 8, 8), 0.25), torch.zeros(1, 1, 8, 8)).item() == 0
     assert losses.cross_entropy(torch.zeros(1, 1, 1, 2), truth).item() == pytest.approx(math.log(2))
     empty = torch.zeros(1, 1, 2, 2)
     assert losses.soft_dice(empty, empty).item() == 0
@@ -184,6 +189,19 @@ def test_a_time_budget_ends_the_run_at_its_lowest_rate(tmp_path, monkeypatch) ->
     state = fit(MatteNet(TINY), sampler, recipe, Run(tmp_path / "run", device="cpu", workers=0, budget_minutes=9))
     assert state.step == 3
     assert state.optimizer["param_groups"][0]["lr"] < 0.01 * recipe.encoder_lr
+
+
+@pytest.mark.parametrize(("every_s", "times"), [(0.0, 4), (3600.0, 1)])
+def test_validation_may_be_rarer_than_checkpoints(tmp_path, monkeypatch, every_s: float, times: int) -> None:
+    write_training_set(tmp_path / "data", 8)
+    saved: list[int] = []
+    monkeypatch.setattr(ckpt, "save", lambda path, state: saved.append(state.step))
+    recipe = changed(BEST, steps=3, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=1)
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+    run = Run(tmp_path / "run", device="cpu", workers=0, save_every_s=0.0, validate_every_s=every_s)
+    state = fit(MatteNet(TINY), sampler, recipe, run, validate=lambda network: {"val_l1": 0.5})
+    assert saved == [1, 2, 3, 3]
+    assert len(state.history) == times
 
 
 def test_a_teacher_is_learnt_from(tmp_path) -> None:

@@ -106,13 +106,16 @@ class Run:
     minutes: time budget of this piece (None: until the last step). budget_minutes: for all of the run, whose rates then
     fall with the time that is spent, so that it ends well wherever it ends (1905.04753); it cannot be cut.
     precision: bf16 (mixed), or fp32, which is the faster on a CPU without AMX (28.7 images/s for 21.7).
-    threads: of the network on a CPU (0: all cores). workers: processes that prepare pictures.
+    threads: of the network on a CPU (0: all cores). workers: processes that prepare pictures. save_every_s: how often
+    the checkpoint is written; validate_every_s: how often it is also validated, which takes minutes on a CPU; both are
+    done at the end.
     """
 
     folder: Path
     minutes: float | None = None
     budget_minutes: float | None = None
     save_every_s: float = 300.0
+    validate_every_s: float = 1800.0
     device: str = "auto"
     devices: int = 1
     precision: str = "bf16"
@@ -134,8 +137,8 @@ def fit(
     """Train, from the folder's checkpoint if it has one, until the steps or the minutes are used up.
 
     Writes `last.pt` (resumes exactly) and returns it. Raises ValueError if that run began under another recipe.
-    validate: called with the averaged network at every save. teacher: its mattes count as labels too, by the recipe's
-    `teacher_share` (distillation: Hinton et al. 2015, 1503.02531).
+    validate: called with the averaged network now and then (see `Run`). teacher: its mattes count as labels too, by the
+    recipe's `teacher_share` (distillation: Hinton et al. 2015, 1503.02531).
     """
     fabric = fabric or make_fabric(run)
     if fabric.device.type == "cuda":
@@ -157,10 +160,10 @@ def fit(
     ema.weights = {k: v.to(fabric.device) for k, v in ema.weights.items()}
     report = Report(run.folder, recipe.steps, state.step, quiet=fabric.global_rank != 0)
 
-    def keep(step: int) -> None:
+    def keep(step: int, *, validated: bool) -> None:
         state.step, state.network, state.optimizer = step, network.state_dict(), optimizer.state_dict()
         state.weights = ema.weights if recipe.ema_decay else state.network
-        if validate is not None and fabric.global_rank == 0:
+        if validated and validate is not None and fabric.global_rank == 0:
             averaged = MatteNet(network.config)
             averaged.load_state_dict(state.weights)
             figures = validate(averaged.eval().to(fabric.device))
@@ -174,7 +177,8 @@ def fit(
         teacher = channels_last(teacher.eval().requires_grad_(False)).to(fabric.device)
     steps = Steps(sampler, recipe.sizes_of_steps(), recipe.batch, fabric.global_rank, fabric.world_size)
     feed = batches(steps, start_step=state.step, workers=run.workers, device=fabric.device.type)
-    saved, step = time.monotonic(), state.step
+    saved = checked = time.monotonic()
+    step = state.step
     with report:
         model.train()
         for batch in feed:
@@ -202,9 +206,11 @@ def fit(
             if spent(run, started) >= 1:
                 break
             if time.monotonic() - saved > run.save_every_s:
-                keep(step)
+                due = time.monotonic() - checked > run.validate_every_s
+                keep(step, validated=due)
                 saved = time.monotonic()
-        keep(step)
+                checked = saved if due else checked
+        keep(step, validated=True)
     return state
 
 

@@ -27,6 +27,22 @@ def gradient(alpha: Tensor, truth: Tensor) -> Tensor:
     return dx + dy
 
 
+def laplacian(alpha: Tensor, truth: Tensor, levels: int = 5) -> Tensor:
+    """Mean absolute difference of the Laplacian pyramids, coarser levels weighted by 2^level, over all levels.
+
+    Sharp edges in the right place at every scale: the loss of edges of Hou and Liu 2019 (1909.09725), as
+    RobustVideoMatting has it (Lin et al. 2021, 2108.11515, section 5), with means of 2x2 for its Gaussian kernel.
+    """
+    difference = alpha - truth  # a pyramid is linear
+    loss = torch.zeros(len(alpha), device=alpha.device)
+    for level in range(levels):
+        coarser = F.avg_pool2d(difference, 2, ceil_mode=True, count_include_pad=False)
+        enlarged = F.interpolate(coarser, size=difference.shape[2:], mode="bilinear", align_corners=False)
+        loss = loss + 2**level / levels * (difference - enlarged).abs().mean((1, 2, 3))
+        difference = coarser
+    return loss
+
+
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
     """Binary cross-entropy with soft truth: its gradient stays large where the network is surely wrong."""
     return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
@@ -51,6 +67,7 @@ def combined(logits: Tensor, truth: Tensor, weights: dict[str, float]) -> Tensor
         "l1": lambda: l1(alpha, truth),
         "dice": lambda: soft_dice(alpha, truth),
         "gradient": lambda: gradient(alpha, truth),
+        "laplacian": lambda: laplacian(alpha, truth),
         "bce": lambda: cross_entropy(logits, truth),
         "steady": lambda: steadiness(alpha, truth),
     }

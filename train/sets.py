@@ -42,8 +42,20 @@ SETS = {
     "facesynth": SetPolicy(weight=0.5),
     # Not labelled by hand: what several networks agree on (`python -m bgcam.train label`).
     "self": SetPolicy(weight=1.8, paste=0.2, join=0.15, validates=False, zoom=(0.5, 1.0)),
-    "grid": SetPolicy(weight=0.8, paste=1.0, clips=True),
-    "franck": SetPolicy(weight=0.8, paste=1.0, clips=True),
+    # Labelled by two networks, where they agree.
+    "places": SetPolicy(weight=1.6, paste=0.3),
+    "f8k": SetPolicy(weight=1.2, paste=0.3, zoom=(0.5, 1.0)),
+    "vcd": SetPolicy(weight=2.0, paste=0.1, join=0.0, zoom=(0.7, 1.0)),
+    "hagrid": SetPolicy(weight=2.0),
+    "easyp": SetPolicy(weight=2.0),
+    "coco2": SetPolicy(weight=2.5, paste=0.25, join=0.2, zoom=(0.5, 1.0)),
+    "coco3": SetPolicy(weight=1.5, paste=0.25),
+    "human": SetPolicy(weight=1.5),
+    "echo": SetPolicy(weight=1.5),
+    "cutout": SetPolicy(weight=0.8, paste=1.0, validates=False),
+    # True soft alpha: the base of all that is learnt about edges.
+    "grid": SetPolicy(weight=3.0, paste=1.0, clips=True),
+    "franck": SetPolicy(weight=2.0, paste=1.0, clips=True),
 }
 
 
