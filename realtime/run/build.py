@@ -71,12 +71,12 @@ def build_run(
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
-        reasons = {"transparency": transparent, "pictures of their own": independent, "second look": far}
+        reasons = {"transparency": transparent, "single pictures": independent, "--far": far}
         lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
             offer_gpu(drawing, matting, asked, backend=backend, threads=threads)
         elif isinstance(loaded, OnGpu):
-            say_to_terminal(f"the processor draws the picture: the GPU path has no {lacking}")
+            say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
         if drawing.gpu is not None or drawing.open_gpu is not None:
             at_once = 1  # a GPU's frames set out in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
