@@ -207,7 +207,8 @@ def _described(sink: Sink) -> str:
 
 
 def _about(empty: EmptyFrames, *, far: bool) -> str:
-    return f"{empty}: people far away are missed; come nearer, or try --far" if empty.numbers and not far else str(empty)
+    advice = ": people far away are missed; come nearer, or try --far"
+    return f"{empty}{advice}" if empty.numbers and not far else str(empty)
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:

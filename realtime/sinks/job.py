@@ -17,7 +17,8 @@ class Job:
 
     own_times: frames keep their own times, as a file's should; a camera's jitter is smoothed otherwise. transparent:
     the frames are `CutoutFrame`s. name_of: what frame `number` is called in a folder, None for numbers. file: the
-    input, where it may have sound. one_frame: the input is a single picture. is_whole: asked when an output is closed: whether the input was written to its end.
+    input, where it may have sound. one_frame: the input is a single picture. is_whole: asked when an output is closed:
+    whether the input was written to its end.
     """
 
     own_times: bool = False
