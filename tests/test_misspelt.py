@@ -35,6 +35,8 @@ from bgcam.realtime.spelling import closest
         (["devies"], "no command is called 'devies'; did you mean bgcam devices?"),
         (["dance"], "no command is called 'dance'; there are matte, "),
         (["--edge", "shrink=2"], "'shrink=2' is not an edge; did you mean shrink:2? see bgcam --help"),
+        (["-o", "virtul"], "cannot write to 'virtul'; did you mean virtual? --output takes"),
+        (["-o", "Web:8765"], "did you mean web:8765?"),
         (["--edge", "shrnk"], "did you mean shrink?"),
         (["--edge", "round"], "'round' is not an edge; give one of shrink, grow, sharp"),
         (

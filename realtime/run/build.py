@@ -72,7 +72,7 @@ def build_run(
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
-        reasons = {"transparency": transparent, "pictures of their own": independent, "second look": far}
+        reasons = {"transparency": transparent, "single pictures": independent, "--far": far}
         lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
             gpu = {
@@ -80,7 +80,7 @@ def build_run(
                 "rescue": rescue_of(matting, source.size_wh, backend=backend, threads=threads),
             }
         elif isinstance(loaded, OnGpu):
-            say_to_terminal(f"the processor draws the picture: the GPU path has no {lacking}")
+            say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
     drawing = Drawing(find, drawn_by(behind, look), check=check, **gpu)
     drawing.prepare()
     if drawing.may_use_gpu:

@@ -17,13 +17,15 @@ class Job:
 
     own_times: frames keep their own times, as a file's should; a camera's jitter is smoothed otherwise. transparent:
     the frames are `CutoutFrame`s. name_of: what frame `number` is called in a folder, None for numbers. file: the
-    input, where it may have sound. is_whole: asked when an output is closed: whether the input was written to its end.
+    input, where it may have sound. one_frame: the input is a single picture. is_whole: asked when an output is closed:
+    whether the input was written to its end.
     """
 
     own_times: bool = False
     transparent: bool = False
     name_of: Callable[[int], Path] | None = None
     file: InputFile | None = None
+    one_frame: bool = False
     is_whole: Callable[[], bool] = lambda: False
 
 
