@@ -113,7 +113,7 @@ def bgcam(
     matting: in the place of the model's own.
     """
     from bgcam.realtime.backgrounds import open_background
-    from bgcam.realtime.failsafe.safety import SafeBackground
+    from bgcam.realtime.failsafe.placeholder import SafeBackground
     from bgcam.realtime.model.find import find_model
     from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain

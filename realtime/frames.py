@@ -139,11 +139,9 @@ class ComposedFrame:
         return self._bgr
 
     @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """What it was made of, BGR or I420."""
-        found = self._bgr if self.i420 is None else self.i420
-        assert found is not None
-        return found
+    def planes(self) -> list[NDArray[np.uint8]]:
+        """All arrays that a sink may read: what it was made of, and the BGR that was made of I420."""
+        return [pixels for pixels in (self.i420, self._bgr) if pixels is not None]
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -178,9 +176,9 @@ class CutoutFrame:
         raise TypeError("Cutout cannot be subclassed")
 
     @property
-    def pixels(self) -> NDArray[np.uint8]:
+    def planes(self) -> list[NDArray[np.uint8]]:
         """As of a `ComposedFrame`."""
-        return self.bgra
+        return [self.bgra]
 
     @property
     def size_wh(self) -> tuple[int, int]:

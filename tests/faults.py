@@ -17,7 +17,7 @@ from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting

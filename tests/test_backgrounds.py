@@ -108,6 +108,7 @@ def test_a_bare_name_is_looked_up_among_the_shipped(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path / "here")
     assert shown_level("shore", [0]) == shown_level("shore.png", [0]) == [1]
+    assert open_background("shore.png").name == "shore"  # and not a path inside bgcam
     cv2.imwrite("shore.png", np.full((4, 4, 3), 90, np.uint8))  # a file here goes first
     assert shown_level("shore.png", [0]) == [9]
     with pytest.raises(

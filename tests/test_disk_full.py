@@ -24,7 +24,7 @@ from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli, run
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.run.build import everything

@@ -15,7 +15,7 @@ from test_pipeline import FakeSink, FakeSource, render, slow_matting
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SinkError, SourceError, SourceWaits
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.run import pipeline as pipelines
 from bgcam.realtime.run.ending import close_all, say_where

@@ -21,8 +21,9 @@ from bgcam.realtime.backgrounds.blur import Blur, Room
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import BackendError, BgcamError, MatteRefused, SinkError, SourceError
 from bgcam.realtime.failsafe import output_guard
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import patience_ms
-from bgcam.realtime.failsafe.safety import PLAIN_GREY, MatteCheck, SafeBackground
+from bgcam.realtime.failsafe.placeholder import PLAIN_GREY, SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 WATCHDOG_MS = 150.0

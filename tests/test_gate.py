@@ -25,7 +25,7 @@ from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.failsafe.gate import check_shown, send
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.composed import composed, composed_i420, placeholder
 from bgcam.realtime.run.pipeline import Pipeline

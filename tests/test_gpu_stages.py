@@ -191,8 +191,8 @@ def test_a_room_that_is_not_seen_is_black_or_filled_and_never_the_persons(machin
 
 
 def test_constants_are_shared() -> None:
-    from bgcam.realtime.failsafe import safety
+    from bgcam.realtime.failsafe import matte_check
 
-    assert SHOWS == safety.SHOWS
+    assert SHOWS == matte_check.SHOWS
     assert SEEN > 0
     assert Stages() == Stages(None, None, 0, 0, False, 0)

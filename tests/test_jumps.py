@@ -18,7 +18,7 @@ from bgcam.realtime.command.demo.clip import DemoCamera
 from bgcam.realtime.command.demo.room import draw_room
 from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.failsafe.jumps import NOBODY, RECENT_FRAMES, SOMEBODY
-from bgcam.realtime.failsafe.safety import MatteCheck
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.find import find_model

@@ -35,6 +35,8 @@ from bgcam.realtime.spelling import closest
         (["devies"], "unknown command 'devies'; did you mean bgcam devices?"),
         (["dance"], "unknown command 'dance'; the commands are matte, "),
         (["--edge", "shrink=2"], "invalid edge 'shrink=2': did you mean shrink:2? see bgcam --help"),
+        (["-o", "virtul"], "cannot write to 'virtul'; did you mean virtual? --output takes"),
+        (["-o", "Web:8765"], "did you mean web:8765?"),
         (["--edge", "shrnk"], "did you mean shrink?"),
         (["--edge", "round"], "invalid edge 'round': give one of shrink, grow, sharp"),
         (

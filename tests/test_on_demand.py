@@ -15,7 +15,7 @@ from bgcam.realtime.devices.users import Holder, Holders
 from bgcam.realtime.devices.viewers import OpenViewers, Viewers
 from bgcam.realtime.errors import SourceError, SourceWaits, UsageError
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.run.on_demand import Demand, OnDemand, check_on_demand

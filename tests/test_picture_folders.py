@@ -14,7 +14,7 @@ from command import Run, one_line
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command import run
 from bgcam.realtime.errors import MatteRefused, UsageError
-from bgcam.realtime.failsafe.safety import MatteCheck
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.motion_gate import SamePicture
@@ -260,3 +260,24 @@ def test_a_picture_that_appears_meanwhile_renames_no_other(
     assert bgcam("--input", "photos", *GREEN, "--output", "out/")[0] == 0
     assert len(names(Path("out"))) == 7
     assert read(Path("out/me.jpg")).shape == (96, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-i", "photos", "-o", "out/"], "source: photos, 6 pictures; background: none"),
+        (["-i", "photos/me.jpg", "-o", "me.png"], "source: photos/me.jpg, 64x96; background: none"),
+        (["-i", "photos/me.jpg", "-o", "me.mp4"], "source: photos/me.jpg, 64x96 at 25 fps; background: none"),
+    ],
+)
+def test_a_rate_is_given_only_for_what_has_one(photos: Path, bgcam: Run, arguments: list[str], line: str) -> None:
+    code, out, _ = bgcam(*arguments, "--background", "none")
+    assert code == 0
+    assert line in out.splitlines()
+
+
+def test_that_one_picture_gets_the_last_frame_alone_is_said(photos: Path, in_tmp: Path, bgcam: Run) -> None:
+    out = bgcam("-i", str(in_tmp / "clip.mp4"), "--background", "none", "-o", "last.png")[1]
+    assert "output: last.png, the last frame alone (FOLDER/ keeps all)" in out.splitlines()
+    out = bgcam("-i", "photos/me.jpg", "--background", "none", "-o", "one.png")[1]
+    assert "output: one.png" in out.splitlines()

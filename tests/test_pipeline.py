@@ -15,6 +15,7 @@ from bgcam.realtime.errors import BackendError, SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame, Matte
 from bgcam.realtime.picture.composed import compose
 from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.stats import Summary
 
 SHAPE = (2, 3)
 
@@ -249,6 +250,11 @@ def test_the_summary_counts() -> None:
     )
     assert str(summary).startswith("30 frames, ")
     assert str(summary).endswith(" ms, 0 dropped")
+
+
+def test_a_single_frame_has_no_rate() -> None:
+    summary = Summary(frames=1, fps=0.0, recent_fps=0.0, drops=0, latencies_ms=[21.0])
+    assert str(summary) == "1 frame, latency 21 ms, 0 dropped"
 
 
 def test_an_empty_source_gives_an_empty_summary_and_no_output() -> None:

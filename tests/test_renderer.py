@@ -20,8 +20,9 @@ from bgcam.realtime.backgrounds.blur import Blur, Room
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command.cli import main
 from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import Watch
-from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.renderer import GpuRenderer

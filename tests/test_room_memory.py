@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.picture import room_memory as memory
 from bgcam.realtime.picture.chain import Chain

@@ -81,6 +81,7 @@ def test_video_gives_every_frame_then_none_and_a_cut_one_gives_some_then_breaks(
             given += 1
     assert 0 < given < FRAMES
     assert f"after {given} " in str(caught.value)
+    assert f"{given} of {given} " not in str(caught.value)  # as FFmpeg counts the pictures of a GIF: up to the cut
     with pytest.raises(SourceError):
         broken.read()
     broken.close()

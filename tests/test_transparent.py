@@ -16,7 +16,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.transparent import Nothing
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.failsafe.gate import send
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.chain import Chain

@@ -34,7 +34,10 @@ def open_background(spec: str) -> Background:
         raise UsageError(
             f"background {spec!r} is not a colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'"
         )
-    return _open_path(_find(spec))
+    background = _open_path(path := _find(spec))
+    if path in shipped_backgrounds().values():
+        background.name = path.stem
+    return background
 
 
 def _open_blur(spec: str, value: str) -> Background:

@@ -84,7 +84,5 @@ def _number(text: str, *, least: float, most: float, example: str) -> float:
     except ValueError:
         value = math.nan
     if not least <= value <= most:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not between {least:g} and {most:g}; give {example} or another step"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}; an example: {example}")
     return value

@@ -102,8 +102,8 @@ def _run(options: Namespace) -> int:
         begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
         if not hold:
             begun.about_frames = getattr(source, "about_frames", source.frames)
-        source_line = f"source: {begun.name}, {_size(begun.size_wh)} at {begun.fps:g} fps{begun.note}"
-        print(f"{source_line}; background: {background.name}")
+        pictures = getattr(source, "independent", False) and all(map(_is_picture, outputs))
+        print(f"source: {_about_source(begun, pictures=pictures)}; background: {background.name}")
         if hold:
             print("the last picture stays until Ctrl-C")
         empty = EmptyFrames()
@@ -194,15 +194,25 @@ def run_to_outputs(
     return int(unfinished or lacking > 0 or (replaced > 0 and not source.live))
 
 
+def _about_source(source: FirstRead, *, pictures: bool) -> str:
+    """For the first line. pictures: they stay pictures, so they have no rate, and each has its own size."""
+    if not pictures:
+        return f"{source.name}, {_size(source.size_wh)} at {source.fps:g} fps{source.note}"
+    return f"{source.name}, {_size(source.size_wh) if source.frames == 1 else f'{source.frames} pictures'}{source.note}"
+
+
+def _is_picture(output: str) -> bool:
+    return is_folder(output) or Path(output).suffix.lower() in PICTURE_SUFFIXES
+
+
 def _described(sink: Sink) -> str:
     note = getattr(sink, "note", "")
     return f"{sink.name}, {note}" if note else sink.name
 
 
 def _about(empty: EmptyFrames, *, far: bool) -> str:
-    return (
-        f"{empty}: people far away are missed; come closer, or try --far" if empty.numbers and not far else str(empty)
-    )
+    advice = ": people far away are missed; come closer, or try --far"
+    return f"{empty}{advice}" if empty.numbers and not far else str(empty)
 
 
 def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:

@@ -33,9 +33,10 @@ def check_shown(frame: object) -> None:
 
     The sinks of bgcam also call it themselves, for code that writes to one directly.
     """
-    if not isinstance(frame, ComposedFrame | CutoutFrame):
+    # By its type, since an object may say of itself that it is an instance of any class.
+    if type(frame) is not ComposedFrame and type(frame) is not CutoutFrame:
         raise TypeError(f"a {type(frame).__name__} is not shown: an output accepts only composed frames")
-    if is_camera_memory(frame.pixels):
+    if any(is_camera_memory(pixels) for pixels in frame.planes):
         raise TypeError(f"{frame} is not shown: it shares a camera frame's memory")
 
 

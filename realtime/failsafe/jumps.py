@@ -3,7 +3,7 @@
 A network that goes wrong for a frame or two must not show the room meanwhile. People come in from the side, sit down
 and lean forward within a third of a second at the quickest, so at 15 frames a second and more each frame adds little.
 What adds more than that is shown once some frames in a row agree: a lens that was covered is open now. The numbers are
-shares of the frame, as `safety.SHOWS` counts it.
+shares of the frame, as `matte_check.SHOWS` counts it.
 """
 
 from __future__ import annotations

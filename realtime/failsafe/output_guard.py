@@ -37,7 +37,7 @@ def patience_ms(watchdog_ms: float, fps: float) -> float:
 
 
 class Placeholders(Protocol):
-    """Makes placeholders; see `safety.SafeBackground`."""
+    """Makes placeholders; see `placeholder.SafeBackground`."""
 
     def placeholder(self, number: int, *, time_s: float = 0.0, captured_s: float = 0.0) -> OutputFrame: ...
 

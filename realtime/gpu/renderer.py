@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
-from bgcam.realtime.failsafe.safety import Behind, MatteCheck
+from bgcam.realtime.failsafe.matte_check import MatteCheck
+from bgcam.realtime.failsafe.placeholder import Behind
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages

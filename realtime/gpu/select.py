@@ -11,7 +11,8 @@ from typing import Any
 from bgcam.realtime.backgrounds.base import Background
 from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.errors import BackendError
-from bgcam.realtime.failsafe.safety import Behind, MatteCheck
+from bgcam.realtime.failsafe.matte_check import MatteCheck
+from bgcam.realtime.failsafe.placeholder import Behind
 from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.look import FRAMES, VIEWS, Look

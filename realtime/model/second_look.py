@@ -166,7 +166,8 @@ class EmptyFrames:
         self.numbers: set[int] = set()
 
     def __str__(self) -> str:
-        return f"nobody found in {len(self.numbers)} of them" if self.numbers else ""
+        count = len(self.numbers)
+        return f"nobody found in {count} frame{'s' * (count > 1)}" if count else ""
 
     def within(self, find: Finder) -> Noting:
         return Noting(find, self)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
-from bgcam.realtime.failsafe.safety import MatteCheck, SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.failsafe.stall import GIVE_UP_S
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu.select import Asked, gpu_opener, rescue_of
@@ -76,7 +77,7 @@ def build_run(
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
         asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
-        reasons = {"transparency": transparent, "independent pictures": independent, "--far": far}
+        reasons = {"transparency": transparent, "single pictures": independent, "--far": far}
         lacking = next((what for what, wanted in reasons.items() if wanted), "")
         if not lacking:
             gpu = {

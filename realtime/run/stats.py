@@ -49,6 +49,8 @@ class Summary:
         return float(p50), float(p95)
 
     def __str__(self) -> str:
+        if self.frames == 1:  # which has no rate
+            return f"1 frame, latency {self.latency_p95_ms:.0f} ms, {self.drops} dropped"
         speed = f"{self.fps:.1f} fps, latency p95 {self.latency_p95_ms:.0f} ms"
         return f"{self.frames} frames, {speed}, {self.drops} dropped"
 

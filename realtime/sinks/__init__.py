@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -119,7 +120,9 @@ def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
         return FOLDER, spec
     target = FILES.get(Path(spec).suffix.lower())
     if target is None:
-        raise UsageError(f"cannot write to {spec!r}; --output takes {ACCEPTED}")
+        near = difflib.get_close_matches(word.lower(), DEVICES, n=1, cutoff=0.7)
+        question = f"did you mean {near[0]}{colon}{argument}? " if near else ""
+        raise UsageError(f"cannot write to {spec!r}; {question}--output takes {ACCEPTED}")
     return target, spec
 
 

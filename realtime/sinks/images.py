@@ -24,7 +24,10 @@ _OPTIONS = {
 
 
 class PictureSink:
-    """One picture: the last frame. `close` writes it, at the frame's own size. kept: see `Sink`."""
+    """One picture: the last frame. `close` writes it, at the frame's own size. kept: see `Sink`.
+
+    note: for the line about the output, that no other frame is kept; "" if there is only one.
+    """
 
     live, notice, takes_cutouts = False, "", True
 
@@ -32,6 +35,7 @@ class PictureSink:
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
     ) -> None:
         self.name, self.kept = argument, ""
+        self.note = "" if job.one_frame else "the last frame alone (FOLDER/ keeps all)"
         self._path = Path(argument)
         self._last: OutputFrame | None = None
         check_writable(self._path)

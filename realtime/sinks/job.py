@@ -19,6 +19,7 @@ class Job:
     transparent: the frames are `CutoutFrame`s.
     name_of: gives the name of frame `number` in a folder; None for numbers.
     file: the input, if it may have sound.
+    one_frame: the input is a single picture.
     is_whole: called when an output is closed; whether the input was written to its end.
     """
 
@@ -26,6 +27,7 @@ class Job:
     transparent: bool = False
     name_of: Callable[[int], Path] | None = None
     file: InputFile | None = None
+    one_frame: bool = False
     is_whole: Callable[[], bool] = lambda: False
 
 

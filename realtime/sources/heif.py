@@ -41,7 +41,8 @@ def read_heif(path: Path) -> NDArray[np.uint8]:
         OSError, ValueError, KeyError, IndexError, MemoryError, struct.error, cv2.error, av.error.FFmpegError,
     ) as error:  # fmt: skip
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-        raise SourceError(f"{path}: not a readable HEIC or AVIF picture ({reason}); save it as JPEG") from error
+        advice = "it may be cut off: get a whole copy, or save it as JPEG"
+        raise SourceError(f"{path}: not a readable HEIC or AVIF picture ({reason}); {advice}") from error
 
 
 def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8]:

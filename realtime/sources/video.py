@@ -165,7 +165,7 @@ class VideoSource:
             raise self._broken() from error
 
     def _broken(self) -> SourceError:
-        of = f" of {self.frames}" if self.frames else ""
+        of = f" of {self.frames}" if self.frames and self.frames > self._number else ""  # GIF's count ends at the cut
         after = f"after {self._number}{of} frames ({self._failure})"
         return SourceError(f"{self.name}: the video ends early {after}; get a complete copy of it")
 

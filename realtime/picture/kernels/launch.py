@@ -20,7 +20,7 @@ THREADS = 128
 UNIT_PX = 16
 WARP = 32
 OVER_ALL_BLOCKS = 32
-# An alpha above this shows the room; as in failsafe/safety.py.
+# An alpha above this shows the room; as in failsafe/matte_check.py.
 SHOWS = 0.1
 # Pixels that a block of `movement` makes, (width, height), a thread each; as in matte_filters.cu.
 TILE_WH = (32, 8)

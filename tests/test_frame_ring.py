@@ -17,7 +17,7 @@ from bgcam.realtime import cuda as gpu_cuda
 from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import BackendError, MatteRefused
-from bgcam.realtime.failsafe.safety import SafeBackground
+from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages
