@@ -92,9 +92,9 @@ def test_devices_are_listed_by_name_and_path(bgcam: Run, monkeypatch: pytest.Mon
 
 def test_the_panic_key_is_mentioned_where_it_works(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "press p" not in bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1]
-    monkeypatch.setattr(run, "key_hint", lambda: "press p for the placeholder")
+    monkeypatch.setattr(run, "key_hint", lambda: "press p to show the placeholder")
     out = bgcam("--input", "clip.mp4", "--background", "green", "--output", "null")[1].splitlines()
-    assert out.index("press p for the placeholder") == out.index("output: null") + 1
+    assert out.index("press p to show the placeholder") == out.index("output: null") + 1
 
 
 def test_without_camera_and_virtual_camera_only_the_camera_is_missed(

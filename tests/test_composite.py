@@ -79,5 +79,5 @@ def test_a_composed_frame_has_its_frames_number_and_size() -> None:
     frame = CameraFrame(4, np.full((2, 3, 3), 7, np.uint8), 0.5, 6.0)
     made = composed(frame, np.zeros((2, 3, 3), np.uint8))
     assert (made.number, made.time_s, made.captured_s) == (4, 0.5, 6.0)
-    with pytest.raises(ValueError, match="cannot have become"):
+    with pytest.raises(ValueError, match="cannot give"):
         composed(frame, np.zeros((3, 2, 3), np.uint8))

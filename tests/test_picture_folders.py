@@ -278,6 +278,6 @@ def test_a_rate_is_given_only_for_what_has_one(photos: Path, bgcam: Run, argumen
 
 def test_that_one_picture_gets_the_last_frame_alone_is_said(photos: Path, in_tmp: Path, bgcam: Run) -> None:
     out = bgcam("-i", str(in_tmp / "clip.mp4"), "--background", "none", "-o", "last.png")[1]
-    assert "output: last.png, the last frame alone (FOLDER/ keeps all)" in out.splitlines()
+    assert "output: last.png, only the last frame (FOLDER/ keeps all)" in out.splitlines()
     out = bgcam("-i", "photos/me.jpg", "--background", "none", "-o", "one.png")[1]
     assert "output: one.png" in out.splitlines()

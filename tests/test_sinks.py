@@ -224,7 +224,7 @@ def test_files_without_a_folder_or_in_place_of_one(tmp_path, name, monkeypatch):
     with pytest.raises(SinkError, match=rf"the folder .* does not exist; create it first: mkdir -p {tmp_path}/no"):
         open_sink(str(tmp_path / "no" / name), size_wh=SIZE_WH, fps=FPS)
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(SinkError, match="you may not write to the folder"):
+    with pytest.raises(SinkError, match="no permission to write to the folder"):
         open_sink(str(tmp_path / name), size_wh=SIZE_WH, fps=FPS)
 
 

@@ -170,7 +170,7 @@ def test_a_large_cutout_is_made_in_bands_that_do_not_show() -> None:
 def test_colours_under_what_is_transparent_are_refused() -> None:
     frame = CameraFrame(0, secret_room(), 0.0, 0.0)
     bgra = np.dstack([frame.room_bgr, np.zeros(frame.room_bgr.shape[:2], np.uint8)])
-    with pytest.raises(ValueError, match="colours under what is transparent"):
+    with pytest.raises(ValueError, match="colour in transparent pixels"):
         composed_cutout(frame, bgra)
     with pytest.raises(ValueError, match="of shape"):
         composed_cutout(frame, bgra[1:])

@@ -35,7 +35,7 @@ class PictureSink:
         self, argument: str, *, size_wh: tuple[int, int] | None = None, fps: float = 30.0, job: Job = CAMERA_JOB
     ) -> None:
         self.name, self.kept = argument, ""
-        self.note = "" if job.one_frame else "the last frame alone (FOLDER/ keeps all)"
+        self.note = "" if job.one_frame else "only the last frame (FOLDER/ keeps all)"
         self._path = Path(argument)
         self._last: OutputFrame | None = None
         check_writable(self._path)
