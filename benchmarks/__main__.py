@@ -16,9 +16,9 @@ from bgcam.realtime.errors import BgcamError, UsageError
 COMMANDS = {
     "quality": (quality, "score the shipped model on a folder of pictures with mattes"),
     "clips": (clips, "score the shipped models on keyed clips, frame after frame"),
-    "rooms": (rooms, "score networks before rooms that stand still: what shows of them, and how it flickers"),
+    "rooms": (rooms, "score networks on still rooms: how much of them shows, and how it flickers"),
     "fps": (fps, "time the pipeline on a clip"),
-    "load": (load, "run a camera on a busy machine: drops, latency, and what is said"),
+    "load": (load, "run a camera on a busy machine: drops, latency and messages"),
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
     "gpu": (gpu, "time the GPU path, part by part"),

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth scene (default: 1)")
     parser.add_argument("--frames", type=int, default=90, metavar="N", help="frames of each scene (default: 90)")
     parser.add_argument("--warm-up", type=int, default=30, metavar="N", help="frames not scored (default: 30)")
-    parser.add_argument("--scenes", action="store_true", help="a line a scene, too")
+    parser.add_argument("--scenes", action="store_true", help="also print a line per scene")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

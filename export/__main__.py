@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     ap = argparse.ArgumentParser(
         prog="python -m bgcam.export",
-        description="Export a checkpoint as ONNX with its spec inside. Nothing is written when the file strays.",
+        description="Export a checkpoint as ONNX with its spec inside. Writes nothing if the file differs too much.",
     )
     ap.add_argument(
         "checkpoint",
@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SM89",
-        help="a kind of GPU to build a tensorrt-rtx engine for, which then needs none here; several times "
-        "for several; default: the GPU of this machine",
+        help="a GPU type to build a tensorrt-rtx engine for, without that GPU here; may be given several times; "
+        "default: the GPU of this machine",
     )
     ap.add_argument(
         "--data",

@@ -67,7 +67,7 @@ def export_engine(
         candidate = Path(folder) / output.name
         write_engine(candidate, wanted, built.engine)
         if read_engine(candidate) != (wanted, built.engine):
-            raise ExportRefused(f"{output}: it does not read back as it was written; nothing written")
+            raise ExportRefused(f"{output}: the file read back differs; nothing written")
         if here is not None and _is_for(here.compute_capability, compute_capabilities):
             opener = Opener(api_name)
             network = opener.open(candidate, spec, size_wh)

@@ -16,7 +16,7 @@ from bgcam.realtime.model.spec import METADATA_KEY, ModelSpec
 from bgcam.train.checkpoint import Checkpoint, build_network
 from bgcam.train.network import IMAGENET_MEAN, IMAGENET_STD
 
-LICENCE = "GPL-2.0-or-later; training photos have terms of their own, see the model card"
+LICENCE = "GPL-2.0-or-later; training photos have their own terms, see the model card"
 
 
 def commit_of(folder: Path) -> str:

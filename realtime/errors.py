@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class BgcamError(Exception):
-    """Base of all errors with a message for people."""
+    """Base of all errors whose message is for the user."""
 
 
 class UsageError(BgcamError, ValueError):
@@ -58,7 +58,7 @@ class MatteRefused(BackendError):
 def as_error(error: BaseException) -> Exception:
     """What a stage of a run raised, as an error that ends the run with exit code 1.
 
-    SystemExit and its like are no errors to Python: raised in a stage, they would end the run as if it were done.
+    SystemExit and the like are not errors to Python: raised in a stage, they would end the run as if it had finished.
     """
     if isinstance(error, Exception):
         return error

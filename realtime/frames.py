@@ -64,7 +64,9 @@ class CoarseMatte:
         check_bgr(self.seen_bgr)
         if self.alpha.dtype != np.float32 or self.alpha.shape != self.seen_bgr.shape[:2]:
             found = f"{self.alpha.shape} {self.alpha.dtype} beside {self.seen_bgr.shape}"
-            raise ValueError(f"a coarse matte must be (h, w) float32 as the picture seen, found {found}")
+            raise ValueError(
+                f"a coarse matte must be (h, w) float32 of the same size as the network's picture, found {found}"
+            )
 
     def __repr__(self) -> str:
         return f"CoarseMatte(number={self.number}, shape={self.alpha.shape})"
@@ -111,7 +113,7 @@ class ComposedFrame:
         made_by: object = None,
     ):
         if made_by is not COMPOSITOR:
-            raise TypeError("a composed frame is made by bgcam.realtime.picture.composed alone")
+            raise TypeError("only bgcam.realtime.picture.composed makes composed frames")
         if (bgr is None) == (i420 is None):
             raise ValueError("a composed frame is made of BGR or of I420")
         if bgr is not None:
@@ -125,7 +127,7 @@ class ComposedFrame:
         self._bgr = bgr
 
     def __init_subclass__(cls, **given: Any) -> NoReturn:
-        raise TypeError("a composed frame has no kinds")
+        raise TypeError("ComposedFrame cannot be subclassed")
 
     @property
     def bgr(self) -> NDArray[np.uint8]:
@@ -165,13 +167,13 @@ class CutoutFrame:
         self, number: int, bgra: NDArray[np.uint8], time_s: float, captured_s: float, *, made_by: object = None
     ):
         if made_by is not COMPOSITOR:
-            raise TypeError("a cutout is made by bgcam.realtime.picture.composed alone")
+            raise TypeError("only bgcam.realtime.picture.composed makes cutouts")
         if bgra.dtype != np.uint8 or bgra.ndim != 3 or bgra.shape[2] != 4 or not bgra.size:
             raise ValueError(f"a cutout must be (H, W, 4) uint8, found {bgra.shape} {bgra.dtype}")
         self.number, self.bgra, self.time_s, self.captured_s = number, bgra, time_s, captured_s
 
     def __init_subclass__(cls, **given: Any) -> NoReturn:
-        raise TypeError("a cutout has no kinds")
+        raise TypeError("Cutout cannot be subclassed")
 
     @property
     def planes(self) -> list[NDArray[np.uint8]]:

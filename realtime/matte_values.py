@@ -15,7 +15,7 @@ ROUNDING = 1e-3
 
 
 def wrong_values(alpha: NDArray[Any]) -> str:
-    """What is wrong with the values of an alpha of any shape and type, for people; "" when they are all right."""
+    """What is wrong with the values of an alpha of any shape and type, as text for the user; "" if they are valid."""
     if not alpha.size:
         return "it is empty"
     if alpha.dtype.kind not in "fiub":

@@ -179,7 +179,7 @@ def animated(path: Path, *, mode: str = "RGB") -> Path:
 def test_an_animated_picture_is_none_of_several_pictures(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     moving = animated(tmp_path / "v.webp")
-    with pytest.raises(UsageError, match=r"v\.webp is no picture, and several inputs have to be"):
+    with pytest.raises(UsageError, match=r"v\.webp is not a picture, but several inputs must all be pictures"):
         open_source(input=[str(tmp_path / "a.png"), str(moving)])
 
 
@@ -211,7 +211,7 @@ def test_a_cut_animation_loops_what_there_is_or_is_refused(tmp_path: Path) -> No
     assert shown.count(shown[0]) >= 3, "it does not begin anew"
     source = open_source(input=str(path))
     with pytest.raises(
-        SourceError, match=r"the animation breaks off after \d of 6 pictures .*; get a whole copy of it"
+        SourceError, match=r"the animation ends early after \d of 6 pictures .*; get a complete copy of it"
     ):
         list(iter(source.read, None))
 
@@ -311,7 +311,7 @@ def test_what_cannot_be_read_is_refused(
 
 def test_a_folder_without_a_readable_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(BackgroundError, match=r"none of its 1 pictures can be read; the first: .*a\.png"):
+    with pytest.raises(BackgroundError, match=r"none of its 1 pictures can be read; the first error: .*a\.png"):
         open_background(str(tmp_path))
 
 

@@ -77,7 +77,7 @@ def test_a_flipped_bit_is_not_run(folder: Path, tiny_model: Path, place: float) 
     path.write_bytes(data)
     after, said = opened(tiny_model)
     assert np.array_equal(before, after)
-    assert [line.startswith("the compiled network in the cache is made again: ") for line in said] == [True]
+    assert [line.startswith("recompiling the network in the cache: ") for line in said] == [True]
     assert opened(tiny_model)[1] == []
 
 
@@ -110,7 +110,7 @@ def test_another_networks_body_under_the_right_name_is_not_run(folder: Path, tmp
     shutil.copy(body, path)
     after, said = opened(tiny_model)
     assert np.array_equal(before, after)
-    assert said == ["the compiled network in the cache is made again: its checksum differs"]
+    assert said == ["recompiling the network in the cache: its checksum does not match"]
 
 
 @posix
@@ -120,12 +120,12 @@ def test_what_others_may_write_is_not_run_nor_a_link(folder: Path, tiny_model: P
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o666)
     after, said = opened(tiny_model)
-    assert said == ["the compiled network in the cache is made again: other users may write to it"]
+    assert said == ["recompiling the network in the cache: other users may write to it"]
     away = tmp_path / "away"
     path.rename(away)
     path.symlink_to(away)
     again, said = opened(tiny_model)
-    assert said == ["the compiled network in the cache is made again: it is a link"]
+    assert said == ["recompiling the network in the cache: it is a link"]
     assert np.array_equal(before, after)
     assert np.array_equal(before, again)
     assert not only_blob(folder).is_symlink()
@@ -139,9 +139,9 @@ def test_the_folder_is_the_users_alone(empty_cache: None, tmp_path: Path, monkey
     assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
     keep_blob(folder / "x", "key", b"contents")
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(CacheRefused, match="another user's"):
+    with pytest.raises(CacheRefused, match="another user"):
         private_folder("openvino")
-    with pytest.raises(CacheRefused, match="another user's"):
+    with pytest.raises(CacheRefused, match="another user"):
         read_private(folder / "x")
 
 
@@ -153,14 +153,14 @@ def test_a_folder_that_is_a_link_is_not_used(empty_cache: None, tmp_path: Path, 
     (tmp_path / "cache" / "bgcam" / "openvino").symlink_to(elsewhere)
     _, said = opened(tiny_model)
     assert len(said) == 1
-    assert "openvino is a link or no folder" in said[0]
+    assert "openvino is a link or not a folder" in said[0]
     assert not list(elsewhere.iterdir())
 
 
 @posix
 def test_a_pipe_is_no_cached_file(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    with pytest.raises(CacheRefused, match="no regular file"):
+    with pytest.raises(CacheRefused, match="not a regular file"):
         read_private(folder / "pipe")
 
 
@@ -169,7 +169,7 @@ def test_contents_come_back_for_their_own_key_alone(folder: Path) -> None:
     assert load_blob(folder / "x", "key") == b"contents"
     assert load_blob(folder / "y", "key") is None
     for other in ("", "ke", "key ", "keyc"):
-        with pytest.raises(CacheRefused, match="its checksum differs"):
+        with pytest.raises(CacheRefused, match="its checksum does not match"):
             load_blob(folder / "x", other)
     assert [path.name for path in folder.iterdir()] == ["x"]
 

@@ -146,7 +146,7 @@ def test_a_camera_whose_pictures_are_all_damaged():
         source.read()
         giving = threading.Thread(target=lambda: [(fake.may_give.release(), time.sleep(0.02)) for _ in range(50)])
         giving.start()
-        with pytest.raises(SourceError, match="cam: its pictures come damaged; plug it in again"):
+        with pytest.raises(SourceError, match="cam: its pictures arrive damaged; unplug it and plug it back in"):
             source.read()
         assert source.drops >= 5
         giving.join()
@@ -189,7 +189,7 @@ def test_camera_whose_driver_throws_breaks_the_read(fake, camera, monkeypatch):
 
 def test_camera_that_does_not_open_or_gives_nothing_is_let_go():
     shut = FakeCapture(opened=False)
-    with pytest.raises(SourceError, match=r"cam: cannot be opened; another program may hold it: close that"):
+    with pytest.raises(SourceError, match=r"cam: cannot be opened; another program may have it open: close that"):
         CameraSource(0, name="cam", opener=lambda _target: shut)
     dead = FakeCapture()
     dead.plugged = False
@@ -213,7 +213,9 @@ def test_a_busy_camera_says_who_holds_it(tmp_path):
     with path.open() as held:
         other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held.fileno()])
         try:
-            with pytest.raises(SourceError, match=rf"cam: cannot be opened; \S+ \(pid {other.pid}\) holds it: close"):
+            with pytest.raises(
+                SourceError, match=rf"cam: cannot be opened; \S+ \(pid {other.pid}\) has it open: close"
+            ):
                 CameraSource(str(path), name="cam", opener=lambda _target: FakeCapture(opened=False))
         finally:
             other.communicate(b"\n")
@@ -312,9 +314,11 @@ def test_a_lost_camera_is_found_again_under_another_number(monkeypatch):
         first = source.read()
         there[:] = [CAMERAS[1]]
         opened[0][1].plugged = False
-        with pytest.raises(SourceWaits, match=r"/dev/video0 \(Front\): the camera stopped.*plug it in again"):
+        with pytest.raises(
+            SourceWaits, match=r"/dev/video0 \(Front\): the camera stopped.*unplug it and plug it back in"
+        ):
             source.read()
-        with pytest.raises(SourceWaits, match=r"Front\): it is gone; plug it in again \(looked for it \d time"):
+        with pytest.raises(SourceWaits, match=r"Front\): it is gone; plug it back in \(tried \d time"):
             wait_for(lambda: "gone" in waits(source))
             source.read()
         assert [target for target, _ in opened] == ["/dev/video0"]  # never the other one

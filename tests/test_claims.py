@@ -48,7 +48,9 @@ def spec(folder: Path, output: str) -> str:
 def test_a_second_run_to_the_same_output_is_refused_and_the_first_is_whole(tmp_path: Path, output: str) -> None:
     first = opened(spec(tmp_path, output))
     fill(first, level=200, frames=3)
-    with pytest.raises(SinkError, match=r"another run of bgcam writes to it now; give another name, or end that first"):
+    with pytest.raises(
+        SinkError, match=r"another run of bgcam is writing to it now; give another name, or stop that first"
+    ):
         opened(spec(tmp_path, output))
     first.close()
     second = opened(spec(tmp_path, output))  # and now it may
@@ -87,7 +89,7 @@ def test_of_two_that_begin_at_once_one_writes(tmp_path: Path) -> None:
         said = [pipe.recv() for pipe in pipes]
         writing = [at for at in (0, 1) if said[at] == ""]
         assert len(writing) <= 1, "both write"  # that none does is rare, and harms nobody
-        assert all("writes to it now" in line for line in said if line)
+        assert all("is writing to it now" in line for line in said if line)
         for at in writing:
             pipes[at].send("close")
             assert pipes[at].poll(60)
@@ -114,7 +116,7 @@ def test_a_name_that_others_take_meanwhile_costs_no_recording(tmp_path: Path, at
         "made a folder": lambda: (path.unlink(), path.mkdir()),
         "linked": lambda: (path.unlink(), path.symlink_to(victim)),
     }[attack]()
-    with pytest.raises(SinkError, match=r"a.mp4: another program wrote to it meanwhile; the video lies in .*a-2.mp4"):
+    with pytest.raises(SinkError, match=r"a.mp4: another program wrote to it meanwhile; the video is in .*a-2.mp4"):
         sink.close()
     assert sink.kept == str(tmp_path / "a-2.mp4")  # type: ignore[attr-defined]
     assert len(read_clip(tmp_path / "a-2.mp4")) == 30
@@ -182,7 +184,7 @@ def test_what_a_killed_run_left_is_found_named_and_kept(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "recording\n"
         assert left_behind() == []  # it lives
-        with pytest.raises(SinkError, match=rf"\(pid {process.pid}\) writes to it now"):
+        with pytest.raises(SinkError, match=rf"\(pid {process.pid}\) is writing to it now"):
             opened(path)
     finally:
         process.kill()

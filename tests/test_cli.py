@@ -160,7 +160,7 @@ def test_the_page_is_for_this_machine_unless_allowed(in_tmp: Path, bgcam: Run) -
     remote = ("--input", "clip.mp4", "--background", "green", "--output", "web:0.0.0.0:0")
     code, out, err = bgcam(*remote)
     assert (code, out) == (2, "")  # before the model is loaded
-    assert "who is in your network could watch" in one_line(err)
+    assert "anyone on your network could watch" in one_line(err)
     code, out, err = bgcam("--allow-remote", *remote)
     assert (code, err) == (0, "")
     assert re.search(r"^output: http://[^/]+:\d+/[\w-]{22}/$", out, re.MULTILINE)
@@ -175,7 +175,7 @@ def test_passed_over_backends_are_told(in_tmp: Path, bgcam: Run, monkeypatch: py
     monkeypatch.setitem(sys.modules, "openvino", None)
     code, out, _ = bgcam("--input", "photo.png", "--output", "null")
     assert code == 0
-    assert f"passed over openvino: {missing('openvino')}" in out
+    assert f"skipped openvino: {missing('openvino')}" in out
     assert "model: tiny on ONNX Runtime CPU, fp32" in out
     code, _, err = bgcam("--input", "photo.png", "--output", "null", "--backend", "openvino")
     assert code == 1

@@ -87,4 +87,4 @@ def test_a_signal_before_the_first_frame_ends_cleanly(bgcam: Run, monkeypatch: p
     assert bgcam("--background", "green", "--output", "null")[0] == 0
     code, _, err = bgcam("--input", "x", "--background", "green", "--output", "null")
     assert code == 1
-    assert one_line(err) == "bgcam: stopped before it was done\n"
+    assert one_line(err) == "bgcam: stopped before it finished\n"

@@ -62,7 +62,7 @@ def test_compose_pairs_a_frame_with_its_own_matte_only() -> None:
     composed = compose(frame, Matte(3, np.zeros((4, 6), np.float32)), background)
     assert (composed.number, composed.time_s, composed.captured_s) == (3, 0.1, 5.0)
     assert np.array_equal(composed.bgr, background)
-    with pytest.raises(ValueError, match="another frame's"):
+    with pytest.raises(ValueError, match="another frame"):
         compose(frame, Matte(2, np.zeros((4, 6), np.float32)), background)
     with pytest.raises(ValueError, match="the sizes differ"):
         compose(frame, Matte(3, np.zeros((6, 4), np.float32)), background)

@@ -61,7 +61,7 @@ def test_an_error_without_a_place_to_say_it_is_its_exit_code(in_tmp: Path) -> No
 def test_a_list_that_could_not_be_written_is_an_error(tmp_path: Path) -> None:
     ran = run(">/dev/full", "backgrounds", folder=tmp_path)
     assert ran.returncode == 1
-    assert "standard output could not be written (No space left on device)" in one_line(ran.stderr)
+    assert "cannot write to standard output (No space left on device)" in one_line(ran.stderr)
 
 
 def test_a_reader_that_has_gone_is_no_error_to_tell(tmp_path: Path) -> None:

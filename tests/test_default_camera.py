@@ -29,7 +29,7 @@ def formats_of(device: Device) -> list[str]:
 def test_an_infrared_camera_is_passed_over() -> None:
     device, line = choose_default([INFRARED, WEBCAM], formats=formats_of)
     assert device == WEBCAM
-    assert line == "passed over /dev/video0 (Integrated IR Camera), which gives grey pictures only (GREY)"
+    assert line == "skipped /dev/video0 (Integrated IR Camera), which gives grey pictures only (GREY)"
     assert choose_default([WEBCAM, INFRARED], formats=formats_of) == (WEBCAM, "")
 
 
@@ -60,7 +60,7 @@ def test_the_source_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     capture.plugged = False
     source.close()
     assert source.name == "/dev/video2 (Integrated Camera)"
-    assert "passed over /dev/video0 (Integrated IR Camera)" in source.note
+    assert "skipped /dev/video0 (Integrated IR Camera)" in source.note
 
 
 def test_one_that_is_named_is_taken_whatever_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_one_that_is_named_is_taken_whatever_it_gives(monkeypatch: pytest.Monkey
     capture.plugged = False
     source.close()
     assert source.name == "/dev/video0 (Integrated IR Camera)"
-    assert "passed over" not in source.note
+    assert "skipped" not in source.note
 
 
 def test_doctor_examines_the_same(tmp_path: Path) -> None:

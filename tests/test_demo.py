@@ -160,7 +160,7 @@ def test_wrong_background_leaves_nothing(tiny_model: Path, tmp_path: Path) -> No
 def test_out_that_is_a_file(tmp_path: Path) -> None:
     file = tmp_path / "out"
     file.write_text("")
-    with pytest.raises(SinkError, match=r"cannot make this folder .*--out FOLDER"):
+    with pytest.raises(SinkError, match=r"cannot create this folder .*--out FOLDER"):
         command.main(["--out", str(file)])
 
 

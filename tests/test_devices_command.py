@@ -56,7 +56,7 @@ def test_what_picks_one_of_two_alike():
 def test_a_camera_that_may_not_be_used_and_a_virtual_one():
     assert told(LOCKED, beside=[LOCKED]) == [
         "  Locked  /dev/video4",
-        "you may not use it: run `sudo usermod -aG video $USER`, log out and in",
+        "you have no permission to use it: run `sudo usermod -aG video $USER`, then log out and back in",
     ]
     assert told(BGCAM, beside=[BGCAM], option="--output virtual:") == [
         "  bgcam  /dev/video10",

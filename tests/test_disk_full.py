@@ -189,8 +189,8 @@ def test_the_live_output_goes_on_without_the_files(tmp_path: Path) -> None:
     assert (live.end, other.end) == ("closed", "closed")
     assert pipeline.watch is not None
     assert sorted(line.split(":")[0].rpartition("/")[2] for line in pipeline.watch.lost) == ["a.mp4", "pictures"]
-    assert all(line.endswith("free some space; what came before is kept") for line in pipeline.watch.lost)
-    assert any("what came before is kept" in notice for notice in notices)
+    assert all(line.endswith("free some space; the recording so far is kept") for line in pipeline.watch.lost)
+    assert any("the recording so far is kept" in notice for notice in notices)
     assert 5 < len(read_clip(tmp_path / "a.mp4")) < NoisyCamera.frames
     assert len(list((tmp_path / "pictures").iterdir())) == 7
 
@@ -201,7 +201,7 @@ def test_a_cameras_recording_alone_is_kept_and_a_files_is_not(tmp_path: Path) ->
         with pytest.raises(SinkError, match=r"No space left.*free some space") as caught:
             noisy_run([small(path)], live=live).run()
         assert path.exists() == live
-        assert ("what came before is kept" in str(caught.value)) == live
+        assert ("the recording so far is kept" in str(caught.value)) == live
     assert len(read_clip(tmp_path / "True.mp4")) > 3
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -256,7 +256,7 @@ def test_a_real_full_disk_from_the_command(
     said = capsys.readouterr()
     assert code == 1
     assert said.err.count("\n") == 1
-    assert f"out{suffix}: the video cannot be written (No space left on device); free some space; what" in said.err
+    assert f"out{suffix}: the video cannot be written (No space left on device); free some space; the" in said.err
     assert said.out.splitlines()[-1].startswith("200 frames, ")
     assert 0 < len(read_clip(out)) < 200
     assert out.stat().st_size > left * 0.9

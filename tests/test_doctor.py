@@ -27,7 +27,7 @@ def test_what_does_not_apply_is_left_out(system: FakeSystem) -> None:
 
 def test_another_system_than_linux(tmp_path: Path) -> None:
     system = FakeSystem(tmp_path, platform="darwin")
-    assert "Linux alone" in one(camera_checks.check_camera, system).found
+    assert "only Linux" in one(camera_checks.check_camera, system).found
     assert module_checks.check_installed(Machine(system)) is None
 
 

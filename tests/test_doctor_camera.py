@@ -74,7 +74,7 @@ def busy_unseen(system: FakeSystem) -> None:
 VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (camera_checks.check_camera, lambda system: None, PROBLEM, "none found", ""),
     (camera_checks.check_camera, lambda system: system.webcam(), OK, "video0 (HD Webcam)", ""),
-    (camera_checks.check_permission, lambda system: system.webcam(), OK, "may use it", ""),
+    (camera_checks.check_permission, lambda system: system.webcam(), OK, "has access to it", ""),
     (camera_checks.check_permission, locked(groups="jo", next_groups="jo"), PROBLEM, "video0", "usermod -aG video"),
     (camera_checks.check_permission, locked(groups="jo", next_groups="jo video"), PROBLEM, "video0", ""),
     (camera_checks.check_busy, lambda system: system.webcam(), OK, "by nobody", ""),
@@ -105,10 +105,10 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
         camera_checks.check_picture,
         exposing({AUTO: ("Exposure, Dynamic Framerate", 1)}),
         WARNING,
-        "15 frames a second instead of 30: the camera exposes longer",
+        "15 frames a second instead of 30: the camera exposes for longer",
         "video0 -c exposure_dynamic_framerate=0",
     ),
-    (camera_checks.check_picture, exposing({AUTO: ("X", 1)}, v4l2_ctl=False), WARNING, "exposes longer", ""),
+    (camera_checks.check_picture, exposing({AUTO: ("X", 1)}, v4l2_ctl=False), WARNING, "exposes for longer", ""),
     (camera_checks.check_picture, exposing(MANUAL), WARNING, "set to 66.6 ms", "-c exposure_time_absolute=333"),
     (camera_checks.check_picture, exposing({AUTO: ("X", 0)}), WARNING, "instead of 30", ""),
     (camera_checks.check_picture, slow_but_by_itself, WARNING, "15 frames a second instead of 30", ""),
@@ -150,7 +150,7 @@ def test_the_camera_that_is_asked_for(system: FakeSystem) -> None:
     system.webcam()
     assert one(camera_checks.check_camera, system, camera="webcam").verdict == OK
     found = one(camera_checks.check_camera, system, camera="logitech")
-    assert (found.verdict, "no device fits 'logitech'" in found.found) == (PROBLEM, True)
+    assert (found.verdict, "no device matches 'logitech'" in found.found) == (PROBLEM, True)
 
 
 def test_a_second_camera_that_is_locked_is_no_problem(system: FakeSystem) -> None:

@@ -51,8 +51,8 @@ def test_the_screen(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> N
     lines = out.splitlines()
     assert lines[0] == "camera"
     assert f"  warning  v4l2loopback    not installed\n{' ' * 27}$ {APT}\n" in out
-    assert "  ok       openvino        OpenVINO CPU, int8: 8.0 ms a matte" in lines
-    assert "web page only" in out.replace("\n", " ")
+    assert "  ok       openvino        OpenVINO CPU, int8: 8.0 ms per matte" in lines
+    assert "only to a web page" in out.replace("\n", " ")
     assert len(lines) <= 24, "one screen"
     assert system.ran == []
 
@@ -94,7 +94,7 @@ def test_fix_with_yes_asks_nothing_and_tries_each_once(system: FakeSystem, capsy
     doctor(options("--fix", "--yes"), system=system)
     assert system.asked == []
     assert system.ran == [APT]
-    assert "it failed with code 100" in capsys.readouterr().out
+    assert "it failed with exit code 100" in capsys.readouterr().out
 
 
 def test_fix_tells_a_rejected_key_from_other_failures(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +113,7 @@ def test_a_backend_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main(["doctor", "--backend", "nix"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("bgcam: no backend is called 'nix'; choose one of: auto, openvino")
+    assert err.startswith("bgcam: unknown backend 'nix'; choose one of: auto, openvino")
 
 
 def test_json(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +214,7 @@ def test_the_probe_finds_the_demos_person_and_takes_the_time(capsys: pytest.Capt
 
 def test_the_probe_tells_an_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     probe.main(["backend", "onnxruntime", "no-such-model"])
-    assert "no model is called" in json.loads(capsys.readouterr().out)["error"]
+    assert "unknown model" in json.loads(capsys.readouterr().out)["error"]
     probe.main(["camera", "/dev/no-such-camera"])
     assert "no camera at" in json.loads(capsys.readouterr().out)["error"]
 

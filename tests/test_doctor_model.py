@@ -90,10 +90,10 @@ def backends(system: FakeSystem, **options: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("told", "verdict", "says"),
     [
-        (GOOD_MATTE, OK, "OpenVINO CPU, int8: 8.0 ms a matte"),
+        (GOOD_MATTE, OK, "OpenVINO CPU, int8: 8.0 ms per matte"),
         (GOOD_MATTE | {"error_mean": 0.3}, PROBLEM, "does not find the person"),
         ({"error": "openvino cannot load it"}, PROBLEM, "openvino cannot load it"),
-        (Ran(-4, err="Illegal instruction\n"), PROBLEM, "ended with code -4 (Illegal instruction)"),
+        (Ran(-4, err="Illegal instruction\n"), PROBLEM, "exited with code -4 (Illegal instruction)"),
         (Ran(TIMED_OUT), PROBLEM, "no answer in 120 s"),
     ],
 )
@@ -136,7 +136,7 @@ def test_the_backend_that_is_asked_for_has_to_work(system: FakeSystem) -> None:
     [
         (True, "OpenVINO CPU, int8", "not on the GPU yet"),
         (True, "PyTorch CPU, fp32", "this PyTorch does not use the GPU"),
-        (False, "PyTorch CPU, fp32", "no NVIDIA GPU is found here"),
+        (False, "PyTorch CPU, fp32", "no NVIDIA GPU was found"),
     ],
 )
 def test_only_what_will_be_on_the_gpu_is_waited_for(

@@ -33,7 +33,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("failed", "enabled", WARNING, "is failed", "systemctl --user restart bgcam.service"),
         ("inactive", "disabled", WARNING, "is inactive", "systemctl --user restart bgcam.service"),
         ("", "", WARNING, "unknown to systemd", "systemctl --user restart bgcam.service"),
-        ("active", "disabled", WARNING, "not after the next log-in", "systemctl --user enable bgcam.service"),
+        ("active", "disabled", WARNING, "does not start at log-in", "systemctl --user enable bgcam.service"),
     ],
 )
 def test_verdict(tmp_path: Path, active: str, enabled: str, verdict: str, says: str, command: str) -> None:

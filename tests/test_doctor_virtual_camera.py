@@ -106,7 +106,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (module_checks.check_installed, lambda system: None, WARNING, "not installed", SUDO_APT),
     (module_checks.check_installed, lambda system: system.install(), OK, "installed", ""),
     (module_checks.check_installed, dkms_for_other_kernels, WARNING, "not built for", "sudo dkms autoinstall"),
-    (module_checks.check_installed, no_modules, WARNING, "no folder of modules", ""),
+    (module_checks.check_installed, no_modules, WARNING, "no modules folder", ""),
     (module_checks.check_installed, unknown_system, WARNING, "not installed", ""),
     (module_checks.check_installed, fedora, WARNING, "not installed", "sudo dnf install akmod-v4l2loopback"),
     (module_checks.check_loaded, lambda system: system.install(), WARNING, "no", "install-camera --yes"),
@@ -115,7 +115,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (module_checks.check_version, says_no_version, OK, "0.12.7", ""),
     (module_checks.check_version, lambda system: system.load("0.15.1"), OK, "one program at a time", ""),
     (module_checks.check_version, lambda system: system.load("0.12.5"), WARNING, "older than 0.12.7", ""),
-    (module_checks.check_secure_boot, installed_with(), OK, "whether the module's key is trusted shows", ""),
+    (module_checks.check_secure_boot, installed_with(), OK, "will show whether its key is trusted", ""),
     (module_checks.check_secure_boot, installed_with(keys=MOK), WARNING, "does not trust", f"mokutil --import {MOK}"),
     (
         module_checks.check_secure_boot,
@@ -126,7 +126,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     ),
     (loopback_checks.check_there, lambda system: system.loopback(), OK, "video10 (bgcam)", ""),
     (loopback_checks.check_there, lambda system: system.load("0.13.2"), WARNING, "none, though", "install-camera"),
-    (loopback_checks.check_there, locked_loopback, WARNING, "none that this user may open", ""),
+    (loopback_checks.check_there, locked_loopback, WARNING, "none that this user has permission to open", ""),
     (loopback_checks.check_exclusive_caps, lambda system: system.loopback(), OK, "on", ""),
     (
         loopback_checks.check_exclusive_caps,
@@ -142,7 +142,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
         loopback_checks.check_label,
         lambda system: system.loopback(label="Dummy video device (0x0000)"),
         WARNING,
-        "nobody finds",
+        "hard to recognise",
         "install-camera",
     ),
     (loopback_checks.check_number, lambda system: system.loopback(63), OK, "63", ""),
@@ -158,7 +158,7 @@ VERDICTS: list[tuple[Check, Callable[[FakeSystem], Any], str, str, str]] = [
     (loopback_checks.check_writer, old_driver(""), OK, "by nobody", ""),
     (loopback_checks.check_writer, written_to(), PROBLEM, "keep_format", "modprobe -r v4l2loopback && sudo modprobe"),
     (model_checks.check_web_page, lambda system: None, OK, "free", ""),
-    (model_checks.check_web_page, no_port, PROBLEM, "taken", ""),
+    (model_checks.check_web_page, no_port, PROBLEM, "in use", ""),
 ]
 
 

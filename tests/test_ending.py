@@ -41,7 +41,8 @@ def test_one_that_hangs_or_fails_keeps_no_other() -> None:
     assert time.monotonic() - started_s < 5
     assert (failing.end, good.end) == ("aborted", "closed")
     assert [str(error) for error in errors] == [
-        "hanging: it could not be closed in 0.2 s; what it holds lies hidden beside it, and `bgcam doctor` finds it",
+        "hanging: it could not be closed within 0.2 s; its data is in a hidden file "
+        "beside it, which `bgcam doctor` finds",
         "the end cannot be written",
     ]
     hanging.go.set()
@@ -139,7 +140,7 @@ def test_a_cameras_recording_that_cannot_be_finished_is_kept_as_far_as_it_plays(
         with pytest.raises(SinkError, match=r"No space left.*free some space") as caught:
             sink.close()
         assert path.exists() == keep
-        assert (f"{path} plays but for its last seconds" in str(caught.value)) == keep
+        assert (f"{path} plays except for its last seconds" in str(caught.value)) == keep
         assert sink.kept == (str(path) if keep else "")
         sink.abort()
     assert len(read_clip(tmp_path / f"True{suffix}")) > 100
@@ -156,7 +157,7 @@ class WaitingCamera(FakeSource):
             self.waits_from_s = self.waits_from_s or time.monotonic()
             if time.monotonic() - self.waits_from_s < 1:
                 time.sleep(0.02)
-                raise SourceWaits("the camera is gone; plug it in again")
+                raise SourceWaits("the camera is gone; plug it back in")
         return super().read()
 
 

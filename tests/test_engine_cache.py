@@ -63,9 +63,9 @@ def test_whatever_changes_builds_again(
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: data[:-7], "it is cut off"),
-        (lambda data: data[:-1] + b"!", "it is damaged: its checksum differs"),
-        (lambda data: b"x", "it is no engine file of bgcam"),
+        (lambda data: data[:-7], "it is truncated"),
+        (lambda data: data[:-1] + b"!", "it is damaged: its checksum does not match"),
+        (lambda data: b"x", "it is not a bgcam engine file"),
     ],
 )
 def test_a_damaged_engine_in_the_cache_is_never_loaded(
@@ -79,7 +79,7 @@ def test_a_damaged_engine_in_the_cache_is_never_loaded(
     _, said = opened(name, api, model)
     assert api.Builder.builds == 1
     assert len(said) == 1
-    assert said[0].startswith(f"the engine in the cache is built again: {reason}")
+    assert said[0].startswith(f"rebuilding the engine in the cache: {reason}")
     assert engine.read_bytes() == whole
 
 
@@ -99,7 +99,7 @@ def test_an_engine_that_does_not_load_is_built_again(
     _, said = opened(name, api, model)
     assert api.Builder.builds == 1
     assert said == [
-        f"the engine in the cache is built again: {api.__name__} cannot load the engine (magic tag does not match)"
+        f"rebuilding the engine in the cache: {api.__name__} cannot load the engine (magic tag does not match)"
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_said(model: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     network, said = opened("tensorrt", fake_tensorrt.tensorrt(), model)
     assert network.output.shape == (1, 1, 48, 64)
-    assert said[-1].startswith("the engine cannot be kept for the next start (")
+    assert said[-1].startswith("the engine cannot be cached for the next start (")
 
 
 def test_compiled_kernels_are_kept_for_the_next_start(model: Path) -> None:
@@ -143,11 +143,11 @@ def test_an_engine_that_others_may_write_or_that_is_a_link_is_built_again(model:
     assert kept.parent.stat().st_mode & 0o777 == 0o700
     kept.chmod(0o666)
     _, said = opened("tensorrt", api, model)
-    assert said == ["the engine in the cache is built again: other users may write to it"]
+    assert said == ["rebuilding the engine in the cache: other users may write to it"]
     kept.rename(tmp_path / "away")
     kept.symlink_to(tmp_path / "away")
     _, said = opened("tensorrt", api, model)
-    assert said == ["the engine in the cache is built again: it is a link"]
+    assert said == ["rebuilding the engine in the cache: it is a link"]
     assert (opened("tensorrt", api, model)[1], api.Builder.builds) == ([], 3)
 
 

@@ -59,15 +59,15 @@ def test_it_can_be_read_by_people(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: b"", "no engine file of bgcam"),
-        (lambda data: b"\x00" + data, "no engine file of bgcam"),
-        (lambda data: data[:-1], r"cut off: 1023 of 1024 bytes"),
-        (lambda data: data + b"x", r"cut off: 1025 of 1024 bytes"),
-        (lambda data: data[:-1] + b"\x00", "its checksum differs"),
-        (lambda data: MAGIC, "first lines are damaged"),
-        (lambda data: MAGIC + b"[]\nx", "first lines are damaged"),
-        (lambda data: data.replace(b'"gpu"', b'"gpv"'), "first lines are damaged"),
-        (lambda data: data.replace(b"[320, 240]", b"[320]"), "first lines are damaged"),
+        (lambda data: b"", "not a bgcam engine file"),
+        (lambda data: b"\x00" + data, "not a bgcam engine file"),
+        (lambda data: data[:-1], r"truncated: 1023 of 1024 bytes"),
+        (lambda data: data + b"x", r"truncated: 1025 of 1024 bytes"),
+        (lambda data: data[:-1] + b"\x00", "its checksum does not match"),
+        (lambda data: MAGIC, "header is damaged"),
+        (lambda data: MAGIC + b"[]\nx", "header is damaged"),
+        (lambda data: data.replace(b'"gpu"', b'"gpv"'), "header is damaged"),
+        (lambda data: data.replace(b"[320, 240]", b"[320]"), "header is damaged"),
     ],
 )
 def test_a_damaged_file_is_refused(path: Path, damage: object, reason: str) -> None:

@@ -61,7 +61,7 @@ def test_an_engine_file_runs_as_a_model(model: Path, tmp_path: Path) -> None:
             {"compute_capabilities": ("CURRENT",), "gpu": "X", "driver": "580.65.06"},
             "it was built for X, not for NVIDIA",
         ),
-        ({"engine_sha256": "0"}, "it is damaged: its checksum differs"),
+        ({"engine_sha256": "0"}, "it is damaged: its checksum does not match"),
     ],
 )
 def test_a_foreign_engine_file_is_refused(model: Path, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
@@ -85,14 +85,14 @@ def test_auto_knows_what_an_engine_file_is_for(model: Path, tmp_path: Path, monk
     with pytest.raises(BackendError, match=r"^the package tensorrt-rtx is not installed"):
         load_backend("auto", path, SPEC, SIZE)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(BackendError, match=r"m\.engine cannot be used: it is cut off"):
+    with pytest.raises(BackendError, match=r"m\.engine cannot be used: it is truncated"):
         load_backend("auto", path, SPEC, SIZE)
 
 
 def test_a_damaged_engine_file_has_no_spec(tmp_path: Path) -> None:
     (tmp_path / "m.engine").write_bytes(b"x")
     with pytest.raises(
-        ModelError, match=r"m\.engine: an engine that cannot be used: it is no engine file of bgcam; bui"
+        ModelError, match=r"m\.engine: an engine that cannot be used: it is not a bgcam engine file; bui"
     ):
         read_spec(tmp_path / "m.engine")
     with pytest.raises(ModelError, match="no such model file"):

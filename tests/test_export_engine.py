@@ -80,7 +80,7 @@ def test_a_checkpoint_goes_by_way_of_onnx(model: Path, monkeypatch: pytest.Monke
     ("name", "options", "line"),
     [
         ("m.engine", [], "tensorrt-rtx builds for the GPU of this machine, and there is none; or state --compute-cap"),
-        ("m.engine", ["--compute-capability", "SM10"], "tensorrt_rtx builds for no SM10; choose of: CURRENT, SM"),
+        ("m.engine", ["--compute-capability", "SM10"], "tensorrt_rtx cannot build for SM10; choose from: CURRENT, SM"),
         ("m.onnx", ["--compute-capability", "SM89"], "m.onnx: an engine's name has to end in .engine"),
         ("m.engine", ["--compute-capability", "SM89", "--size", "64x49"], "the model cannot have an input of 64x49"),
     ],

@@ -331,7 +331,7 @@ def test_the_check_believes_who_comes_near_and_who_leaves_and_nothing_sudden() -
                 said.append(False)
         assert said == believed, shares
     for value in (np.nan, np.inf, -0.5, 1.5):
-        with pytest.raises(BackendError, match="values that are none"):
+        with pytest.raises(BackendError, match="contains NaN or values outside"):
             MatteCheck()(matte_of(0.3, value))
     with pytest.raises(BackendError, match="all of the room"):
         MatteCheck()(matte_of(1.0, 0.3))

@@ -205,7 +205,7 @@ def test_a_packed_frame_shows_itself_in_bgr() -> None:
     assert packed.bgr.shape == camera.room_bgr.shape
     assert np.abs(packed.bgr.astype(int) - (200, 30, 90)).max() <= 3
     assert packed.bgr is packed.bgr
-    with pytest.raises(ValueError, match="cannot have become a picture in I420"):
+    with pytest.raises(ValueError, match="cannot give a picture in I420"):
         composed_i420(camera, planes[:-1])  # type: ignore[arg-type]
 
 
@@ -330,7 +330,7 @@ def test_a_known_frame_tells_whether_the_gpu_is_right(
         "": "",
         "network": "its matte of a known picture is wrong",
         "input": "its matte of a known picture is wrong",
-        "composite": "it shows something of a known picture where nobody is",
+        "composite": "it lets a known picture show through where nobody is",
     }
     assert wrong.startswith(found[harm])
     assert bool(wrong) == bool(harm)

@@ -67,8 +67,8 @@ def test_the_release_is_the_kernel_modules(text: str, release: str) -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"init": 100}, "its driver finds none"),
-        ({"count": 0}, "its driver finds none"),
+        ({"init": 100}, "its driver finds no GPU"),
+        ({"count": 0}, "its driver finds no GPU"),
         ({"attribute": 101}, "its driver answers with error 101"),
     ],
 )

@@ -112,9 +112,9 @@ def test_a_frame_takes_its_own_matte_only() -> None:
     matte = whole_matte(frame, CoarseMatte(3, np.ones((12, 16), np.float32), seen))
     assert matte.number == 3
     assert np.array_equal(matte.alpha, np.ones((30, 40), np.float32))
-    with pytest.raises(ValueError, match="another frame's"):
+    with pytest.raises(ValueError, match="another frame"):
         whole_matte(frame, CoarseMatte(2, np.ones((12, 16), np.float32), seen))
-    with pytest.raises(ValueError, match="as the picture seen"):
+    with pytest.raises(ValueError, match="of the same size as the network's picture"):
         CoarseMatte(3, np.ones((16, 12), np.float32), seen)
 
 
@@ -138,7 +138,7 @@ def test_the_frames_luma_is_bt601() -> None:
 
 def test_refuses_what_does_not_fit() -> None:
     small = np.zeros((4, 5), np.float32)
-    with pytest.raises(ValueError, match="cannot take luma"):
+    with pytest.raises(ValueError, match="does not match luma"):
         guided_coefficients(small, noise(5, 4))
-    with pytest.raises(ValueError, match="cannot take luma"):
+    with pytest.raises(ValueError, match="does not match luma"):
         guided_coefficients(small.astype(np.float64), noise(4, 5))

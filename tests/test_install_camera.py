@@ -100,7 +100,7 @@ def test_a_number_that_is_free(system: FakeSystem) -> None:
 def test_no_number_is_free(system: FakeSystem) -> None:
     for number in range(64):
         system.webcam(number)
-    with pytest.raises(SinkError, match="no number below 64"):
+    with pytest.raises(SinkError, match="no device number below 64"):
         install_camera(options("--yes"), system=system)
 
 
@@ -108,7 +108,7 @@ def test_a_module_in_use_counts_from_the_next_start(system: FakeSystem, capsys: 
     system.loopback(10, label="Dummy")
     system.commands[tuple(UNLOAD.split())] = Ran(1, err="modprobe: FATAL: Module v4l2loopback is in use.")
     assert install_camera(options("--yes"), system=system) == 0
-    assert "from the next start" in capsys.readouterr().out
+    assert "at the next boot" in capsys.readouterr().out
     assert system.ran == [UNLOAD]
 
 
@@ -127,7 +127,7 @@ def test_a_module_that_does_not_load(system: FakeSystem, said: str, told: str) -
 
 def test_a_module_that_is_not_installed(system: FakeSystem) -> None:
     system.kernel()
-    with pytest.raises(SinkError, match=r"not installed; run `apt install v4l2loopback-dkms`, then this again"):
+    with pytest.raises(SinkError, match=r"not installed; run `apt install v4l2loopback-dkms`, then run this again"):
         install_camera(options("--yes"), system=system)
     assert written(system) == []
 
@@ -157,7 +157,7 @@ def test_undo(system: FakeSystem, capsys: pytest.CaptureFixture[str]) -> None:
     assert written(system) == []
     assert system.ran == [UNLOAD]
     assert install_camera(options("--undo", "--yes"), system=system) == 0
-    assert "nothing to take back" in capsys.readouterr().out
+    assert "nothing to undo" in capsys.readouterr().out
 
 
 def test_undo_leaves_the_files_of_others(system: FakeSystem) -> None:

@@ -101,7 +101,7 @@ def test_options_are_checked_before_anything_is_written(
 
 
 def test_an_option_that_is_none_is_refused(system: FakeSystem, unit: Path) -> None:
-    with pytest.raises(UsageError, match="bgcam has no option --no-such-option"):
+    with pytest.raises(UsageError, match="bgcam does not accept --no-such-option"):
         install(system, unit, "--no-such-option")
     assert not unit.exists()
 
@@ -135,7 +135,7 @@ def test_an_address_may_answer_later() -> None:
 def test_a_temporary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "TEMPORARY", (str(tmp_path),))
     write_picture(tmp_path / "beach.png")
-    with pytest.raises(UsageError, match="may be gone at the next start"):
+    with pytest.raises(UsageError, match="may be gone at the next boot"):
         service_command(["--background", str(tmp_path / "beach.png")])
 
 
@@ -234,7 +234,7 @@ def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch
 
 def test_options_before_the_command_are_not_lost_in_silence(system: FakeSystem, unit: Path) -> None:
     words = ("--background", "beach", "install-service", "--yes")
-    with pytest.raises(UsageError, match=r"go last: bgcam install-service -- --background"):
+    with pytest.raises(UsageError, match=r"options last: bgcam install-service -- --background"):
         install_service(options(*words), system=system, folder=unit.parent)
     assert not unit.exists()
 

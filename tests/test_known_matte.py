@@ -125,7 +125,7 @@ def test_a_backend_that_is_wrong_is_passed_over(
     found, passed_over = load_backend("auto", tiny_model, SPEC, SIZE_WH)
     assert found.name == "right"
     assert len(passed_over) == 1
-    assert passed_over[0].startswith("wrong: wrong: its matte of a known picture is wrong: alpha is 0.")
+    assert passed_over[0].startswith("wrong: wrong: its matte of a known picture is wrong: alpha is off by 0.")
     with pytest.raises(BackendError, match="its matte of a known picture is wrong"):
         load_backend("wrong", tiny_model, SPEC, SIZE_WH)
 
@@ -152,7 +152,7 @@ def test_a_wrong_network_in_the_cache_with_a_right_checksum_is_compiled_again(
     said.clear()
     again = opened(tiny_model)
     assert len(said) == 1
-    assert "the compiled network in the cache is made again: its matte of a known picture is wrong" in said[0]
+    assert "recompiling the network in the cache: its matte of a known picture is wrong" in said[0]
     picture = known_picture(SIZE_WH)
     assert np.array_equal(again.infer(picture), right.infer(picture))
 
@@ -197,7 +197,7 @@ def test_a_wrong_engine_is_built_again_and_then_given_up(
     else:
         with pytest.raises(BackendError, match="tensorrt: its matte of a known picture is wrong"):
             load()
-    assert said[0].startswith("the engine is built again: its matte of a known picture is wrong")
+    assert said[0].startswith("rebuilding the engine: its matte of a known picture is wrong")
 
 
 def test_the_table_is_written_by_backends_that_agree(tmp_path: Path) -> None:

@@ -109,13 +109,13 @@ def test_an_exact_name_beats_a_part():
 
 def test_find_device_says_what_there_is(machine):
     found = list_cameras(**machine)
-    with pytest.raises(SourceError, match=r"'cam' fits several devices: .*Integrated.*C920.*; give the path"):
+    with pytest.raises(SourceError, match=r"'cam' matches several devices: .*Integrated.*C920.*; give the path"):
         find_device(found, "cam")
-    with pytest.raises(SourceError, match=r"no device fits 'zoom'; there are: .*video0 \(Integrated Camera\)"):
+    with pytest.raises(SourceError, match=r"no device matches 'zoom'; there are: .*video0 \(Integrated Camera\)"):
         find_device(found, "zoom")
-    with pytest.raises(SourceError, match="no device fits '92'; there are"):  # a number is no part of "C920"
+    with pytest.raises(SourceError, match="no device matches '92'; there are"):  # a number is no part of "C920"
         find_device(found, "92")
-    with pytest.raises(SourceError, match="no device fits ''; there are none"):
+    with pytest.raises(SourceError, match="no device matches ''; there are none"):
         find_device([], "")
 
 

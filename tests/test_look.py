@@ -34,7 +34,7 @@ def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--edge", "wide"], "'wide' is not an edge; give one of shrink, grow, sharp"),
+        (["--edge", "wide"], "invalid edge 'wide': give one of shrink, grow, sharp"),
         (["--edge", "shrink:6"], "'6' is not a number from 0 to 5; an example: shrink:2"),
         (["--edge", "shrink:"], "'' is not a number from 0 to 5"),
         (["--edge", "grow:nan"], "'nan' is not a number from 0 to 5"),

@@ -90,15 +90,15 @@ def test_other_kinds_and_sizes_are_read(tmp_path: Path, name: str, write: Callab
 
 
 def test_what_is_no_ordinary_file_or_far_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SourceError, match=r"no ordinary file; give a picture file"):
+    with pytest.raises(SourceError, match=r"not a regular file; give a picture file"):
         read_picture(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
-        with pytest.raises(SourceError, match=r"pipe.png: no ordinary file; give a picture file"):
+        with pytest.raises(SourceError, match=r"pipe.png: not a regular file; give a picture file"):
             open_source(input=str(tmp_path / "pipe.png"))
     with (tmp_path / "hole.bmp").open("wb") as file:
         file.truncate(images.MAX_BYTES + 1)
-    with pytest.raises(SourceError, match=r"hole.bmp: 800 MB are too much for a picture"):
+    with pytest.raises(SourceError, match=r"hole.bmp: 800 MB are too large for a picture"):
         read_picture(tmp_path / "hole.bmp")
 
 

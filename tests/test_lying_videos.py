@@ -63,7 +63,7 @@ def test_damaged_videos(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixtur
 def test_a_video_of_an_unknown_codec(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", frames=8, size_wh=(32, 24))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
-    with pytest.raises(SourceError, match=r"a\.mp4: its kind of picture is unknown to FFmpeg; get a whole copy"):
+    with pytest.raises(SourceError, match=r"a\.mp4: FFmpeg does not know its codec; get a complete copy"):
         frames_of(path)
 
 
@@ -85,7 +85,7 @@ def test_a_video_that_changes_its_format_on_the_way(tmp_path: Path) -> None:
 def test_a_picture_bomb_that_calls_itself_a_video_is_not_decoded(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "bomb.mp4"
     path.write_bytes(large(suffix))
-    said = "PNG pictures are no video here" if suffix == ".png" else "over 100 megapixels"
+    said = "PNG pictures are not supported as a video" if suffix == ".png" else "over 100 megapixels"
     with pytest.raises(SourceError, match=said) as caught:
         VideoSource(str(path))
     one_line(caught.value, "bomb.mp4")
@@ -106,12 +106,12 @@ def test_a_bomb_in_a_pictures_text_is_not_unpacked(tmp_path: Path, monkeypatch: 
         return container
 
     monkeypatch.setattr(av, "open", spy)
-    with pytest.raises(SourceError, match=r"a\.gif: PNG pictures are no video here; name one \.png"):
+    with pytest.raises(SourceError, match=r"a\.gif: PNG pictures are not supported as a video; name one \.png"):
         VideoSource(str(path))
     assert widths == [0], "its first picture was decoded to learn about it"
 
 
-PIPE = r"\S*pipe\.mp4: no ordinary file; give a video file"
+PIPE = r"\S*pipe\.mp4: not a regular file; give a video file"
 
 
 @contextlib.contextmanager
@@ -172,7 +172,7 @@ def test_a_video_that_grows_on_the_way_breaks_off(tmp_path: Path) -> None:
     source = VideoSource(str(path))
     frames = [source.read() for _ in range(8)]
     assert all(frame is not None and frame.room_bgr.min() == 255 for frame in frames)
-    with pytest.raises(SourceError, match=r"a\.mkv: the video breaks off after 8 frames") as caught:
+    with pytest.raises(SourceError, match=r"a\.mkv: the video ends early after 8 frames") as caught:
         source.read()
     source.close()
     one_line(caught.value, "a.mkv")

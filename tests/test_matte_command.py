@@ -111,7 +111,7 @@ def test_an_input_that_is_given_by_its_address_is_not_written_over(
     write_clip(tmp_path / "in.mp4", frames=3)
     data = (tmp_path / "in.mp4").read_bytes()
     assert matte(f"file://{tmp_path / 'in.mp4'}", tmp_path / "in.mp4", "--overwrite") == 2
-    assert "in.mp4 is the video that is read" in capsys.readouterr().err
+    assert "in.mp4 is the input video" in capsys.readouterr().err
     assert (tmp_path / "in.mp4").read_bytes() == data
 
 

@@ -109,7 +109,7 @@ def test_rounding_alone_is_clipped(tiny_model: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_wrong_names_and_files_are_told_at_once(tmp_path: Path, tiny_model: Path) -> None:
-    with pytest.raises(UsageError, match="no backend is called 'cuda'"):
+    with pytest.raises(UsageError, match="unknown backend 'cuda'"):
         Matting(tiny_model, backend="cuda")
     with pytest.raises(ModelError, match=r"gone\.onnx: no such model file"):
         Matting(tmp_path / "gone.onnx")

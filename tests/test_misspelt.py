@@ -17,41 +17,41 @@ from bgcam.realtime.spelling import closest
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backgroud", "beach"], "bgcam has no option --backgroud; did you mean --background? see bgcam --help"),
+        (["--backgroud", "beach"], "bgcam does not accept --backgroud; did you mean --background? see bgcam --help"),
         (["--backgroud=beach"], "did you mean --background?"),
         (["--backg", "beach"], "did you mean --background?"),
         (["--back", "beach"], "did you mean --background or --backend?"),
         (["--max_cpu", "3"], "did you mean --max-cpu?"),
         (["--webcam", "0"], "did you mean --camera?"),
-        (["--zebra"], "bgcam has no option --zebra; see bgcam --help"),
-        (["-x"], "bgcam has no option -x; see bgcam --help"),
+        (["--zebra"], "bgcam does not accept --zebra; see bgcam --help"),
+        (["-x"], "bgcam does not accept -x; see bgcam --help"),
         (["beach.jpg"], "did you mean --background beach.jpg?"),
-        (["mine.jpg"], "mine.jpg stands without an option; did you mean --background mine.jpg or --input mine.jpg?"),
-        (["talk.mp4"], "talk.mp4 stands without an option; did you mean --input talk.mp4 or --background talk.mp4?"),
+        (["mine.jpg"], "mine.jpg has no option before it; did you mean --background mine.jpg or --input mine.jpg?"),
+        (["talk.mp4"], "talk.mp4 has no option before it; did you mean --input talk.mp4 or --background talk.mp4?"),
         (["--input", "talk.mp4", "sea.mp4", "--background", "x"], "did you mean --output sea.mp4?"),
         (["http://example/x"], "did you mean --input http://example/x?"),
         (["Beach"], "did you mean --background Beach?"),
         (["green"], "did you mean --background green?"),
-        (["devies"], "no command is called 'devies'; did you mean bgcam devices?"),
-        (["dance"], "no command is called 'dance'; there are matte, "),
-        (["--edge", "shrink=2"], "'shrink=2' is not an edge; did you mean shrink:2? see bgcam --help"),
+        (["devies"], "unknown command 'devies'; did you mean bgcam devices?"),
+        (["dance"], "unknown command 'dance'; the commands are matte, "),
+        (["--edge", "shrink=2"], "invalid edge 'shrink=2': did you mean shrink:2? see bgcam --help"),
         (["-o", "virtul"], "cannot write to 'virtul'; did you mean virtual? --output takes"),
         (["-o", "Web:8765"], "did you mean web:8765?"),
         (["--edge", "shrnk"], "did you mean shrink?"),
-        (["--edge", "round"], "'round' is not an edge; give one of shrink, grow, sharp"),
+        (["--edge", "round"], "invalid edge 'round': give one of shrink, grow, sharp"),
         (
             ["-b", "a.jpg", "b.jpg"],
-            "--background takes one value, a.jpg, and b.jpg follows it; quote a name with spaces",
+            "--background takes one value, but b.jpg follows a.jpg; quote a name with spaces",
         ),
         (
             ["--camera", "Logitech", "C920"],
-            "--camera takes one value, Logitech, and C920 follows it; quote a name with",
+            "--camera takes one value, but C920 follows Logitech; quote a name with",
         ),
-        (["--edge", "shrink", "2"], "--edge takes one value, shrink, and 2 follows it"),
-        (["--mirror", "dance"], "no command is called 'dance'"),
+        (["--edge", "shrink", "2"], "--edge takes one value, but 2 follows shrink"),
+        (["--mirror", "dance"], "unknown command 'dance'"),
         (["-o", "a.mp4", "b.mp4"], "give each its own: --output a.mp4 --output b.mp4"),
-        (["matte", "--ctout", "a.png", "b.png"], "bgcam matte has no option --ctout; did you mean --cutout?"),
-        (["devices", "--background", "x"], "bgcam devices has no option --background; see bgcam devices --help"),
+        (["matte", "--ctout", "a.png", "b.png"], "bgcam matte does not accept --ctout; did you mean --cutout?"),
+        (["devices", "--background", "x"], "bgcam devices does not accept --background; see bgcam devices --help"),
         (["install-service", "--background", "x"], "bgcam install-service -- --background ..."),
         (["doctor", "--camera", "x", "--jsn"], "did you mean --json?"),
     ],
@@ -72,7 +72,7 @@ def test_a_name_with_spaces_that_is_there_is_quoted(in_tmp: Path, bgcam: Run, op
 
 def test_demos_options_are_looked_at_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", "--backgrond", "x"]) == 2
-    assert "bgcam demo has no option --backgrond; did you mean --background?" in one_line(capsys.readouterr().err)
+    assert "bgcam demo does not accept --backgrond; did you mean --background?" in one_line(capsys.readouterr().err)
 
 
 def test_short_options() -> None:
@@ -102,9 +102,13 @@ def test_several_pictures_are_done_in_their_order(in_tmp: Path, bgcam: Run, argu
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-i", "photo.png", "clip.mp4"], 2, "--input clip.mp4 is no picture, and several inputs have to be"),
+        (
+            ["-i", "photo.png", "clip.mp4"],
+            2,
+            "--input clip.mp4 is not a picture, but several inputs must all be pictures",
+        ),
         (["-i", "photo.png", "-i", "gone.png"], 1, "gone.png: no such file or folder"),
-        (["-i", "photo.png", "photo.png", "-o", "one.png"], 2, "one.png is one picture, and there are 2 inputs"),
+        (["-i", "photo.png", "photo.png", "-o", "one.png"], 2, "one.png is one picture, but there are 2 inputs"),
     ],
 )
 def test_several_inputs_that_cannot_be(in_tmp: Path, bgcam: Run, arguments: list[str], code: int, message: str) -> None:

@@ -66,8 +66,8 @@ def test_a_model_that_does_not_run_is_passed_over_and_said(three_models, monkeyp
     monkeypatch.setattr(auto, "matte_time_ms", matte_time_ms)
     name, lines = choose_model((1280, 720), fps=30, backend="auto", threads=0)
     assert name == "quick"
-    assert lines[0] == "model auto: passed over best: no such instruction"
-    assert "quick, of middle 20.0 ms, quick 6.0 ms" in lines[1]
+    assert lines[0] == "model auto: skipped best: no such instruction"
+    assert "quick, middle 20.0 ms, quick 6.0 ms per matte" in lines[1]
     assert "timing the models once" in capsys.readouterr().out
     assert choose_model((1280, 720), fps=30, backend="auto", threads=0)[0] == "quick"
     assert not times_ms, "timed once"
@@ -78,7 +78,7 @@ def test_no_model_that_runs_is_an_error(three_models, monkeypatch) -> None:
         raise BackendError(f"{path.stem} is broken")
 
     monkeypatch.setattr(auto, "matte_time_ms", fails)
-    with pytest.raises(BgcamError, match=r"passed over best: best is broken; .*passed over quick: quick is broken"):
+    with pytest.raises(BgcamError, match=r"skipped best: best is broken; .*skipped quick: quick is broken"):
         choose_model((1280, 720), fps=30, backend="auto", threads=0)
 
 

@@ -151,11 +151,11 @@ def test_the_option_is_refused_where_it_makes_no_sense(monkeypatch):
     check_on_demand(None, ["web", "virtual:bgcam"])
     with pytest.raises(UsageError, match="add --output virtual"):
         check_on_demand(None, ["web", "out.mp4"])
-    with pytest.raises(UsageError, match=r"--on-demand is for a camera, and --input a\.mp4 is none"):
+    with pytest.raises(UsageError, match=r"--on-demand needs a camera, but --input a\.mp4 is given"):
         check_on_demand(["a.mp4"], ["virtual"])
     check_on_demand(["rtsp://camera/1"], ["virtual"])  # a network camera can be let go as well
     monkeypatch.setattr("sys.platform", "win32")
-    with pytest.raises(UsageError, match="Linux alone"):
+    with pytest.raises(UsageError, match="only on Linux"):
         check_on_demand(None, ["virtual"])
 
 
@@ -163,7 +163,7 @@ def test_the_command_says_so_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr("sys.platform", "linux")
     assert cli.main(["--on-demand", "--background", "green", "--output", "null"]) == 2
     assert capsys.readouterr().err == (
-        "bgcam: --on-demand goes by who watches the virtual camera; add --output virtual\n"
+        "bgcam: --on-demand depends on who watches the virtual camera; add --output virtual\n"
     )
 
 
@@ -284,11 +284,11 @@ def test_a_camera_that_is_busy_when_a_viewer_comes_is_waited_for(run, monkeypatc
     source = run.pipeline._source
 
     def busy():
-        raise SourceError("cam: cannot be opened; zoom (pid 7) holds it: close that program")
+        raise SourceError("cam: cannot be opened; zoom (pid 7) has it open: close that program")
 
     source._again = busy
     run.sink.seen = STREAMING
-    until(lambda: "zoom (pid 7) holds it" in run.pipeline.notice())
+    until(lambda: "zoom (pid 7) has it open" in run.pipeline.notice())
     source._again = FakeCamera
     until(lambda: shows_picture(run))
 

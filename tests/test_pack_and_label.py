@@ -145,7 +145,7 @@ def test_a_corrected_label_of_another_size_is_skipped(tmp_path, capsys) -> None:
     (tmp_path / "set" / "seen").mkdir()
     cv2.imwrite(str(tmp_path / "set" / "seen" / f"{pair.stem}.png"), np.zeros((5, 5), np.uint8))
     assert PhotoSet(find_pairs(tmp_path / "set")[0]).photo(0) is None
-    assert "another size than its picture" in capsys.readouterr().out
+    assert "its size differs from its picture's" in capsys.readouterr().out
 
 
 def test_a_photo_is_seen_with_the_corrected_label_and_cut_out_with_its_own(tmp_path) -> None:

@@ -162,7 +162,7 @@ def failing_render(frame: CameraFrame, matte: Matte) -> ComposedFrame:
     ("matting", "draw", "source_breaks", "sink_fails", "error", "message"),
     [
         (failing_matting, render, None, None, BackendError, "the model broke"),
-        (foreign_matting, render, None, None, ValueError, "another frame's"),
+        (foreign_matting, render, None, None, ValueError, "another frame"),
         (slow_matting(), failing_render, None, None, RuntimeError, "the picture broke"),
         (slow_matting(), render, 5, None, SourceError, "the camera broke"),
         (slow_matting(), render, None, 5, SinkError, "the disk is full"),
@@ -283,7 +283,7 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
             self.number += 1
             if self.number:
                 assert begun.wait(5)
-                raise SourceError("the video breaks off")
+                raise SourceError("the video ends early")
             return CameraFrame(0, np.zeros((4, 4, 3), np.uint8), 0.0, 0.0)
 
         def close(self) -> None:
@@ -297,6 +297,6 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
     def never(frame: CameraFrame, matte: Matte) -> ComposedFrame:
         raise AssertionError("a frame was composed")
 
-    with pytest.raises(SourceError, match="breaks off"):
+    with pytest.raises(SourceError, match="ends early"):
         Pipeline(Breaks(), slow, never, []).run()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("bgcam-matte")]

@@ -283,8 +283,8 @@ def test_the_gpu_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inje
     [
         (Look(wrap=2), Blur(), "--light-wrap"),
         (Look(match=2), Blur(), "--light-match"),
-        (Look(frame="follow", view="matte"), Blur(), "--frame follow and no --view matte"),
-        (Look(view="cutout"), Room(), "--view cutout and no --background none"),
+        (Look(frame="follow", view="matte"), Blur(), "--frame follow or --view matte"),
+        (Look(view="cutout"), Room(), "--view cutout or --background none"),
     ],
 )
 def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(
@@ -301,8 +301,8 @@ def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(
     )
     for number in range(3):
         drawing.finish(frame(number), drawing.begin(frame(number)))
-    path = "the processor draws the picture: the GPU's path has no"
-    assert said == [f"{path} {names}; leave that out to use it"]
+    path = "the processor draws the picture: the GPU path does not support"
+    assert said == [f"{path} {names}; leave it out to use the GPU"]
 
 
 def test_a_gpu_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.MonkeyPatch, faults: Injector) -> None:

@@ -32,7 +32,7 @@ class Port:
 
     def open(self):
         if not self.plugged:
-            raise SourceError("cam: it is gone; plug it in again")
+            raise SourceError("cam: it is gone; plug it back in")
         self.opened += 1
         return PluggedCamera(self)
 
@@ -47,7 +47,9 @@ class PluggedCamera(SecretCamera):
         if self.closed:
             return None
         if not self.port.plugged:
-            raise SourceError(f"{self.name}: the camera stopped giving frames (unplugged?); plug it in again")
+            raise SourceError(
+                f"{self.name}: the camera stopped giving frames (unplugged?); unplug it and plug it back in"
+            )
         return super().read()
 
     def close(self):
@@ -87,7 +89,7 @@ def run(request):
 
 def test_an_unplugged_camera_is_waited_for_longer_than_any_other_fault(run):
     run.port.plugged = False
-    wait_for(lambda: "plug it in again (looked for it 2 times)" in run.pipeline.notice())
+    wait_for(lambda: "plug it back in (tried 2 times)" in run.pipeline.notice())
     time.sleep(2 * GIVE_UP_S)
     assert run.thread.is_alive()
     assert run.pipeline.notice().startswith("background only: " if run.sink.live else "cam: ")

@@ -261,7 +261,7 @@ def test_another_size_begins_anew_and_nothing_given_is_changed() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(alpha, luma) -> None:
-    with pytest.raises(ValueError, match="cannot take luma"):
+    with pytest.raises(ValueError, match="does not match luma"):
         remember(alpha, luma, None)
 
 

@@ -164,7 +164,7 @@ def test_a_picture_with_nobody_says_so(tmp_path: Path, bgcam: Run) -> None:
     cv2.imwrite(str(dark), np.full((64, 96, 3), 20, np.uint8))
     arguments = ("-i", str(dark), "-b", "green", "-o", "null")
     last = bgcam(*arguments)[1].splitlines()[-1]
-    assert last.endswith("; nobody found in 1 frame: people far away are missed; come nearer, or try --far")
+    assert last.endswith("; nobody found in 1 frame: people far away are missed; come closer, or try --far")
     assert bgcam("--far", *arguments)[1].splitlines()[-1].endswith("; nobody found in 1 frame")
     assert bgcam("--far", "matte", str(dark), str(tmp_path / "m.png"))[0] == 0
 

@@ -221,7 +221,7 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path, full_disk, suffix):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.png"])
 def test_files_without_a_folder_or_in_place_of_one(tmp_path, name, monkeypatch):
-    with pytest.raises(SinkError, match=rf"there is no folder .*; make it first: mkdir -p {tmp_path}/no"):
+    with pytest.raises(SinkError, match=rf"the folder .* does not exist; create it first: mkdir -p {tmp_path}/no"):
         open_sink(str(tmp_path / "no" / name), size_wh=SIZE_WH, fps=FPS)
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(SinkError, match="you may not write to the folder"):
@@ -285,7 +285,7 @@ def test_aborted_folder_keeps_only_what_others_wrote(tmp_path):
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match="the folder cannot be made"):
+    with pytest.raises(SinkError, match="the folder cannot be created"):
         open_sink(f"{tmp_path}/file/out/", size_wh=SIZE_WH, fps=FPS)
 
 

@@ -76,7 +76,7 @@ def test_video_gives_every_frame_then_none_and_a_cut_one_gives_some_then_breaks(
 
     broken = open_source(input=str(cut(whole)))
     given = 0
-    with pytest.raises(SourceError, match=r"cut\.\w+: the video breaks off after \d+ (of \d+ )?frames") as caught:
+    with pytest.raises(SourceError, match=r"cut\.\w+: the video ends early after \d+ (of \d+ )?frames") as caught:
         while broken.read() is not None:
             given += 1
     assert 0 < given < FRAMES
@@ -89,7 +89,7 @@ def test_video_gives_every_frame_then_none_and_a_cut_one_gives_some_then_breaks(
 
 def test_mp4_without_its_index_cannot_be_opened(tmp_path):
     path = cut(write_video(tmp_path / "a.mp4", faststart=False))
-    with pytest.raises(SourceError, match=r"cut.mp4: cannot be opened as a video .*may be cut off"):
+    with pytest.raises(SourceError, match=r"cut.mp4: cannot be opened as a video .*may be truncated"):
         open_source(input=str(path))
 
 

@@ -32,7 +32,9 @@ def test_it_is_told_and_then_given_up(clock: Clock) -> None:
     assert stall.notice == ""
     look(stall, clock, seconds=2.5)
     assert stall.notice == "no new picture for 5 s, the run ends in 15 s"
-    with pytest.raises(BgcamError, match=r"no new picture for 20 s.*start again, with another --backend if it stays"):
+    with pytest.raises(
+        BgcamError, match=r"no new picture for 20 s.*start again, with another --backend if it happens again"
+    ):
         look(stall, clock, seconds=15.2)
 
 

@@ -40,8 +40,8 @@ def test_a_recurrent_peer_sees_a_still_twice_and_forgets_the_one_before(tmp_path
     [
         ("SPECS = {}", "has no Peer"),
         ("import nothing_of_this_name", "needs nothing_of_this_name; run: .*pip install nothing_of_this_name"),
-        ("1 / 0", "does not load: ZeroDivisionError: division by zero"),
-        ("def (", "does not load: SyntaxError"),
+        ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero"),
+        ("def (", "cannot be loaded: SyntaxError"),
     ],
 )
 def test_a_peers_file_that_is_none_is_told(text, message, tmp_path) -> None:

@@ -152,7 +152,7 @@ def test_compute_capabilities_are_stated(model: Path) -> None:
     assert [each.name for each in api.Builder.last.asked] == ["SM75", "SM89"]
     build_engine(api, typed)
     assert [each.name for each in api.Builder.last.asked] == ["CURRENT"]
-    with pytest.raises(BackendError, match=r"tensorrt_rtx builds for no SM90; choose of: CURRENT, SM75, SM89"):
+    with pytest.raises(BackendError, match=r"tensorrt_rtx cannot build for SM90; choose from: CURRENT, SM75, SM89"):
         build_engine(api, typed, compute_capabilities=("SM75", "SM90"))
 
 
@@ -163,7 +163,9 @@ def test_progress_grows_to_the_end(model: Path) -> None:
 
 
 def test_int8_needs_quantizers(tiny_model: Path) -> None:
-    with pytest.raises(BackendError, match=r"tiny\.onnx has no quantizers, so it gives no int8 engine; choose fp16"):
+    with pytest.raises(
+        BackendError, match=r"tiny\.onnx has no quantizers, so it cannot become an int8 engine; choose fp16"
+    ):
         typed_model(tiny_model, SIZE, "int8")
 
 

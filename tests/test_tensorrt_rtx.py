@@ -81,7 +81,9 @@ def test_more_capabilities_are_in_one_engine(api: Any, models: dict[str, Any], e
 
 
 def test_an_unknown_capability_is_one_line(api: Any, models: dict[str, Any]) -> None:
-    with pytest.raises(BackendError, match=r"^tensorrt_rtx builds for no SM10; choose of: CURRENT, .*SM75, .*SM89$"):
+    with pytest.raises(
+        BackendError, match=r"^tensorrt_rtx cannot build for SM10; choose from: CURRENT, .*SM75, .*SM89$"
+    ):
         build_engine(api, models["fp16"], compute_capabilities=("SM10",))
 
 

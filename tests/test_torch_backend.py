@@ -184,7 +184,8 @@ def test_an_unknown_operator_is_one_line() -> None:
     g = Graph()
     model = g.model(g.conv(g.add("Softplus", ["picture"]), 3, 1))
     with pytest.raises(
-        BackendError, match=r"^the torch backend knows no operator Softplus \(it knows Add, .*\); try onn"
+        BackendError,
+        match=r"^the torch backend does not support the operator Softplus \(it supports Add, .*\); try onn",
     ):
         by_torch(model, noise((32, 16)))
 

@@ -43,7 +43,7 @@ def test_those_that_have_it_open_are_found_and_who_streams(proc):
     found = find_holders(device, proc=folder)
     assert found == Holders((Holder(4, "my camera app"), Holder(30, "zoom", maps=True)), unseen=False)
     line = busy_line(device, proc=folder)
-    assert line == "my camera app (pid 4), zoom (pid 30) hold it: close that program"
+    assert line == "my camera app (pid 4), zoom (pid 30) have it open: close that program"
 
 
 def test_processes_that_may_not_be_looked_at(proc, monkeypatch):
@@ -57,7 +57,7 @@ def test_processes_that_may_not_be_looked_at(proc, monkeypatch):
 
     monkeypatch.setattr(os, "listdir", listdir)
     assert find_holders(device, proc=folder) == Holders((), unseen=True)
-    assert f"may not look at: `sudo fuser -v {device}` names it" in busy_line(device, proc=folder)
+    assert f"may have it open: `sudo fuser -v {device}` shows which" in busy_line(device, proc=folder)
 
 
 def test_how_often_devices_are_open_counts_descriptors_and_this_process(proc, tmp_path):
@@ -74,7 +74,7 @@ def test_nobody_and_no_proc(proc, tmp_path):
     folder, device = proc
     for number in ("4", "30"):
         (folder / number / "fd" / "3").unlink()
-    assert busy_line(device, proc=folder) == "no other program holds it: plug it out and in again"
+    assert busy_line(device, proc=folder) == "no other program has it open: unplug it and plug it back in"
     assert "sudo fuser" in busy_line(device, proc=tmp_path / "none")
 
 

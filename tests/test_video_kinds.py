@@ -246,7 +246,7 @@ def test_fit_is_an_option_of_the_command_and_needs_a_size(in_tmp: Path, bgcam: R
         code, _, err = bgcam(*missing, "--fit", "cover", "--output", "null")
         assert (code, err) == (
             2,
-            "bgcam: --fit cover says how an --input comes to a --size; give both, or leave it out\n",
+            "bgcam: --fit cover fits an --input to a --size; give both, or leave it out\n",
         )
 
 
@@ -326,7 +326,7 @@ def test_a_colon_in_a_relative_name(in_tmp: Path, bgcam: Run, name: str) -> None
 def test_a_file_that_is_read_by_its_address_is_not_written_over(in_tmp: Path, bgcam: Run) -> None:
     clip = (in_tmp / "clip.mp4").read_bytes()
     code, _, err = bgcam("--input", f"file://{in_tmp / 'clip.mp4'}", "--background", "none", "--output", "clip.mp4")
-    assert (code, err.startswith("bgcam: --output clip.mp4 would write over")) == (2, True), err
+    assert (code, err.startswith("bgcam: --output clip.mp4 would overwrite")) == (2, True), err
     assert (in_tmp / "clip.mp4").read_bytes() == clip
 
 

@@ -134,7 +134,7 @@ def test_takes_the_next_device_when_one_is_busy_and_says_why_none_opens():
 def test_no_virtual_camera_says_how_to_get_one():
     with pytest.raises(SinkError, match="no virtual camera found; run `bgcam doctor --fix`"):
         FakeDriver(devices=[]).sink()
-    with pytest.raises(SinkError, match="virtual camera: no device fits 'zoom'; there are: /dev/video8"):
+    with pytest.raises(SinkError, match="virtual camera: no device matches 'zoom'; there are: /dev/video8"):
         FakeDriver().sink("zoom")
 
 
@@ -142,7 +142,7 @@ def test_without_permission_it_says_what_to_run():
     def opener(*_):
         raise PermissionError(13, "Permission denied")
 
-    with pytest.raises(SinkError, match=r"\(bgcam\): you may not write to it; run `sudo usermod -aG video"):
+    with pytest.raises(SinkError, match=r"\(bgcam\): no permission to write to it; run `sudo usermod -aG video"):
         VirtualSink("", size_wh=SIZE_WH, fps=FPS, devices=lambda: LOOPBACKS, opener=opener)
 
 
@@ -159,7 +159,7 @@ def test_removed_and_made_again_under_another_number():
     driver.cameras[0].fails = OSError(19, "No such device")
     driver.devices = [LOOPBACKS[0]]
     sink.write(composed(1))  # nothing is raised: the other outputs go on
-    assert "(bgcam): no picture gets there: No such device; opening it again" in sink.notice
+    assert "(bgcam): it does not accept pictures: No such device; opening it again" in sink.notice
     assert driver.cameras[0].closed == 1
     opened = []
     for number in range(2, 200):
@@ -288,7 +288,7 @@ def test_a_second_writer_with_another_format_never_makes_frames_shear(loopback, 
         writer.send(i420)
     assert len(loopback.written) == 1
     loopback.size_wh, loopback.takes_bytes = SIZE_WH, 1024
-    with pytest.raises(OSError, match="it took 1024 of 4608 bytes"):
+    with pytest.raises(OSError, match="it accepted 1024 of 4608 bytes"):
         writer.send(i420)
     loopback.gone = True
     with pytest.raises(OSError, match="No such device"):
@@ -328,7 +328,7 @@ def test_a_device_that_stays_shut_says_what_to_do(loopback, module, monkeypatch)
     loopback.bits = 0
     monkeypatch.setattr(_loopback, "find_holders", lambda _path: Holders())
     monkeypatch.setattr(_loopback, "start_output", lambda _descriptor: None)
-    with pytest.raises(OSError, match="its last writer left it shut: `sudo modprobe -r v4l2loopback`"):
+    with pytest.raises(OSError, match="its last writer left it locked: `sudo modprobe -r v4l2loopback`"):
         LoopbackWriter(64, 48, 25, str(loopback.path), module=module)
     assert loopback.format_asked == b""
 

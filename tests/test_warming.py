@@ -48,7 +48,7 @@ def test_the_fallback_serves_until_the_other_is_ready() -> None:
     go.set()
     assert backend.wait(10)
     assert (level(backend), backend.description) == (0.75, "gpu")
-    assert said == ["slow is getting ready; until then CPU serves", "slow is ready after 34 s: now on GPU"]
+    assert said == ["slow is getting ready; until then CPU is used", "slow is ready after 34 s: now on gpu"]
 
 
 def test_progress_is_told_every_two_seconds_and_only_onwards() -> None:
@@ -92,7 +92,7 @@ def test_where_it_is_optional_the_fallback_goes_on() -> None:
     backend.optional = True
     assert backend.wait(10)
     assert [level(backend) for _ in range(3)] == [0.25] * 3
-    assert said[1:] == ["no memory; CPU goes on"]
+    assert said[1:] == ["no memory; CPU stays in use"]
 
 
 def test_lines_go_to_the_terminal_beside_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

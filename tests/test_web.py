@@ -54,7 +54,7 @@ def test_it_listens_on_loopback_only(web_sink):
     for spec in ("web:0.0.0.0:0", "web:[::]:0", "web:192.168.1.5:8765", "web:::ffff:0.0.0.0:0", "web:8.8.8.8:1"):
         with pytest.raises(UsageError, match=r"could watch; give web:\d+, or add --allow-remote"):
             open_sink(spec, size_wh=(64, 48), fps=25)
-    with pytest.raises(UsageError, match=r"'evil\.example' is no address"):
+    with pytest.raises(UsageError, match=r"'evil\.example' is not an address"):
         open_sink("web:evil.example:1", size_wh=(64, 48), fps=25, allow_remote=True)
 
 
@@ -86,7 +86,7 @@ def test_loopback_has_other_numbers_too():
 
 
 def test_taken_port(web_sink, page):
-    with pytest.raises(SinkError, match=f"port {page.port} is taken by another program; web:0 picks a free one"):
+    with pytest.raises(SinkError, match=f"port {page.port} is in use by another program; web:0 picks a free one"):
         open_sink(f"web:{page.port}", size_wh=(64, 48), fps=25)
 
 

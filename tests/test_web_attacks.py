@@ -60,7 +60,7 @@ def test_a_header_that_comes_twice_is_refused(web_sink, page, name, first):
     lines += [] if name.lower() == "host" else [f"Host: {page.host}"]
     answer = say(page, "\r\n".join([*lines, "", ""]).encode())
     assert answer.startswith(b"HTTP/1.0 400 ")
-    assert answer.endswith(b"\r\n\r\na header that may come once came twice\n")
+    assert answer.endswith(b"\r\n\r\na header that may appear only once was repeated\n")
     assert say(page, "\r\n".join([*lines[:1], f"Host: {page.host}", "", ""]).encode()).endswith(b"\r\n\r\nyes\n")
 
 

@@ -21,7 +21,7 @@ def minutes(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give minutes above 0, such as 8.5")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; give minutes above 0, such as 8.5")
     return value
 
 
@@ -32,7 +32,7 @@ def spread(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 0.5:
-        raise argparse.ArgumentTypeError(f"{text!r} is no disagreement; give a number from 0 to 0.5")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a disagreement; give a number from 0 to 0.5")
     return value
 
 
@@ -45,29 +45,31 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("source", type=Path, metavar="SRC", help="images/ and masks/, or clip_img/ and matting/")
     p.add_argument("destination", type=Path, metavar="DST")
     p.add_argument("--keep-alpha", action="store_true", help="the mattes are soft already (keyed): despill")
-    p.add_argument("--max-side", type=int, default=448, metavar="PX", help="reduce larger pictures to this (448)")
+    p.add_argument("--max-side", type=int, default=448, metavar="PX", help="shrink larger pictures to this (448)")
     p.add_argument("--workers", type=int, help="processes (all cores)")
 
     p = sub.add_parser("pack", help="prepared folders -> a few tar files to carry to another machine")
     p.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="prepared sets, or folders of pictures")
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--part-mb", type=float, default=60.0, help="size of a part at most (60)")
-    p.add_argument("--max-side", type=int, default=384, metavar="PX", help="reduce larger pictures to this (384)")
+    p.add_argument("--max-side", type=int, default=384, metavar="PX", help="shrink larger pictures to this (384)")
 
     teachers = argparse.ArgumentParser(add_help=False)
     teachers.add_argument("--network", type=Path, nargs="*", default=[], metavar="FILE", help="checkpoints or weights")
     teachers.add_argument("--peers", type=Path, metavar="DIR", help="folder with peers.py and other tools' networks")
-    teachers.add_argument("--peer", nargs="*", default=[], metavar="NAME", help="which of them; twice counts double")
-    p = sub.add_parser("label", parents=[teachers], help="what networks agree on as labels for photos without any")
+    teachers.add_argument(
+        "--peer", nargs="*", default=[], metavar="NAME", help="which of them; one given twice counts double"
+    )
+    p = sub.add_parser("label", parents=[teachers], help="label photos by what several networks agree on")
     p.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="folders of pictures")
     p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--limit", type=spread, help="leave out photos on which they part further, 0 to 0.5 (0.25)")
+    p.add_argument("--limit", type=spread, help="leave out photos on which they disagree more, 0 to 0.5 (0.25)")
 
-    p = sub.add_parser("correct", parents=[teachers], help="mend labels that all networks contradict (seen/)")
+    p = sub.add_parser("correct", parents=[teachers], help="correct labels that all networks contradict (seen/)")
     p.add_argument("folder", type=Path, metavar="DATA", help="a prepared folder")
     p.add_argument("--without", nargs="*", default=[], metavar="SET", help="not the photos of these name prefixes")
 
-    p = sub.add_parser("fit", help="train; goes on from OUT/last.pt where there is one")
+    p = sub.add_parser("fit", help="train; continues from OUT/last.pt if it exists")
     p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
     p.add_argument("--out", type=Path, required=True, help="folder of the run")
     p.add_argument("--backgrounds", type=Path, help="folder of photos without people")
@@ -89,10 +91,10 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         choices=(0, 2, 4, 8, 16, 32),
         metavar="S",
-        help="leave the encoder as it is up to stride S",
+        help="freeze the encoder up to stride S",
     )
     p.add_argument("--seed", type=int)
-    p.add_argument("--minutes", type=minutes, help="stop this piece of the run after so long; run again to go on")
+    p.add_argument("--minutes", type=minutes, help="stop this part of the run after this time; run again to continue")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--devices", type=int, default=1)
@@ -159,7 +161,7 @@ def run_correct(args: argparse.Namespace) -> None:
     from bgcam.train.label import correct
 
     count, moved = correct(teachers_of(args), args.folder, without=args.without)
-    print(f"{count} labels looked at, moved by {moved:.4f} on average: {args.folder / 'seen'}")
+    print(f"{count} labels checked, changed by {moved:.4f} on average: {args.folder / 'seen'}")
 
 
 def teachers_of(args: argparse.Namespace) -> list[Teacher]:
@@ -327,7 +329,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bgcam.train: {missing(error.name or '', extras='train')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bgcam.train: stopped; run the same command to go on from the last checkpoint", file=sys.stderr)
+        print("bgcam.train: stopped; run the same command to continue from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 

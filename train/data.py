@@ -95,7 +95,7 @@ class PhotoSet:
                 alpha = cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
             seen = read_mask(pair.seen) if pair.seen else None
             if seen is not None and seen.shape != alpha.shape:
-                raise ValueError(f"{pair.seen}: another size than its picture; run correct again")
+                raise ValueError(f"{pair.seen}: its size differs from its picture's; run correct again")
             photo = Photo(rgb, alpha, read_rgb(pair.foreground) if pair.foreground else None, seen)
         except (OSError, ValueError) as error:
             print(f"skipped: {error}")

@@ -36,7 +36,7 @@ def _pictures(sources: Sequence[Path]) -> list[Path]:
     for _, same in groupby(sorted(found, key=lambda p: p.stem), key=lambda p: p.stem):
         first, *others = same
         if others:
-            raise ValueError(f"{first} and {others[0]} would get one name; rename one of them")
+            raise ValueError(f"{first} and {others[0]} would get the same name; rename one of them")
     return found
 
 

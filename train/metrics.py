@@ -45,7 +45,7 @@ def check_pair(alpha: Alpha, truth: Alpha) -> None:
         if not (low >= 0 and high <= 1):  # written so that NaN is refused too
             raise ValueError(f"{name} must be in [0, 1], found {low:g} to {high:g}")
     if alpha.shape != truth.shape:
-        raise ValueError(f"alpha and truth must have one shape, found {alpha.shape} and {truth.shape}")
+        raise ValueError(f"alpha and truth must have the same shape, found {alpha.shape} and {truth.shape}")
 
 
 def l1(alpha: Alpha, truth: Alpha) -> float:

@@ -95,7 +95,7 @@ def pack(folders: Sequence[Path], destination: Path, *, part_mb: float = 60.0, m
     name, a picture cannot be read, there is none, or a part is too small for a photo.
     """
     if len({folder.name for folder in folders}) < len(folders):
-        raise ValueError("two folders have the same name; they would become one")
+        raise ValueError("two folders have the same name; they would be merged")
     destination.mkdir(parents=True, exist_ok=True)
     # Beside the parts, so that they are moved and not copied.
     with TemporaryDirectory(dir=destination, prefix=".packing-") as new:

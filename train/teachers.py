@@ -36,7 +36,7 @@ def load_peers(folder: Path) -> Any:
     except ModuleNotFoundError as error:
         raise ValueError(f"{path} needs {error.name}; run: {install_command(error.name or '')}") from error
     except Exception as error:  # whatever is written there
-        raise ValueError(f"{path} does not load: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     if missing := [name for name in ("SPECS", "Peer") if not hasattr(module, name)]:
         raise ValueError(f"{path} has no {' and no '.join(missing)}; see docs/training.md")
     return module

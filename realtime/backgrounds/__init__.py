@@ -1,4 +1,4 @@
-"""What stands behind the person: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
+"""Backgrounds: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def open_background(spec: str) -> Background:
     if rgb is not None:
         return _colour(spec, rgb)
     if is_meant(spec):
-        raise UsageError(f"background {spec!r} is no colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'")
+        raise UsageError(
+            f"background {spec!r} is not a colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'"
+        )
     background = _open_path(path := _find(spec))
     if path in shipped_backgrounds().values():
         background.name = path.stem
@@ -49,7 +51,9 @@ def _open_blur(spec: str, value: str) -> Background:
     except ValueError:
         strength = float("nan")
     if not MIN_STRENGTH <= strength <= MAX_STRENGTH:
-        raise UsageError(f"background {spec!r}: the strength goes from {MIN_STRENGTH:g} to {MAX_STRENGTH:g}: blur:5")
+        raise UsageError(
+            f"background {spec!r}: blur strength must be from {MIN_STRENGTH:g} to {MAX_STRENGTH:g}, such as blur:5"
+        )
     return Blur(strength)
 
 

@@ -163,7 +163,7 @@ _RGB = re.compile(r"rgb\(\s*([\d.]+%?)\s*(,|\s)\s*([\d.]+%?)\s*\2\s*([\d.]+%?)\s
 def colour_of(text: str) -> int | None:
     """ "green", "#369", "#336699" or "rgb(51, 102, 153)", in any case, to 0xRRGGBB; None for what is no colour.
 
-    Transparency is no part of it: behind the background there is nothing.
+    Transparency is not accepted: there is nothing behind the background.
     """
     folded = text.strip().lower()
     if folded in COLOURS:
@@ -186,7 +186,7 @@ def is_meant(text: str) -> bool:
 
 
 def _level(part: str) -> int:
-    """0 to 255; -1 for what is no number."""
+    """0 to 255; -1 if it is not a number."""
     try:
         value = min(float(part.removesuffix("%")), 1000.0)
     except ValueError:

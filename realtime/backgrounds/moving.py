@@ -107,4 +107,4 @@ class Slideshow:
                 return at, Still(self.name, read_picture(path))
             except SourceError as error:
                 errors.append(error)
-        raise SourceError(f"{self.name}: none of its {len(errors)} pictures can be read; the first: {errors[0]}")
+        raise SourceError(f"{self.name}: none of its {len(errors)} pictures can be read; the first error: {errors[0]}")

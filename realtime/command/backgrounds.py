@@ -12,19 +12,19 @@ FORMS = (
     ("FILE", "a picture, a video or a GIF"),
     ("FOLDER", "a slideshow of its pictures"),
     ("blur, blur:1 to blur:10", "the blurred room"),
-    ("none", "the room as it is"),
+    ("none", "the room, unchanged"),
     ("'#369', '#336699', 'rgb(51 102 153)'", "a colour"),
 )
 
 
 def print_backgrounds() -> None:
     """Those that come with bgcam, each with its file; the other forms; and all names of colours."""
-    print("come with bgcam:")
+    print("shipped with bgcam:")
     for name, path in shipped_backgrounds().items():
         print(f"  {path.stem}  ({name})\n    bgcam --background {path.stem}")
-    print("of your own, or without a file:")
+    print("your own, or without a file:")
     for form, meaning in FORMS:
         print(f"  {form}: {meaning}")
-    print("colours by name:")
+    print("named colours:")
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
     print(textwrap.fill(", ".join(COLOURS), width, initial_indent="  ", subsequent_indent="  "))

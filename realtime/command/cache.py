@@ -10,7 +10,7 @@ from bgcam.realtime.errors import SinkError
 WHAT = {
     "openvino": "models compiled for this processor",
     "engines": "engines for this GPU",
-    "": "the times of the models",
+    "": "measured model times",
 }
 
 
@@ -19,7 +19,7 @@ def show_or_clear(options: Namespace) -> int:
     try:
         folder = cache.cache_folder()
     except RuntimeError:
-        print("nothing is kept: this user has no home folder")
+        print("nothing is cached: this user has no home folder")
         return 0
     if options.clear or options.what == "clear":
         try:
@@ -35,7 +35,7 @@ def show_or_clear(options: Namespace) -> int:
     for part, (count, size_bytes) in found.items():
         limit = f" of at most {_megabytes(cache.LIMIT_BYTES[part])}" if part in cache.LIMIT_BYTES else ""
         print(f"  {part or 'other'}: {count} files, {_megabytes(size_bytes)}{limit}; {WHAT.get(part, 'other files')}")
-    print("bgcam cache --clear removes them; they are made again when needed" if found else "  empty")
+    print("bgcam cache --clear removes them; they are rebuilt when needed" if found else "  empty")
     return 0
 
 

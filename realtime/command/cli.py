@@ -1,4 +1,4 @@
-"""The command `bgcam`: which part runs, and how its errors are told. Exit: 0 done, 1 an error, 2 a wrong option."""
+"""The command `bgcam`: which part runs, and how its errors are reported. Exit: 0 done, 1 an error, 2 a wrong option."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _main(arguments: list[str]) -> int:
         _say(str(error), error)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt as error:
-        _say("stopped before it was done", error)
+        _say("stopped before it finished", error)
         return 1
     except Exception as error:
         if "--debug" in arguments:
@@ -57,14 +57,14 @@ def _dispatch(arguments: list[str]) -> int:
 
     options = parse_arguments(arguments)
     if options.command == "demo":
-        raise UsageError("options of demo go after its name: bgcam demo --threads 1")
+        raise UsageError("give the options of demo after its name: bgcam demo --threads 1")
     if options.command in BEFORE:
         _check_belonging(options, defaults=parse_arguments([]))
     code = COMMANDS[options.command](options)
     if options.command not in GOING_ON and (error := output_error()) is not None:
         if isinstance(error, BrokenPipeError):  # `bgcam devices | head -1`
             return 1
-        raise SinkError(f"standard output could not be written ({getattr(error, 'strerror', None) or error})")
+        raise SinkError(f"cannot write to standard output ({getattr(error, 'strerror', None) or error})")
     return code
 
 
@@ -73,7 +73,7 @@ def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
     for name, default in vars(defaults).items():
         if name not in BEFORE[options.command] and getattr(options, name) != default:
             option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
-            raise UsageError(f"{command} has no option {option}; see {command} --help")
+            raise UsageError(f"{command} does not accept {option}; see {command} --help")
 
 
 def _run(options: Namespace) -> int:

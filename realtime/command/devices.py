@@ -53,7 +53,7 @@ def lines(
     """
     told = [f"  {device.name}  {device.path}" + (f"  {device.by_id}" if device.by_id else "")]
     if device.locked:
-        return [*told, "you may not use it: run `sudo usermod -aG video $USER`, log out and in"]
+        return [*told, "you have no permission to use it: run `sudo usermod -aG video $USER`, then log out and back in"]
     if device.driver != listing.LOOPBACK_DRIVER:
         best = ", ".join(map(str, islice(best_modes(modes(device)), _SHOWN)))
         told += [f"gives {best}"] if best else []

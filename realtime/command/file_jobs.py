@@ -78,7 +78,7 @@ def check_files(options: Namespace, *, transparent: bool = False) -> None:
             read = {path.resolve() for path in paths}
             for output in outputs:
                 if any((output / name).resolve() in read for name in names):
-                    raise UsageError(f"--output {output} would write over what --input reads; give another folder")
+                    raise UsageError(f"--output {output} would overwrite what --input reads; give another folder")
     written = [path for output in options.output for path in written_files(output, names)]
     check_existing(written, overwrite=options.overwrite)
 

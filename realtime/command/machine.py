@@ -71,7 +71,7 @@ class Machine:
 
     @cached_property
     def cameras(self) -> list[Device]:
-        """As `bgcam` lists them, those that this user may not open among them."""
+        """As `bgcam` lists them, those that this user has no permission to open among them."""
         return list_cameras(**self._lists) if self.is_linux else []
 
     @cached_property
@@ -82,7 +82,7 @@ class Machine:
 
     @cached_property
     def camera(self) -> Device | None:
-        """The camera that `bgcam` takes; None where there is none. Raises SourceError when a name fits none."""
+        """The camera that `bgcam` would use; None if there is none. Raises SourceError if no camera has the name."""
         if self._wanted is not None:
             return find_device([*self.cameras, *self.virtual_cameras], self._wanted)
         if not self.cameras:
@@ -131,7 +131,7 @@ class Machine:
             name = "suse" if "suse" in name else name
             if name in PACKAGES:
                 return self.as_root(PACKAGES[name]), PACKAGE_NOTES.get(name, "")
-        return "", "install the package v4l2loopback of your distribution"
+        return "", "install your distribution's v4l2loopback package"
 
     @property
     def install_camera(self) -> str:
@@ -151,7 +151,7 @@ class Machine:
             if ran.code == TIMED_OUT:
                 return {"error": f"no answer in {timeout_s:g} s"}
             last = (ran.err.strip().splitlines() or [""])[-1]
-            return {"error": f"it ended with code {ran.code}" + (f" ({last})" if last else "")}
+            return {"error": f"it exited with code {ran.code}" + (f" ({last})" if last else "")}
         return told
 
 

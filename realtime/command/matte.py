@@ -75,9 +75,9 @@ def _open_matting(options: Namespace) -> Matting:
 def _folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """(picture, PNG) for every picture of a folder. Raises before anything is written."""
     if target.is_file() or target.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
-        raise UsageError(f"{target}: the mattes of a folder go to a folder; give a folder's name")
+        raise UsageError(f"{target}: the mattes of a folder need a folder; give a folder's name")
     if target.resolve() == source.resolve():
-        raise UsageError(f"{target} is the folder that is read; give another one for the mattes")
+        raise UsageError(f"{target} is the input folder; give another folder for the mattes")
     paths = picture_tree(source, leave_out=[target])
     return [
         (path, target / name) for path, name in zip(paths, written_names(paths, source, suffix=".png"), strict=True)
@@ -93,7 +93,7 @@ def _target_of_one(source: Path, target: Path) -> Path:
     else:
         png = target / f"{source.stem}.png"
     if png.resolve() == source.resolve():
-        raise UsageError(f"{png} is the picture that is read; give another name for the matte")
+        raise UsageError(f"{png} is the input picture; give another name for the matte")
     return png
 
 
@@ -119,7 +119,7 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
             write_png(png, picture)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise SinkError(f"{png}: cannot be written ({reason}); check the folder and its space") from error
+            raise SinkError(f"{png}: cannot be written ({reason}); check the folder and its free space") from error
         told.done(png)
     told.end()
     written = len(jobs) - skipped
@@ -140,11 +140,11 @@ def _check_video(options: Namespace, source: Path, target: Path) -> None:
     suffix = target.suffix.lower()
     if options.cutout:
         if suffix not in CUTOUT_SUFFIXES and not (suffix == "" and is_folder(options.matte_output)):
-            raise UsageError(f"{target}: holds no video with transparency; give a .webm or .mov file, or FOLDER/")
+            raise UsageError(f"{target}: cannot hold a video with transparency; give a .webm or .mov file, or FOLDER/")
     elif suffix not in VIDEO_SUFFIXES:
         raise UsageError(f"{target}: the matte of a video is a video; give a {', '.join(VIDEO_SUFFIXES)} file")
     if target.resolve() == source.resolve():
-        raise UsageError(f"{target} is the video that is read; give another name for the matte")
+        raise UsageError(f"{target} is the input video; give another name for the matte")
 
 
 def _matte_video(options: Namespace) -> int:

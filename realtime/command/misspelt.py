@@ -102,18 +102,18 @@ def check_options(
                 words.pop(0)
         elif name not in HELP:
             if command == "install-service" and name in of_main:
-                raise UsageError(f"the service's options go last: bgcam install-service -- {name} ...")
+                raise UsageError(f"give the service's options last: bgcam install-service -- {name} ...")
             raise UsageError(unknown_option(name, [*flags, "--help"], prog=f"bgcam {command}"))
 
 
 def unknown_option(name: str, flags: Sequence[str], *, prog: str) -> str:
-    """The message about an option that is none of `flags`. prog: the command's name."""
+    """The message about an option that is not in `flags`. prog: the command's name."""
     meant = OTHER_NAMES.get(name.replace("_", "-"))
     if meant is None or meant.split()[0] not in flags:
         starts = [flag for flag in flags if flag.startswith(name)] if len(name) > 2 else []
         meant = " or ".join(starts) or (closest(name.replace("_", "-"), flags) if len(name) > 2 else None)
     question = f"; did you mean {meant}?" if meant else ""
-    return f"{prog} has no option {name}{question or ';'} see {prog} --help"
+    return f"{prog} does not accept {name}{question or ';'} see {prog} --help"
 
 
 def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: Sequence[str]) -> str:
@@ -121,7 +121,7 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
     suffix = Path(word).suffix.lower()
     if suffix not in (*PICTURE_SUFFIXES, *VIDEOS) and not os.path.exists(word):
         if command := closest(word, commands):
-            return f"no command is called {word!r}; did you mean bgcam {command}?"
+            return f"unknown command {word!r}; did you mean bgcam {command}?"
         if options := _background_too(word, given):
             return _meant(word, options)
     name = last.flags[0] if last is not None else ""
@@ -132,12 +132,12 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
         if last is not None and last.several:
             return f"{word} follows {name} {given[name]}; give each its own: {name} {given[name]} {name} {word}"
         advice = ", or give a folder of pictures for a slideshow" if name == "--background" else ""
-        return f"{name} takes one value, {given[name]}, and {word} follows it; quote a name with spaces{advice}"
+        return f"{name} takes one value, but {word} follows {given[name]}; quote a name with spaces{advice}"
     if options := _options_for(word, given):
         return _meant(word, options)
     if last is not None and (last.type is None or last.several):
-        return f"{name} takes one value, {given[name]}, and {word} follows it; quote a name with spaces"
-    return f"no command is called {word!r}; there are {', '.join(commands)}; see bgcam --help"
+        return f"{name} takes one value, but {word} follows {given[name]}; quote a name with spaces"
+    return f"unknown command {word!r}; the commands are {', '.join(commands)}; see bgcam --help"
 
 
 def _options_for(word: str, given: Mapping[str, str]) -> list[str]:
@@ -169,7 +169,7 @@ def _background_too(word: str, given: Mapping[str, str]) -> list[str]:
 def _meant(word: str, options: Sequence[str]) -> str:
     shown = word if word.isprintable() and " " not in word else repr(word)
     each = " or ".join(f"{option} {shown}" for option in options)
-    return f"{shown} stands without an option; did you mean {each}?"
+    return f"{shown} has no option before it; did you mean {each}?"
 
 
 def _same_kind(word: str, before: str) -> bool:

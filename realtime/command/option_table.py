@@ -73,34 +73,34 @@ INPUT = Group(
         ),
         Option(
             ("--input", "-i"),
-            "a video, picture, folder or URL instead of the camera, or the URL of a network camera; pictures may be "
-            "several: --input *.jpg",
+            "a video, picture, folder or URL instead of the camera, or the URL of a network camera; several "
+            "pictures may be given: --input *.jpg",
             metavar="X",
             several=True,
         ),
         Option(
             ("--size",),
-            "what to ask the camera for, such as 1280x720; an --input is brought to that size",
+            "the size to ask the camera for, such as 1280x720; an --input is scaled to it",
             metavar="WxH",
             type=values.size_wh,
         ),
         Option(
             ("--fit",),
-            "how an --input of another aspect comes to --size: cover cuts off what is too much on two sides, contain "
-            "keeps all between bars; default: cover",
+            "how an --input of another aspect ratio is fitted to --size: cover crops two sides, contain adds bars; "
+            "default: cover",
             choices=values.FITS,
         ),
         Option(
             ("--fps",),
-            "frames a second to ask the camera for; of an --input, frames are dropped or repeated",
+            "frames per second to ask the camera for; an --input has frames dropped or repeated to match",
             metavar="N",
             type=values.rate,
         ),
         Option(("--mirror",), "flip the camera's picture left to right"),
         Option(
             ("--on-demand",),
-            "let go of the camera while nobody watches the virtual camera, which meanwhile shows the background alone, "
-            "or grey before a blurred room",
+            "release the camera while nobody watches the virtual camera, which meanwhile shows only the background, "
+            "or grey if the background is the blurred room",
         ),
     ),
     exclusive=("--camera", "--input"),
@@ -111,7 +111,7 @@ BACKGROUND = Group(
         Option(
             ("--background", "-b"),
             "a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
-            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), or one that comes with "
+            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), or one shipped with "
             "bgcam (beach); see `bgcam backgrounds`; default: blur",
             metavar="SPEC",
             default="blur",
@@ -123,7 +123,7 @@ PICTURE = Group(
     (
         Option(
             ("--edge",),
-            "shrink[:1..5], grow[:1..5] or sharp[:1..5]: move the person's edge in or out, make it steeper; may be "
+            "shrink[:1..5], grow[:1..5] or sharp[:1..5]: move the person's edge in or out, or sharpen it; may be "
             "given several times",
             metavar="SPEC",
             default=[],
@@ -132,21 +132,21 @@ PICTURE = Group(
         ),
         Option(
             ("--light-wrap",),
-            "let the background shine onto the edge",
+            "let the background's light spill over the person's edge",
             metavar="0..10",
             default=0.0,
             type=values.strength,
         ),
         Option(
             ("--light-match",),
-            "light the person as the background is: exposure and colour temperature",
+            "match the person's exposure and colour temperature to the background's",
             metavar="0..10",
             default=0.0,
             type=values.strength,
         ),
         Option(
             ("--frame",),
-            "follow: keep the person in the middle by a smooth crop",
+            "follow: keep the person centred by a smooth crop",
             default=FRAMES[0],
             choices=FRAMES,
         ),
@@ -159,21 +159,21 @@ PICTURE = Group(
     ),
 )
 OVERWRITE = Option(
-    ("--overwrite",), "replace files that exist; otherwise bgcam asks on a terminal, and refuses elsewhere"
+    ("--overwrite",), "replace existing files; otherwise bgcam asks on a terminal, and refuses elsewhere"
 )
-NO_AUDIO = Option(("--no-audio",), "leave out the sound of a video that is read with --input")
+NO_AUDIO = Option(("--no-audio",), "leave out the sound of an --input video")
 OUTPUT = Group(
     "output",
     (
         Option(
             ("--output", "-o"),
             "virtual[:DEVICE], web[:[ADDRESS:]PORT], a .mp4, .mkv, .webm or .mov file, a picture or folder, or null; "
-            "may be given several times; default: the virtual camera, or the web page where there is none",
+            "may be given several times; default: the virtual camera, or the web page if there is none",
             metavar="X",
             default=[],
             several=True,
         ),
-        Option(("--allow-remote",), "let the web page have an address that other machines can reach"),
+        Option(("--allow-remote",), "serve the web page at an address that other machines can reach"),
         OVERWRITE,
         NO_AUDIO,
     ),
@@ -183,27 +183,27 @@ MODEL = Group(
     (
         Option(
             ("--model",),
-            "a shipped model or .onnx file; default: auto, the best that leaves three quarters of the machine free",
+            "a shipped model or .onnx file; default: auto, the best one that leaves three quarters of the machine free",
             metavar="NAME|PATH",
             default="auto",
         ),
         Option(
             ("--backend",),
-            "auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch; default: auto, which says what it took",
+            "auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch; default: auto, which prints its choice",
             metavar="NAME",
             default="auto",
         ),
         Option(
             ("--threads",),
-            "threads for the model; default: a quarter of the processors for a camera, all that help for a file",
+            "threads for the model; default: a quarter of the processors for a camera, for a file, as many as help",
             metavar="N",
             default=0,
             type=values.thread_count,
         ),
         Option(
             ("--far",),
-            "look again, closer, where nobody is found: for people below half of the frame's height; a chair may pass "
-            "for one more often",
+            "look again, closer up, when nobody is found: for people smaller than half the frame's height; a chair is "
+            "mistaken for a person more often",
         ),
     ),
 )
@@ -211,8 +211,8 @@ MODEL = Group(
 MACHINE = (
     Option(
         ("--max-cpu",),
-        "how much of the machine's processor bgcam may take, such as 25%%: it takes fewer of the camera's frames, and "
-        "a smaller model, until that holds; the status line says what came of it",
+        "how much of the machine's processor bgcam may use, such as 25%%: it processes fewer of the camera's frames, "
+        "with a smaller model, to stay below; the status line shows the result",
         metavar="N%",
         type=values.cpu_share,
     ),
@@ -222,9 +222,9 @@ SAFETY = Group(
     (
         Option(
             ("--watchdog-ms",),
-            "after so many milliseconds without a new picture, a virtual camera or web page shows the placeholder, "
-            "which is the background alone; default: 500. The key p, or SIGUSR1, shows it at once; the same again "
-            "shows you",
+            "after this many milliseconds without a new picture, a virtual camera or web page shows the placeholder, "
+            "which is only the background; default: 500. The key p, or SIGUSR1, shows it at once; a second time, it "
+            "shows you again",
             metavar="N",
             default=500.0,
             type=values.watchdog,
@@ -232,7 +232,7 @@ SAFETY = Group(
     ),
 )
 DEBUG = Option(("--debug",), "show the traceback of an unexpected error")
-CLEAR = Option(("--clear",), "remove all of it; it is made again when needed")
+CLEAR = Option(("--clear",), "remove all of it; it is rebuilt when needed")
 CUTOUT = Option(("--cutout",), "write the person with transparency (RGBA) instead")
 
 MAIN = (INPUT, BACKGROUND, PICTURE, OUTPUT, Group(MODEL.title, MODEL.options + MACHINE), SAFETY)

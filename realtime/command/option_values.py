@@ -15,11 +15,11 @@ def size_wh(text: str) -> tuple[int, int]:
     """ "1280x720" to (1280, 720); argparse.ArgumentTypeError for anything else."""
     width, separator, height = text.lower().partition("x")
     if not (separator and width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, such as 1280x720")
+        raise argparse.ArgumentTypeError(f"invalid size {text!r}: give WxH, such as 1280x720")
     if not int(width) or not int(height):
-        raise argparse.ArgumentTypeError(f"{text!r} has no pixel; give WxH, such as 1280x720")
+        raise argparse.ArgumentTypeError(f"invalid size {text!r}: both sides must be above 0, such as 1280x720")
     if int(width) * int(height) > MAX_PIXELS:
-        raise argparse.ArgumentTypeError(f"{text!r} has more than {MAX_PIXELS} pixels; give WxH, such as 1280x720")
+        raise argparse.ArgumentTypeError(f"size {text!r} has more than {MAX_PIXELS} pixels; give WxH, such as 1280x720")
     return int(width), int(height)
 
 
@@ -30,7 +30,7 @@ def rate(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; give a number above 0, such as 30")
+        raise argparse.ArgumentTypeError(f"invalid frame rate {text!r}: give a number above 0, such as 30")
     return value
 
 
@@ -47,9 +47,9 @@ def cpu_share(text: str) -> float:
 def thread_count(text: str) -> int:
     """0 or more; argparse.ArgumentTypeError for anything else."""
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; give 1 or more, or 0 for all that help")
+        raise argparse.ArgumentTypeError(f"invalid number of threads {text!r}: give 1 or more, or 0 for all that help")
     if int(text) > 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give 1024 at most")
+        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give at most 1024")
     return int(text)
 
 
@@ -57,7 +57,7 @@ def edge_steps(text: str) -> tuple[str, float]:
     """ "shrink" or "grow:3" to the word and its steps, 1 unless given; argparse.ArgumentTypeError for anything else."""
     word, colon, steps = text.partition(":")
     if word not in EDGES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an edge; {_right_edge(text)}")
+        raise argparse.ArgumentTypeError(f"invalid edge {text!r}: {_right_edge(text)}")
     return word, _number(steps if colon else "1", least=0, most=5, example=f"{word}:2")
 
 

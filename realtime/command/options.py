@@ -17,23 +17,23 @@ USAGE = "bgcam [OPTIONS]\n       bgcam COMMAND [OPTIONS]"
 EXAMPLES = """\
 examples:
   bgcam                                       blur the room; output to the virtual camera
-  bgcam -b beach                              stand on the beach
-  bgcam -b beach.jpg -c logitech              before a picture of yours, by the camera with that name
+  bgcam -b beach                              put yourself on the beach
+  bgcam -b beach.jpg -c logitech              your own picture, and the camera with that name
   bgcam -b beach -o web                       see it in the browser
   bgcam -i clip.mp4 -b green -o out.mp4       a video
   bgcam -i photos/*.jpg -b beach -o done/     pictures
   bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
 
-exit code: 0 done, and where Ctrl-C ended a camera's run; 1 an error, or a file not done to its end; 2 a wrong option
+exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
 """
 
 # Commands without arguments of their own: help.
 PLAIN = {
     "devices": "list cameras and virtual cameras",
-    "backgrounds": "list what --background takes: those that come with bgcam, and the colours",
+    "backgrounds": "list the backgrounds: those shipped with bgcam, and the colours",
 }
-_DEMO = "show what bgcam does on a clip that it makes itself"
+_DEMO = "show what bgcam does on a generated clip"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -79,8 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     for group in MAIN:
         group.add_to(parser)
     more = parser.add_argument_group("help")
-    more.add_argument("-h", "--help", action="help", help="show this and end")
-    more.add_argument("--version", action="version", version=f"bgcam {__version__}", help="show the version and end")
+    more.add_argument("-h", "--help", action="help", help="show this help and exit")
+    more.add_argument("--version", action="version", version=f"bgcam {__version__}", help="show the version and exit")
     DEBUG.add_to(more)
     _add_commands(parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands", prog="bgcam"))
     return parser
@@ -101,7 +101,7 @@ def _add_commands(commands: Any) -> None:
         option.add_to(matte, keep=True)
     for name, about in PLAIN.items():
         DEBUG.add_to(commands.add_parser(name, help=about, description=about, allow_abbrev=False), keep=True)
-    about = "show what is kept between runs, and how much, or remove it"
+    about = "show what is cached between runs and its size, or remove it"
     cache = commands.add_parser("cache", help=about, description=about, allow_abbrev=False)
     cache.add_argument("what", nargs="?", choices=("clear",), metavar="clear", help="as --clear")
     CLEAR.add_to(cache)

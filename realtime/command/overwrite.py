@@ -16,7 +16,7 @@ Ask = Callable[[str], bool]
 
 
 def ask_on_terminal(question: str) -> bool:
-    """A yes from somebody at a terminal; False where nobody can be asked, or for any other answer."""
+    """A yes from the user at a terminal; False if there is no terminal, or for any other answer."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

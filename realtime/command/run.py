@@ -40,7 +40,9 @@ from bgcam.realtime.sources.primed import FirstRead
 from bgcam.realtime.sources.reopening import ReopeningSource
 
 LIVE_OUTPUTS = ("virtual", "web")
-NO_VIRTUAL_CAMERA = "no virtual camera here, so the picture goes to a web page; calls need one: bgcam doctor --fix"
+NO_VIRTUAL_CAMERA = (
+    "no virtual camera was found, so the output goes to a web page; video calls need one: bgcam doctor --fix"
+)
 
 
 def run(options: Namespace) -> int:
@@ -209,7 +211,7 @@ def _described(sink: Sink) -> str:
 
 
 def _about(empty: EmptyFrames, *, far: bool) -> str:
-    advice = ": people far away are missed; come nearer, or try --far"
+    advice = ": people far away are missed; come closer, or try --far"
     return f"{empty}{advice}" if empty.numbers and not far else str(empty)
 
 
@@ -235,7 +237,7 @@ def look_of(options: Namespace) -> Look:
 def open_sinks(
     specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
 ) -> list[Sink]:
-    """All of them, or none: when one cannot be opened, those before it leave nothing behind."""
+    """All of them, or none: if one cannot be opened, the earlier ones leave no files."""
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
@@ -275,13 +277,13 @@ def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
     """Load the model and say on what it runs, and why not on something else. Gives the backend's description."""
     description = matting.prepare(size_wh).description
     for reason in matting.passed_over:
-        print(f"passed over {reason}")
+        print(f"skipped {reason}")
     print(f"model: {matting.spec.name} on {description}, input {_size(matting.spec.best_size_wh(size_wh))}")
     return description
 
 
 def _watched(outputs: list[str]) -> bool:
-    """Whether somebody sees an output while it is made, so that a file has to play at its own rate."""
+    """Whether an output is watched live, so that a file has to play at its own rate."""
     return any(output.partition(":")[0] in LIVE_OUTPUTS for output in outputs)
 
 
@@ -300,7 +302,7 @@ def _default_outputs() -> list[str]:
 def check_fit(options: Namespace) -> None:
     """Refuse `--fit` where nothing is brought to a size. Raises UsageError."""
     if options.fit is not None and (not options.input or options.size is None):
-        raise UsageError(f"--fit {options.fit} says how an --input comes to a --size; give both, or leave it out")
+        raise UsageError(f"--fit {options.fit} fits an --input to a --size; give both, or leave it out")
 
 
 def check_paths(options: Namespace) -> None:
@@ -317,10 +319,10 @@ def check_paths(options: Namespace) -> None:
             into_its_folder = source.suffix.lower() in PICTURE_SUFFIXES and path.is_dir() and source.parent == path
             among_its_pictures = path.suffix.lower() in PICTURE_SUFFIXES and path.parent == source
             if source == path or into_its_folder or among_its_pictures:
-                raise UsageError(f"--output {output} would write over what {option} reads; give another name or folder")
+                raise UsageError(f"--output {output} would overwrite what {option} reads; give another name or folder")
         if len(inputs) > 1 and path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
             raise UsageError(
-                f"--output {output} is one picture, and there are {len(inputs)} inputs; give a folder, such as done/"
+                f"--output {output} is one picture, but there are {len(inputs)} inputs; give a folder, such as done/"
             )
         if path in seen:
             raise UsageError(f"--output {output} is given twice; give each output once")

@@ -7,10 +7,10 @@ from typing import Any
 
 from bgcam.realtime.command.option_table import DEBUG, Option
 
-FIX = Option(("--fix",), "offer the commands that mend what was found, one by one")
-YES = Option(("--yes",), "ask nothing, do it")
-JSON = Option(("--json",), "for bug reports: as JSON, without names of users, homes and machines")
-UNDO = Option(("--undo",), "take back what install-camera did")
+FIX = Option(("--fix",), "offer to run the commands that fix what was found, one by one")
+YES = Option(("--yes",), "do it without asking")
+JSON = Option(("--json",), "for bug reports: print JSON, without names of users, homes and machines")
+UNDO = Option(("--undo",), "undo what install-camera did")
 # What doctor is to examine; the same as before the command's name.
 EXAMINED = (
     Option(("--camera", "-c"), "the camera to examine; default: the first", metavar="X"),
@@ -20,10 +20,10 @@ EXAMINED = (
 
 # Command: its help, and its options.
 COMMANDS: dict[str, tuple[str, tuple[Option, ...]]] = {
-    "doctor": ("look for what keeps bgcam or calls from working, and mend it", (FIX, YES, JSON, *EXAMINED)),
-    "install-camera": ("make the virtual camera, now and at every start of the machine", (YES, UNDO)),
+    "doctor": ("find what keeps bgcam or calls from working, and fix it", (FIX, YES, JSON, *EXAMINED)),
+    "install-camera": ("create the virtual camera, now and at every boot", (YES, UNDO)),
     "install-service": ("start bgcam at every log-in: install-service -- --background beach", (YES,)),
-    "uninstall-service": ("start it no more", (YES,)),
+    "uninstall-service": ("no longer start bgcam at log-in", (YES,)),
 }
 
 

@@ -1,4 +1,4 @@
-"""`--background transparent`: nothing stands behind the person, and the files that are written say so."""
+"""`--background transparent`: there is no background, and the output files have transparency."""
 
 from __future__ import annotations
 

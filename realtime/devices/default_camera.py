@@ -41,5 +41,5 @@ def choose_default(cameras: Sequence[Device], *, formats: Formats = read_formats
         offered = formats(device)
         if not offered or not COLOURLESS.issuperset(offered):
             return device, "; ".join(skipped)
-        skipped.append(f"passed over {device}, which gives grey pictures only ({', '.join(map(str.strip, offered))})")
+        skipped.append(f"skipped {device}, which gives grey pictures only ({', '.join(map(str.strip, offered))})")
     return cameras[0], ""

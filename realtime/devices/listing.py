@@ -32,7 +32,7 @@ _AVFOUNDATION, _MSMF = 1200, 1400
 class Device:
     """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
     says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None. bus: where it
-    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or "". locked: this user may not open it."""
+    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or "". locked: this user has no permission to open it."""
 
     path: str
     name: str
@@ -94,7 +94,7 @@ def opened(path: str) -> Iterator[int]:
 def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
     """Devices that give pictures, by number. Virtual cameras are left out: one of them may be our own output.
 
-    A camera that this user may not open is listed too, as locked: opening it then says what to do.
+    A camera that this user has no permission to open is listed too, as locked: opening it then says what to do.
     """
     if sys.platform != "linux":
         return list_foreign_cameras()
@@ -149,9 +149,9 @@ def find_device(devices: Sequence[Device], wanted: str) -> Device:
             if len(fitting) == 1:
                 return fitting[0]
             if fitting:
-                raise SourceError(f"{wanted!r} fits several devices: {_listed(fitting)}; give the path of one")
+                raise SourceError(f"{wanted!r} matches several devices: {_listed(fitting)}; give the path of one")
     there = f"there are: {_listed(devices)}" if devices else "there are none"
-    raise SourceError(f"no device fits {wanted!r}; {there}")
+    raise SourceError(f"no device matches {wanted!r}; {there}")
 
 
 def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, querycap: QueryCap) -> list[Device]:

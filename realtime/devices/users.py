@@ -1,4 +1,4 @@
-"""Who holds a device open, by /proc: Linux alone, elsewhere nobody is found."""
+"""Who has a device open, from /proc: only on Linux; elsewhere nobody is found."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Holders:
 
     @property
     def writers(self) -> str:
-        """Who can be the one that writes to the device; "" when nobody seen can. Most viewers open it to write too."""
+        """The programs that may be writing to the device; "" if none. Most viewers also open it for writing."""
         names = [str(holder) for holder in self.found if not holder.reads]
         return f"one of {', '.join(names)}" if len(names) > 1 else "".join(names)
 
@@ -84,10 +84,10 @@ def busy_line(path: str, *, proc: Path = _PROC) -> str:
     except OSError:  # no /proc
         holders = Holders(unseen=True)
     if holders.found:
-        return f"{holders} {'hold' if len(holders.found) > 1 else 'holds'} it: close that program"
+        return f"{holders} {'have' if len(holders.found) > 1 else 'has'} it open: close that program"
     if holders.unseen:
-        return f"another program may hold it, one that you may not look at: `sudo fuser -v {path}` names it; close it"
-    return "no other program holds it: plug it out and in again"
+        return f"another user's program may have it open: `sudo fuser -v {path}` shows which; close it"
+    return "no other program has it open: unplug it and plug it back in"
 
 
 def _open_files(descriptors: Path) -> Iterator[tuple[str, str]]:

@@ -127,7 +127,7 @@ class ClientUsage:
 
     def __init__(self, descriptor: int) -> None:
         if struct.calcsize("P") != 8:
-            raise OSError(errno.ENOTTY, "the event's layout is known for 64-bit systems alone")
+            raise OSError(errno.ENOTTY, "the event's layout is known only for 64-bit systems")
         self._descriptor = descriptor
         self._count = 0
         self._poll = select.poll()

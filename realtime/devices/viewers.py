@@ -1,4 +1,4 @@
-"""Whether somebody reads a virtual camera: by the driver's event, or by looking who has it open."""
+"""Whether a program reads a virtual camera: by the driver's event, or by checking who has it open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MODULE = Path("/sys/module/v4l2loopback")
 _NODES = Path("/sys/devices/virtual/video4linux")
 _ASK_AGAIN_S = 5.0
 _LOOK_S = 0.2
-# While somebody has it open who does not stream yet; the whole of /proc is then searched so often.
+# While a program has it open that does not stream yet; all of /proc is then searched this often.
 _SEARCH_S, _SEARCH_CALM_S = 0.5, 5.0
 
 
@@ -28,7 +28,7 @@ class Viewers(IntEnum):
 
 
 def watch_viewers(descriptor: int, path: str) -> Callable[[], Viewers]:
-    """What tells, at each call and without waiting, who reads the virtual camera that this process has open.
+    """Returns, at each call and without waiting, who reads the virtual camera that this process has open.
 
     Called from one thread at a time. It raises OSError when the device is gone.
     """
@@ -39,7 +39,7 @@ def watch_viewers(descriptor: int, path: str) -> Callable[[], Viewers]:
 
 
 class EventViewers:
-    """By v4l2loopback's client-usage event: opening the device without streaming is not seen at all."""
+    """By v4l2loopback's client-usage event: opening the device without streaming is not noticed."""
 
     def __init__(self, usage: ClientUsage, *, clock: Callable[[], float] = time.monotonic):
         self._usage, self._clock = usage, clock
@@ -94,7 +94,7 @@ class OpenViewers:
         holders = self._find(self._path)
         if any(holder.maps for holder in holders.found):
             return Viewers.STREAMING
-        # What is left over when all that can be seen is taken away may be ours, or another loopback's.
+        # What remains without the visible uses may be ours, or another loopback's.
         unknown = not holders.found and holders.unseen and count > self._count_seen(self._loopbacks())
         return Viewers.OPEN if holders.found or unknown else Viewers.NONE
 

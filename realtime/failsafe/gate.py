@@ -1,4 +1,4 @@
-"""The one place that every frame passes before an output: no camera frame, nor a camera's memory, goes further."""
+"""The one place that every frame passes before an output: no camera frame, and no camera's memory, passes it."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Guarded(Writes, Protocol):
 
 
 def check_shown(frame: object) -> None:
-    """Raise TypeError unless an output may show this: a frame of the compositor, in memory that is no camera frame's.
+    """Raise TypeError unless an output may show this: a composed frame, in memory that is not a camera frame's.
 
-    The sinks that come with bgcam ask it themselves as well, for who writes to one directly.
+    The sinks of bgcam also call it themselves, for code that writes to one directly.
     """
     # By its type, since an object may say of itself that it is an instance of any class.
     if type(frame) is not ComposedFrame and type(frame) is not CutoutFrame:
-        raise TypeError(f"a {type(frame).__name__} is not shown: an output takes composed frames alone")
+        raise TypeError(f"a {type(frame).__name__} is not shown: an output accepts only composed frames")
     if any(is_camera_memory(pixels) for pixels in frame.planes):
-        raise TypeError(f"{frame} is not shown: it lies in a camera frame's memory")
+        raise TypeError(f"{frame} is not shown: it shares a camera frame's memory")
 
 
 def send(sink: Writes, frame: OutputFrame) -> None:

@@ -14,25 +14,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limit:
-    """Growth up to `growth` is believed at once; more of it from the `frames`-th frame on that agrees."""
+    """Growth up to `growth` is accepted at once; larger growth from the `frames`-th agreeing frame on."""
 
     growth: float
     frames: int
 
 
-# While somebody is there, and after an empty room, where there is nobody whom a mistake could add to.
+# While someone is there, and after an empty room, where no one is there for a mistake to add to.
 SOMEBODY = Limit(growth=0.30, frames=3)
 NOBODY = Limit(growth=0.20, frames=5)
-# Up to this share there is nobody.
+# Up to this share the room counts as empty.
 NOBODY_SHARE = 0.02
-# Compared is the most that was shown in so many frames: a person whom the network lost for fewer is back at once.
+# A frame is compared with the largest share of this many: a person lost for fewer frames is shown again at once.
 RECENT_FRAMES = 10
-# Frames agree whose shares differ by no more than this.
+# Frames agree if their shares differ by no more than this.
 AGREE_SHARE = 0.15
 
 
 class Jumps:
-    """Told the share that each frame's matte shows, in order. The first frame has none before it, and is believed."""
+    """Checks the share that each frame's matte shows, in order. The first frame has no predecessor and is accepted."""
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=RECENT_FRAMES)
@@ -40,9 +40,9 @@ class Jumps:
         self._last: float | None = None
 
     def why_not(self, share: float, *, fresh: bool = True) -> str:
-        """Why this frame is not to be shown yet; "" when it is, and then the next ones are compared with it.
+        """Why this frame must not be shown yet; "" if it may be, and then the next ones are compared with it.
 
-        fresh: whether the network was asked for this frame; the same matte again agrees with nothing.
+        fresh: whether the network ran on this frame; a reused matte confirms nothing.
         """
         before = max(self._recent, default=share)
         limit = NOBODY if before <= NOBODY_SHARE else SOMEBODY

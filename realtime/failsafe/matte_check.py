@@ -11,24 +11,24 @@ from bgcam.realtime.errors import MatteRefused
 from bgcam.realtime.failsafe.jumps import Jumps
 from bgcam.realtime.frames import CoarseMatte
 
-# Alpha above this shows the room: a matte of one half everywhere is as bad as one of ones.
+# Alpha above this shows the room: a matte of 0.5 everywhere is as bad as one of 1.
 SHOWS = 0.1
 # A matte that shows more of the frame than this hides nothing, ...
 FULL_SHARE = 0.97
-# ... and is believed only of a person who filled that much in the last good frame: people come near step by step.
+# ... and is accepted only if the person filled this much of the last good frame: people come closer step by step.
 NEAR_SHARE = 0.75
 
 
 class MatteCheck:
     """Called with each coarse matte in order; raises MatteRefused for one that cannot be a person's.
 
-    Refused: values that are not finite or outside [0, 1], growth that no person can make (see `jumps`), and a matte
-    that suddenly shows the whole frame. That stays refused until it hides something again, however long that takes: a
-    network that broke so must not show the room. A matte without a person is no fault: it shows the background alone.
+    Refused: values that are not finite or outside [0, 1], growth faster than a person can move (see `jumps`), and a
+    matte that suddenly shows the whole frame. The last stays refused until it hides something again, however long that
+    takes: a network that fails this way must not show the room. A matte without a person is valid: it shows only the
+    background.
 
-    independent: one frame says nothing of the next, so that nothing is sudden: the pictures of a folder may all be
-    tight portraits. on_refusal: called before a matte is refused, so that it is not used again for a frame in which
-    nothing moves.
+    independent: frames are unrelated, so that no change is sudden: the pictures of a folder may all be tight portraits.
+    on_refusal: called before a matte is refused, so that it is not reused for a frame in which nothing moves.
     """
 
     def __init__(self, *, independent: bool = False, on_refusal: Callable[[], None] | None = None) -> None:
@@ -40,16 +40,18 @@ class MatteCheck:
 
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
-        # The matte of a frame in which nothing moved is that of the last inference, the very same array.
+        # A frame in which nothing moved gets the matte of the last inference, the very same array.
         fresh, self._alpha = alpha is not self._alpha, alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
-            raise self._refused(f"frame {matte.number}: the matte has values that are none; try another --backend")
+            raise self._refused(
+                f"frame {matte.number}: the matte contains NaN or values outside [0, 1]; try another --backend"
+            )
         self.believe(matte.number, float((alpha > SHOWS).mean()), fresh=fresh)
 
     def believe(self, number: int, share: float, *, fresh: bool = True) -> None:
-        """As a call, of a matte whose values are right and that shows this share of the frame.
+        """Like a call, for a matte whose values are valid and that shows this share of the frame.
 
-        fresh: whether it was inferred for this frame.
+        fresh: whether the network ran on this frame.
         """
         if share > FULL_SHARE and self._share < NEAR_SHARE:
             raise self._refused(

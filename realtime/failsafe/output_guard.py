@@ -1,7 +1,7 @@
-"""The last step before the sinks: a picture goes through, or a placeholder, the background alone, goes in its place.
+"""The last step before the sinks: a picture passes, or a placeholder (only the background) replaces it.
 
 A live sink (a virtual camera, a web page) never shows a picture for longer than the watchdog's time without a new one,
-and sees a placeholder first and last. A file gets one frame for each of the camera's. Where all are files, only a
+and shows a placeholder first and last. A file gets one frame for each of the camera's. If all sinks are files, only a
 refused matte becomes a placeholder: other errors end the run.
 """
 
@@ -21,18 +21,18 @@ from bgcam.realtime.frames import CameraFrame, OutputFrame
 
 WATCHDOG_MS = 500.0
 TICK_S = 0.01
-# A slow source is not taken for one that stalls: so many of its frames may be missing, but only for so long.
+# A slow source must not count as stalled: this many of its frames may be missing, but only for this long.
 PATIENCE_FRAMES = 2.5
 MOST_PATIENCE_MS = 2000.0
-# A placeholder is repeated, so that who starts to watch sees one.
+# A placeholder is repeated, so that a new viewer sees one.
 PLACEHOLDER_EVERY_S = 0.1
-# Watchers of the web page need a moment to take the last placeholder.
+# Viewers of the web page need a moment to receive the last placeholder.
 LAST_PLACEHOLDER_S = 0.1
 LOCK_PATIENCE_S = 0.2
 
 
 def patience_ms(watchdog_ms: float, fps: float) -> float:
-    """After how long without a new picture a source that says it gives `fps` frames a second has stalled."""
+    """The time without a new picture after which a source of `fps` frames per second counts as stalled."""
     return max(watchdog_ms, min(PATIENCE_FRAMES * 1000 / fps, MOST_PATIENCE_MS))
 
 
@@ -43,7 +43,11 @@ class Placeholders(Protocol):
 
 
 class _Output:
-    """A sink, and what it shows. wrote_s: when it got something last. The lock is held while it is written to."""
+    """A sink, and what it shows.
+
+    wrote_s: when it was last written to.
+    lock: held while it is written to.
+    """
 
     def __init__(self, sink: Guarded):
         self.sink, self.live = sink, sink.live
@@ -51,7 +55,7 @@ class _Output:
         self.wrote_s, self.shows_placeholder = 0.0, False
 
     def write(self, frame: OutputFrame, *, is_placeholder: bool) -> None:
-        # Before the write, so that one that hangs half-way counts as shown.
+        # Set before the write, so that a write that hangs half-way counts as shown.
         self.shows_placeholder = is_placeholder
         send(self.sink, frame)
         self.wrote_s = time.monotonic()
@@ -60,11 +64,13 @@ class _Output:
 class Watch:
     """Guards the sinks of one run.
 
-    watchdog_ms: after so long without a new picture, the live sinks get placeholders. give_up_s: after so long without
-    a picture that could have been shown, the run ends, unless the source waits for its camera. panic: placeholders
-    only, until it is False again; set from anywhere, a signal handler too. lost: what became of the files that could
-    not be written any more, a line each. replaced: how many frames of the files show the background alone, since they
-    failed; why: the first one's error.
+    watchdog_ms: after this long without a new picture, the live sinks get placeholders.
+    give_up_s: after this long without a picture that could be shown, the run ends, unless the source waits for its
+        camera.
+    panic: only placeholders while it is True; may be set from anywhere, including a signal handler.
+    lost: what happened to files that could no longer be written, one line each.
+    replaced: how many frames of the files show only the background because they failed.
+    why: the error of the first of these.
     """
 
     def __init__(self, placeholders: Placeholders, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
@@ -88,7 +94,7 @@ class Watch:
         self.panic = not self.panic
 
     def rest(self, stopped: bool) -> None:
-        """Placeholders for the live sinks until `rest(False)`. Gives them a moment for the first, before the process
+        """Show placeholders on the live sinks until `rest(False)`, and wait a moment for the first, before the process
         stops."""
         self._resting = stopped
         if stopped and self.guards:
@@ -96,20 +102,20 @@ class Watch:
 
     @property
     def guards(self) -> bool:
-        """Whether there is a live sink, for which all errors are bridged by placeholders."""
+        """Whether there is a live sink: then placeholders bridge all errors."""
         return any(output.live for output in self._outputs)
 
     def bridges(self, error: Exception) -> bool:
-        """Whether a placeholder goes out in the place of a frame that failed so; otherwise the error ends the run."""
+        """Whether a placeholder replaces a frame that failed with this error; otherwise the error ends the run."""
         return self.guards or isinstance(error, MatteRefused)
 
     def nothing_shown(self) -> Exception | None:
-        """Why files have not a single picture, if so: they are of no use to anybody."""
+        """The error because of which files have no picture at all, and so are useless; None if they have one."""
         return self.why if self._written == self.replaced and not self.guards else None
 
     @property
     def notice(self) -> str:
-        """Why a placeholder is up, for people; "" while the picture is shown."""
+        """Why a placeholder is shown, as text for the user; "" while the picture is shown."""
         if self.panic:
             return "PANIC: background only, until p or SIGUSR1"
         if self._error is not None:
@@ -122,11 +128,10 @@ class Watch:
     def begin(
         self, sinks: Sequence[Guarded], *, on_failure: Callable[[BaseException], None], keep: bool = False
     ) -> None:
-        """Show the first placeholder and start to watch. on_failure: told when a sink fails, or nothing good comes for
-        long.
+        """Show the first placeholder and start to watch. Raises what a sink raises.
 
-        keep: whether what was recorded cannot be made again, so that a file that fails is closed, not removed.
-        Raises what a sink raises.
+        on_failure: called with the error when a sink fails, or when no good frame arrives for too long.
+        keep: whether the recording cannot be repeated, so that a file that fails is closed, not removed.
         """
         self._outputs, self._keep = [_Output(sink) for sink in sinks], keep
         self._good_s = time.monotonic()
@@ -139,7 +144,7 @@ class Watch:
         self._thread.start()
 
     def trouble(self, error: Exception) -> None:
-        """The source failed: placeholders, before this returns, until a picture that was captured later."""
+        """The source failed: show placeholders, before this returns, until a frame that was captured later."""
         with self._error_lock:
             self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
@@ -147,13 +152,13 @@ class Watch:
         self._show_placeholders(wait_s=LOCK_PATIENCE_S)
 
     def instead_of(self, frame: CameraFrame | OutputFrame) -> OutputFrame:
-        """The placeholder in a frame's place."""
+        """The placeholder that replaces a frame."""
         return self._placeholders.placeholder(frame.number, time_s=frame.time_s, captured_s=frame.captured_s)
 
     def write(self, frame: OutputFrame, failed: Exception | None) -> None:
-        """Write to all sinks. failed: why it is a placeholder, if it is. GaveUp after `end`.
+        """Write to all sinks. failed: why the frame is a placeholder, if it is one. Raises GaveUp after `end`.
 
-        A file that fails is given up, see `lost`, while others are left to go on for. Otherwise raises what it raised.
+        A file that fails is abandoned (see `lost`) while other sinks remain; otherwise its error is raised.
         """
         self._number = frame.number
         with self._error_lock:
@@ -168,7 +173,7 @@ class Watch:
             with output.lock:
                 if self._ended:
                     raise GaveUp
-                # Asked last of all, so that nothing follows the moment when it was set.
+                # Checked last, so that no picture is written after it was set.
                 hidden = failed is None and (self.panic or (output.live and (self._resting or self._is_stale(frame))))
                 replaced_by_placeholder = replaced_by_placeholder or hidden
                 try:
@@ -184,19 +189,19 @@ class Watch:
             self._good_s = time.monotonic()
 
     def _is_stale(self, frame: OutputFrame) -> bool:
-        """Whether it was on its way when its camera went: it would come after the placeholder."""
+        """Whether it was in progress when its camera failed: it would appear after the placeholder."""
         return frame.captured_s < self._trouble_s
 
     def _give_up(self, output: _Output, error: Exception) -> None:
-        """Close a file that failed, with what came before. Raises the error when no output is left."""
+        """Close a file that failed, keeping the recording so far. Raises the error when no output is left."""
         self._outputs = [other for other in self._outputs if other is not output]
         try:
             output.sink.close()
-            kept = "what came before is kept"
-        except Exception:  # the first error is the one to tell
+            kept = "the recording so far is kept"
+        except Exception:  # the first error is reported
             output.sink.abort()
             place = getattr(output.sink, "kept", "")
-            kept = f"what came before is kept: {place}" if place else "it could not be kept"
+            kept = f"the recording so far is kept: {place}" if place else "it could not be kept"
         self.lost.append(f"{error}; {kept}")
         if not self._outputs:
             raise SinkError(self.lost[-1]) from error
@@ -211,7 +216,7 @@ class Watch:
             self._thread.join(LOCK_PATIENCE_S)
         for output in self._outputs:
             if output.live and output.lock.acquire(timeout=LOCK_PATIENCE_S):
-                with contextlib.suppress(Exception):  # the error that led here is the one to tell
+                with contextlib.suppress(Exception):  # the error that led here is reported
                     output.write(self._placeholders.placeholder(self._number), is_placeholder=True)
                 output.lock.release()
         if self.guards:
@@ -227,7 +232,7 @@ class Watch:
             on_failure(error)
 
     def _show_placeholders(self, *, wait_s: float = 0.0) -> None:
-        """To the live outputs that are due one; those being written to are waited for so long, and then passed over."""
+        """Write to the live outputs that are due one; skip those still being written to after `wait_s`."""
         for output in self._outputs:
             if output.live and output.lock.acquire(timeout=wait_s):
                 try:
@@ -237,7 +242,7 @@ class Watch:
                     output.lock.release()
 
     def _tick(self) -> bool:
-        """Wait for the next look; True at the end. The time in which nothing could run counts for nobody's fault."""
+        """Wait for the next check; True at the end. Time in which the process was suspended does not count."""
         begun_s = time.monotonic()
         ended = self._stop.wait(TICK_S)
         waited_s = time.monotonic() - begun_s

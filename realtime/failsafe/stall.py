@@ -1,4 +1,4 @@
-"""Whether a run stands still although no part says so: where nobody watches an output, nothing else would show it."""
+"""Detects a run that stands still without an error: without a live output, nothing else would reveal it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from collections.abc import Callable
 
 from bgcam.realtime.errors import BgcamError
 
-# Longer than a camera's own patience, so that its error is the one to be told.
+# Longer than a camera's own patience, so that the camera's error is reported.
 GIVE_UP_S = 20.0
-# A file is not lost meanwhile, and the first frame of a large network on a slow machine takes its time.
+# A file loses nothing by waiting, and a large network's first frame on a slow machine takes long.
 FILE_PATIENCE = 6
 TELL_S = 3.0
-# Between two looks; then this process was stopped, or the machine slept.
+# A longer gap between two checks means that the process was stopped, or the machine slept.
 FROZEN_S = 1.0
 
 
 def hangs(waited_s: float) -> BgcamError:
-    """The error of a run that was given up."""
+    """The error of a run that was abandoned."""
     return BgcamError(
-        f"no new picture for {waited_s:g} s, and no part says why: the camera, the model or an output hangs; start "
-        "again, with another --backend if it stays"
+        f"no new picture for {waited_s:g} s, and no error was reported: the camera, the model or an output hangs; "
+        "start again, with another --backend if it happens again"
     )
 
 
 class Stall:
-    """Looked at several times a second. notice: what to say of it, "" for nothing.
+    """Checked several times per second.
 
-    give_up_s: after so long without a frame it is an error.
+    notice: what to tell the user, "" for nothing.
+    give_up_s: after this long without a frame it is an error.
     """
 
     def __init__(self, *, give_up_s: float, clock: Callable[[], float] = time.monotonic):
@@ -37,11 +38,11 @@ class Stall:
         self._moved_s = self._looked_s = clock()
 
     def waits(self) -> None:
-        """The source says that it waits for its camera, for however long."""
+        """The source reports that it waits for its camera, for however long."""
         self._moved_s = self._clock()
 
     def look(self, frames: int) -> None:
-        """So many frames were written until now. Raises BgcamError when it is time to give up."""
+        """frames: how many were written so far. Raises BgcamError when it is time to give up."""
         now_s = self._clock()
         if now_s - self._looked_s > FROZEN_S:
             self._moved_s += now_s - self._looked_s

@@ -103,7 +103,7 @@ class DevicePath:
             background = None
         elif background is None or background.shape != self.background_shape or background.dtype != np.uint8:
             found = None if background is None else background.shape
-            raise ValueError(f"a frame {self.frame_shape} cannot go before a background {found}")
+            raise ValueError(f"a frame {self.frame_shape} does not fit a background {found}")
         if not self._free:
             raise ValueError(f"{len(self._slots)} frames are in flight already; take one first")
         slot = self._free.popleft()
@@ -228,7 +228,7 @@ class DevicePath:
         self._streams["compute"].synchronize()
 
     def _capture(self) -> str:
-        """A graph for each slot; else why there is none, and every kernel is launched by itself."""
+        """A graph for each slot; otherwise the reason, and every kernel is launched by itself."""
         stream = self._streams["compute"]
         try:
             for slot in self._slots:

@@ -19,7 +19,7 @@ from bgcam.realtime.picture.kernels.source import OWN_LAYOUTS
 if TYPE_CHECKING:
     from bgcam.realtime.model.backends.device import DeviceNetwork
 
-# After the picture's bytes, at so many before the end: 2 int32, how many of the network's alphas are wrong (see
+# After the picture's bytes, at this many before the end: 2 int32, how many of the network's alphas are wrong (see
 # `matte_values`) and how many are above SHOWS; a float32, how many cells changed much since the frame before; and 4
 # float32, `room_sums`.
 TAIL_BYTES = 64
@@ -31,7 +31,7 @@ class Stages:
     """What is done to the picture besides the blend; every default leaves its stage out.
 
     edge_steps, sharp_steps: as in `Look`. own_colours: the person's, without the room's share and tint. blur_strength:
-    from 1 to 10, the blurred room stands behind.
+    from 1 to 10, the background is the blurred room.
     """
 
     guide: Guide | None = None
@@ -58,7 +58,7 @@ class FrameWork:
         stages: Stages,
     ):
         if stages.own_colours and layout not in OWN_LAYOUTS:
-            raise ValueError(f"the person's own colours cannot be laid on {layout}; choose one of: {OWN_LAYOUTS}")
+            raise ValueError(f"foreground colours cannot be composited in {layout}; choose one of: {OWN_LAYOUTS}")
         self._cupy, self._kernels, self._network, self._spec = cupy, kernels, network, spec
         self._frame_wh, self._layout, self._output, self._stages = frame_wh, layout, output, stages
         self._input, self._alpha = (cupy.asarray(one) for one in (network.input, network.output))

@@ -19,10 +19,10 @@ EMPTY = 2
 
 
 def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tuple[int, int], *, blurred: bool) -> str:
-    """Why the GPU's path is not to be used, for people; "" when it is right. Forgets mattes, before and after.
+    """Why the GPU path must not be used, as text for the user; "" if it is correct. Forgets mattes, before and after.
 
     expected: the cells of the known picture's matte at `small_wh`, what the network sees. blurred: the room itself,
-    blurred, stands behind, so that only the matte is compared.
+    blurred, is the background, so that only the matte is compared.
     """
     height, width = path.background_shape[:2]
     frame = np.asarray(cv2.resize(known_picture(small_wh), (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -32,7 +32,7 @@ def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tup
     mean, most = difference(cells_of(path.alpha()), expected)
     path.reset()
     if mean > MEAN_LIMIT or most > CELL_LIMIT:
-        return f"its matte of a known picture is wrong: alpha is {mean:.3f} off, at most {most:.2f}"
+        return f"its matte of a known picture is wrong: alpha is off by {mean:.3f} on average, limit {most:.2f}"
     if blurred:
         return ""
     bgr = picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420)
@@ -40,5 +40,5 @@ def why_wrong_frame(path: DevicePath, expected: NDArray[np.uint8], small_wh: tup
     person = cv2.resize(full.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     off = np.abs(bgr.astype(np.int16) - BEHIND).max(axis=2)[~person]
     if off.size and off.max() > LEVELS:
-        return f"it shows something of a known picture where nobody is, by {off.max()} grey levels"
+        return f"it lets a known picture show through where nobody is, by {off.max()} grey levels"
     return ""

@@ -1,7 +1,7 @@
 """Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the GPU.
 
 What keeps the room hidden holds as on the CPU path: a frame whose matte is none, or is refused by `MatteCheck`, gives
-an error and no picture, and so do the frames that were on their way behind it, since its matte is part of theirs.
+an error and no picture, and so do the frames in flight after it, since its matte is part of theirs.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class GpuRenderer:
             picture, share = self._path.take_with_share()
             if oldest is not sent or sent.number != frame.number:
                 raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
-            # Of the frames behind a refused one too: what the network said of them was counted before smoothing.
+            # Also for the frames after a refused one: their own mattes were counted before smoothing.
             if self._check is not None:
                 self._check.believe(frame.number, share)
         except BackendError:

@@ -36,7 +36,7 @@ def stages_for(look: Look, background: Background) -> Stages:
     }
     lacking = [option for option, wanted in asked.items() if wanted]
     if lacking:
-        raise BackendError(f"the GPU's path has no {' and no '.join(lacking)}; leave that out to use it")
+        raise BackendError(f"the GPU path does not support {' or '.join(lacking)}; leave it out to use the GPU")
     return Stages(
         Guide(),
         TemporalRules(),
@@ -73,7 +73,7 @@ def rescue_of(matting: Matting, frame_wh: tuple[int, int], *, backend: str, thre
 
 
 def gpu_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], GpuRenderer | None] | None:
-    """What opens the GPU's path for a backend when it is called and the network is ready: see `Drawing`.
+    """What opens the GPU path for a backend when it is called and the network is ready: see `Drawing`.
 
     None for a backend of the processor.
     """
@@ -90,7 +90,7 @@ def processor_matting(model_path: Path, frame_wh: tuple[int, int], *, threads: i
             return matting
         except BackendError as error:
             reasons.append(f"{name}: {error}")
-    raise BackendError("the processor cannot go on: " + "; ".join(reasons))
+    raise BackendError("the processor cannot take over: " + "; ".join(reasons))
 
 
 def _open(backend: OnGpu, spec: ModelSpec, asked: Asked) -> GpuRenderer | None:
@@ -105,10 +105,10 @@ def _open(backend: OnGpu, spec: ModelSpec, asked: Asked) -> GpuRenderer | None:
         path = GpuRenderer(network, spec, asked.behind, **shown)
         wrong = "" if asked.model is None else path.why_wrong(asked.model)
         if wrong:
-            raise BackendError(f"the GPU's path is not used: {wrong}; update its driver and cupy")
+            raise BackendError(f"the GPU path is not used: {wrong}; update its driver and cupy")
         return path
     except BackendError:
         raise
     except (RuntimeError, MemoryError, ValueError) as error:  # of CuPy and of the network's library
         why = " ".join(str(error).split()) or type(error).__name__
-        raise BackendError(f"the GPU's path cannot be opened ({why}); update its driver and cupy") from error
+        raise BackendError(f"the GPU path cannot be opened ({why}); update its driver and cupy") from error

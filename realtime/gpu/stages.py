@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 class Edge:
-    """`picture/edges.py`: the person's edge moved out by so many steps, or in, and made steeper."""
+    """`picture/edges.py`: the person's edge moved out or in by a number of steps, and sharpened."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, small_wh: Size, *, edge_steps: float, sharp_steps: float):
         self._kernels, self._small_wh, self._grows = kernels, small_wh, int(edge_steps > 0)
@@ -69,7 +69,7 @@ class Filling:
 
 
 class OwnColours:
-    """`picture/foreground.py` and `despill.py`: what `Kernels.compose` needs to lay the person's own colours."""
+    """`picture/foreground.py` and `despill.py`: what `Kernels.compose` needs to composite foreground colours."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, frame_wh: Size, small_wh: Size):
         self._kernels, self._small_wh = kernels, small_wh
@@ -108,7 +108,7 @@ class OwnColours:
 
 
 class BlurredRoom:
-    """`picture/blur.py`: the room, blurred without the person, as what stands behind. strength: 1 to 10."""
+    """`picture/blur.py`: the room, blurred without the person, as the background. strength: 1 to 10."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, frame_wh: Size, small_wh: Size, *, strength: float):
         self._kernels, self._frame_wh, self._small_wh = kernels, frame_wh, small_wh

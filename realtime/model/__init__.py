@@ -1,1 +1,1 @@
-"""The network: finding a model file, what it says of itself, and running it."""
+"""The network: finding a model file, reading its metadata, and running it."""

@@ -1,4 +1,4 @@
-"""`--model auto`: each shipped model is timed once on this machine; the best that leaves most of it free is taken."""
+"""`--model auto`: times each shipped model once on this machine, and takes the best one that leaves most of it free."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bgcam.realtime.model.backends.blob_cache import CacheRefused, read_private
 from bgcam.realtime.model.find import BY_QUALITY, find_model, shipped_models
 
 AUTO = "auto"
-# The matte may take this share of the time that a frame has; the rest is for the picture, the camera and the call.
+# The matte may take this share of a frame's time; the rest is for the picture, the camera and the call.
 MACHINE_SHARE = 0.25
 # A still picture is timed like any other: the networks have no branches.
 WARM_UP_RUNS, TIMED_RUNS = 3, 9
@@ -31,7 +31,7 @@ Timer = Callable[[Path], float]
 
 
 def best_within(times_ms: Mapping[str, float], *, fps: float, share: float = MACHINE_SHARE) -> str:
-    """The first by quality whose matte takes at most `share` of a frame's time; else the quickest."""
+    """The best model whose matte takes at most `share` of a frame's time; otherwise the fastest."""
     limit_ms = share * 1000 / fps
     ranked = sorted(times_ms, key=lambda name: BY_QUALITY.index(name) if name in BY_QUALITY else len(BY_QUALITY))
     return next((name for name in ranked if times_ms[name] <= limit_ms), min(times_ms, key=lambda name: times_ms[name]))
@@ -40,10 +40,12 @@ def best_within(times_ms: Mapping[str, float], *, fps: float, share: float = MAC
 def choose_model(
     frame_wh: tuple[int, int], *, fps: float, backend: str, threads: int, share: float = MACHINE_SHARE
 ) -> tuple[str, list[str]]:
-    """A shipped model's name, and lines that say how it was found.
+    """A shipped model's name, and lines that explain the choice.
 
-    frame_wh, fps: of the source. share: of a frame's time that a matte may take. The times are kept in the user's cache
-    folder, by machine, backend and model file.
+    The times are kept in the user's cache folder, by machine, backend and model file.
+
+    frame_wh, fps: of the source.
+    share: of a frame's time that a matte may take.
     """
     names = shipped_models()
     if len(names) == 1:
@@ -54,18 +56,18 @@ def choose_model(
 
     key = f"{platform.node()} {platform.machine()} {os.cpu_count()} {backend} {threads} {frame_wh[0] / frame_wh[1]:.3f}"
     times_ms, failed = known_times(names, key, cache_file(), timer)
-    lines = [f"model auto: passed over {name}: {reason}" for name, reason in failed.items()]
+    lines = [f"model auto: skipped {name}: {reason}" for name, reason in failed.items()]
     if not times_ms:
         reasons = set(failed.values())
         raise BgcamError(reasons.pop() if len(reasons) == 1 else "; ".join(lines))
     name = best_within(times_ms, fps=fps, share=share)
     each = ", ".join(f"{n} {times_ms[n]:.1f} ms" for n in times_ms)
-    lines.append(f"model auto: {name}, of {each} a matte; the limit is {share:.0%} of a frame at {fps:g} fps")
+    lines.append(f"model auto: {name}, {each} per matte; the limit is {share:.0%} of a frame at {fps:g} fps")
     return name, lines
 
 
 def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tuple[dict[str, float], dict[str, str]]:
-    """The time of each model's matte in ms, from the cache or measured now; and why others have none."""
+    """The time of each model's matte in ms, from the cache or measured now; and why others could not be timed."""
     stored = read_cache(cache)
     times_ms: dict[str, float] = {}
     failed: dict[str, str] = {}
@@ -107,7 +109,7 @@ def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, thread
 
 
 def cache_file() -> Path:
-    """Where the times are kept; for a user without a home folder, where nothing can be."""
+    """The file with the times; for a user without a home folder, a path that cannot be written."""
     try:
         return cache_folder("model_times.json")
     except RuntimeError:
@@ -115,7 +117,7 @@ def cache_file() -> Path:
 
 
 def read_cache(path: Path) -> dict[str, float]:
-    """What is kept; a missing, damaged or foreign file is an empty one, since it can be measured again."""
+    """The stored times; a missing, damaged or foreign file counts as empty, since they can be measured again."""
     try:
         values = json.loads(read_private(path))
         return {str(k): float(v) for k, v in values.items() if 0 < float(v) < math.inf}
@@ -124,7 +126,7 @@ def read_cache(path: Path) -> dict[str, float]:
 
 
 def write_cache(path: Path, times_ms: Mapping[str, float]) -> None:
-    """Keep the times; a folder that cannot be written to costs a measurement at the next start, nothing else."""
+    """Store the times; an unwritable folder only costs a measurement at the next start."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(dict(times_ms), indent=1, sort_keys=True).encode(), durable=False)

@@ -56,16 +56,16 @@ def read_engine(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) 
     """What the file says of itself, and the engine, its checksum compared. Raises EngineRefused, FileNotFoundError."""
     data = read(path)
     if not data.startswith(MAGIC):
-        raise EngineRefused("it is no engine file of bgcam")
+        raise EngineRefused("it is not a bgcam engine file")
     line, _, engine = data[len(MAGIC) :].partition(b"\n")
     try:
         manifest = _manifest(line)
     except (ValueError, TypeError, KeyError) as error:
-        raise EngineRefused(f"its first lines are damaged ({error})") from None
+        raise EngineRefused(f"its header is damaged ({error})") from None
     if len(engine) != manifest.engine_bytes:
-        raise EngineRefused(f"it is cut off: {len(engine)} of {manifest.engine_bytes} bytes")
+        raise EngineRefused(f"it is truncated: {len(engine)} of {manifest.engine_bytes} bytes")
     if sha256(engine) != manifest.engine_sha256:
-        raise EngineRefused("it is damaged: its checksum differs")
+        raise EngineRefused("it is damaged: its checksum does not match")
     return manifest, engine
 
 
@@ -82,7 +82,7 @@ def sha256(data: bytes | memoryview) -> str:
 
 
 def _manifest(line: bytes) -> EngineManifest:
-    """Raises ValueError, TypeError or KeyError when the line is none."""
+    """Raises ValueError, TypeError or KeyError if the line is invalid."""
     values = json.loads(line)
     if not isinstance(values, dict) or set(values) != {field.name for field in fields(EngineManifest)}:
         raise ValueError("not the expected fields")

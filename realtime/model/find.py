@@ -39,7 +39,7 @@ def find_model(name_or_path: str | None = None) -> Path:
     names = ", ".join(shipped_models()) or "none"
     if path.suffix == ".onnx" or len(path.parts) > 1:
         raise ModelError(f"{path}: no such model file; give an .onnx file, or a shipped model's name ({names})")
-    raise ModelError(f"no model is called {wanted!r}; shipped: {names}; or give the path of an .onnx file")
+    raise ModelError(f"unknown model {wanted!r}; shipped: {names}; or give the path of an .onnx file")
 
 
 def sha256_of(path: Path) -> str:
@@ -50,14 +50,16 @@ def sha256_of(path: Path) -> str:
 
 def check_shipped(path: Path) -> None:
     """Raise ModelError unless the table beside a shipped model, or a table of models, holds its checksum."""
-    mend = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
+    advice = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
         found = sha256_of(path)
         lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {mend}") from None
+        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {advice}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
     right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if right.get(path.name) != found:
-        raise ModelError(f"{path}: not the file that was shipped (by {CHECKSUMS}), so damaged or exchanged; {mend}")
+        raise ModelError(
+            f"{path}: not the file that was shipped (by {CHECKSUMS}), so it is damaged or was replaced; {advice}"
+        )

@@ -82,7 +82,7 @@ def _model_sha256(path: Path) -> str:
 
     try:
         return read_engine(path)[0].model_sha256
-    except (EngineRefused, OSError):  # who opens it says so
+    except (EngineRefused, OSError):  # whoever opens it reports that
         return ""
 
 
@@ -93,7 +93,7 @@ def difference(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> tuple[f
 
 
 def why_wrong(infer: Infer, model: Path, size_wh: tuple[int, int], *, folder: Path = MODELS_FOLDER) -> str:
-    """Why a network is not to be used, for people; "" when its matte of the known picture is right or not known.
+    """Why a network must not be used, as text for the user; "" if its matte of the known picture is right or not known.
 
     infer: as a backend's. Raises what it raises.
     """
@@ -103,8 +103,8 @@ def why_wrong(infer: Infer, model: Path, size_wh: tuple[int, int], *, folder: Pa
     alpha = infer(known_picture(size_wh))
     wrong = wrong_values(alpha)
     if wrong:
-        return f"its matte of a known picture is none: {wrong}"
+        return f"its matte of a known picture is invalid: {wrong}"
     mean, most = difference(cells_of(clip_rounding(alpha)), expected)
     if mean <= MEAN_LIMIT and most <= CELL_LIMIT:
         return ""
-    return f"its matte of a known picture is wrong: alpha is {mean:.3f} off, at most {most:.2f}"
+    return f"its matte of a known picture is wrong: alpha is off by {mean:.3f} on average, limit {most:.2f}"

@@ -48,7 +48,7 @@ class Matting:
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
         """The matte of this frame, at the network's size, in [0, 1].
 
-        Raises MatteRefused for values that are none, BackendError for whatever else fails.
+        Raises MatteRefused for NaN and values outside [0, 1], BackendError for any other failure.
         """
         return self.infer(frame, self.see(frame))
 

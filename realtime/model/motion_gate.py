@@ -47,7 +47,7 @@ def moved_reference(luma: Luma, before: Luma) -> bool:
 
 
 def moved(luma: Luma, before: Luma) -> bool:
-    """As `moved_reference`. Raises ValueError for lumas of two sizes, or which are none."""
+    """As `moved_reference`. Raises ValueError for lumas of different sizes, or invalid ones."""
     if luma.shape != before.shape or luma.ndim != 2 or not luma.size or luma.dtype != np.uint8:
         raise ValueError(f"luma {luma.shape} {luma.dtype} cannot be compared with luma {before.shape} {before.dtype}")
     change = cv2.absdiff(luma, before)
@@ -85,7 +85,7 @@ class Inferred:
 class StillMatting:
     """Called as `Matting` is; may be called from several threads, frames in any order.
 
-    refresh: at the latest so many frames after an inference comes the next one. skipped: frames without inference.
+    refresh: the greatest number of frames from one inference to the next. skipped: frames without inference.
     Two workers may both infer where one would have been enough; no frame takes a matte that does not hold for it, since
     what decides are its own pixels, not the order.
     """

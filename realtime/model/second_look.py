@@ -5,7 +5,7 @@ window, cut around it, shows the same. With a camera that window is then looked 
 frame, until it is empty or the person has come near.
 
 Where the whole frame shows a person and no window is in use, nothing is different from a single look. It has to be
-asked for, since things are taken for people more often: in 13 of 264 pictures of empty rooms, against 2 by a single
+asked for, since objects are mistaken for people more often: in 13 of 264 pictures of empty rooms, against 2 by a single
 look.
 """
 
@@ -30,7 +30,7 @@ SHOWN = 0.5
 EMPTY_SHARE = 0.002
 # A person takes at least this share of a window; two windows show the same where their persons overlap by so much.
 PERSON_SHARE, SAME_SHARE = 0.02, 0.6
-# The window around a person: so many times as high; and when it is given up: the person is as high as this share.
+# The window around a person: how many times their height; and the share of it at which it is abandoned.
 MARGIN, NEAR_SHARE = 1.6, 0.55
 GRID = 3
 

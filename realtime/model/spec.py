@@ -12,7 +12,7 @@ from typing import Any
 from bgcam.realtime.errors import ModelError
 
 METADATA_KEY = "bgcam"
-# Above these a file is none of ours: the largest network shipped takes 7 MB, and a side of 4096 gigabytes of memory.
+# A larger file is not ours: the largest shipped network takes 7 MB, and a side of 4096 gigabytes of memory.
 MAX_BYTES = 1 << 30
 MAX_SIDE = 4096
 # Aspects this close to the nearest count as near as that.
@@ -47,7 +47,7 @@ class ModelSpec:
         try:
             values = json.loads(text)
         except RecursionError:
-            raise ValueError("it is nested too deep") from None
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(values, dict):
             raise TypeError(f"it must be an object, found {type(values).__name__}")
         values["sizes_wh"] = tuple((int(w), int(h)) for w, h in _finite(values["sizes_wh"]))
@@ -95,7 +95,7 @@ def _finite(lists: Any) -> list[list[float]]:
     """Lists of numbers as they are. Raises ValueError or TypeError for others: JSON knows NaN and Infinity."""
     checked = [[float(value) for value in values] for values in lists]
     if not all(math.isfinite(value) for values in checked for value in values):
-        raise ValueError(f"it has values that are no numbers: {lists}")
+        raise ValueError(f"it has values that are not numbers: {lists}")
     return checked
 
 
@@ -103,7 +103,7 @@ def read_spec(path: Path) -> ModelSpec:
     """Read a model's or engine's spec without loading it. ModelError says what is wrong and what to do."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"{path}: over a gigabyte, so none of bgcam's models; give another")
+            raise ModelError(f"{path}: over a gigabyte, so not a bgcam model; give another")
         data = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file; give a file that `python -m bgcam.export` wrote") from None
@@ -144,7 +144,7 @@ def _onnx_metadata(data: bytes) -> dict[str, str]:
             entry = {f: v.decode() for f, v in _fields(value) if isinstance(v, bytes)}
             found[entry.get(1, "")] = entry.get(2, "")
     if not seen_graph:
-        raise ValueError("no graph in it")
+        raise ValueError("it has no graph")
     return found
 
 

@@ -40,14 +40,14 @@ Picture = NDArray[np.uint8]
 
 # About the side of the tiles that are blended or left alone; a whole number of the colour grid's cells.
 TILE_PX = 32
-# Beyond so many sigmas from the edge, the background's light is gone.
+# Beyond this many sigmas from the edge, the background's light is zero.
 REACH_SIGMAS = 2.5
 # The share by which the new light's gains follow a change, each frame.
 LIGHT_FOLLOWS = np.float32(0.05)
 
 
 class Behind(Protocol):
-    """What stands behind the person; see `backgrounds.Background`. same_room: it shows the camera's own room."""
+    """The background; see `backgrounds.Background`. same_room: it shows the camera's own room."""
 
     same_room: bool
 
@@ -79,7 +79,7 @@ class Chain:
     """Called with each frame and its coarse matte, in order, on one thread; gives the composed frame.
 
     without: names of STAGES to leave out, for measuring what they gain; what `look` does not ask for is out anyway.
-    independent: a frame says nothing of the next, so nothing is kept: the pictures of a folder are no video.
+    independent: frames are unrelated, so no state is kept: the pictures of a folder are not a video.
     Raises ValueError for a matte that is another frame's, frames out of order, and a background of another size.
     """
 
@@ -106,9 +106,9 @@ class Chain:
     def prepare(self, frame: CameraFrame, coarse: CoarseMatte) -> Work:
         """All stages of a frame, but for drawing what is shown."""
         if frame.number != coarse.number:
-            raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
+            raise ValueError(f"{frame} cannot take {coarse}: it belongs to another frame")
         if frame.number <= self._last:
-            raise ValueError(f"{frame} comes after frame {self._last}; frames have to come in order")
+            raise ValueError(f"{frame} comes after frame {self._last}; frames must arrive in order")
         self._last = frame.number
         if self._independent:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
@@ -152,7 +152,7 @@ def _edge(chain: Chain, work: Work) -> None:
 def _background(chain: Chain, work: Work) -> None:
     work.background = chain.background.picture(work.frame, work.coarse)
     if work.background.shape != work.frame.room_bgr.shape:
-        raise ValueError(f"{work.frame} cannot go before a background of shape {work.background.shape}")
+        raise ValueError(f"{work.frame} does not fit a background of shape {work.background.shape}")
 
 
 def _guided(chain: Chain, work: Work) -> None:

@@ -18,7 +18,7 @@ def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8])
     """
     _check_pair(frame, matte)
     if background_bgr.shape != frame.room_bgr.shape:
-        raise ValueError(f"{frame} cannot go before a background of shape {background_bgr.shape}")
+        raise ValueError(f"{frame} does not fit a background of shape {background_bgr.shape}")
     wanted = background_bgr is frame.room_bgr
     return composed(frame, frame.room_bgr.copy() if wanted else blend(frame.room_bgr, background_bgr, matte.alpha))
 
@@ -29,7 +29,7 @@ def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
     Raises ValueError for another size, and for the memory of a camera frame: nobody composed that.
     """
     if bgr.shape != frame.room_bgr.shape:
-        raise ValueError(f"{frame} cannot have become a picture of shape {bgr.shape}")
+        raise ValueError(f"{frame} cannot give a picture of shape {bgr.shape}")
     _check_memory(bgr)
     return ComposedFrame(frame.number, frame.time_s, frame.captured_s, bgr=bgr, made_by=COMPOSITOR)
 
@@ -37,7 +37,7 @@ def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
 def composed_i420(frame: CameraFrame, i420: NDArray[np.uint8]) -> ComposedFrame:
     """As `composed`, of a picture in I420: (H * 3 / 2, W) uint8."""
     if i420.shape != (frame.room_bgr.shape[0] * 3 // 2, frame.room_bgr.shape[1]):
-        raise ValueError(f"{frame} cannot have become a picture in I420 of shape {i420.shape}")
+        raise ValueError(f"{frame} cannot give a picture in I420 of shape {i420.shape}")
     _check_memory(i420)
     return ComposedFrame(frame.number, frame.time_s, frame.captured_s, i420=i420, made_by=COMPOSITOR)
 
@@ -48,9 +48,9 @@ def composed_cutout(frame: CameraFrame, bgra: NDArray[np.uint8]) -> CutoutFrame:
     What no viewer shows can still be read from the file, so it must not hold the room.
     """
     if bgra.shape[:2] != frame.room_bgr.shape[:2]:
-        raise ValueError(f"{frame} cannot have become a cutout of shape {bgra.shape}")
+        raise ValueError(f"{frame} cannot give a cutout of shape {bgra.shape}")
     if bgra[bgra[..., 3] == 0].any():
-        raise ValueError(f"{frame}: its cutout has colours under what is transparent")
+        raise ValueError(f"{frame}: its cutout has colour in transparent pixels")
     _check_memory(bgra)
     return CutoutFrame(frame.number, bgra, frame.time_s, frame.captured_s, made_by=COMPOSITOR)
 
@@ -79,6 +79,6 @@ def _check_memory(shown: NDArray[np.uint8]) -> None:
 
 def _check_pair(frame: CameraFrame, matte: Matte) -> None:
     if frame.number != matte.number:
-        raise ValueError(f"{frame} cannot take {matte}: it is another frame's")
+        raise ValueError(f"{frame} cannot take {matte}: it belongs to another frame")
     if matte.alpha.shape != frame.room_bgr.shape[:2]:
         raise ValueError(f"{frame} cannot take {matte}: the sizes differ")

@@ -57,7 +57,7 @@ class Spill:
 def find_spill(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int, int]) -> Spill | None:
     """From what the network saw, (h, w, 3) uint8 BGR, and its alpha (h, w) in [0, 1], for frames of (W, H) pixels.
 
-    None where the room has no strong colour, or is not seen.
+    None if the room has no strong colour, or is not visible.
     """
     network_wh = alpha.shape[1], alpha.shape[0]
     mean = np.array(cv2.mean(seen_bgr, (alpha < LOW).astype(np.uint8))[:3])

@@ -17,7 +17,7 @@ CROSS = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.uint8)
 
 
 def move_edge(alpha: Float, *, steps: float) -> Float:
-    """Alpha (h, w) float32 in [0, 1] with its edge moved out by so many steps, or in by as many when below 0.
+    """Alpha (h, w) float32 in [0, 1] with its edge moved out by `steps`, or in if below 0.
 
     A whole cell is an erosion or dilation by a cross of 3; what is left of a cell is a mixture of with and without it.
     """

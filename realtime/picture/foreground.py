@@ -58,7 +58,7 @@ def grid_of(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> Grid:
 
 
 def coarser(grid: Grid, times: int) -> Grid:
-    """Cells of so many times the side, over the same pixels."""
+    """A coarser grid over the same pixels, whose cells have a multiple of the side."""
     return Grid(grid.cell_px * times, -(-grid.columns // times), -(-grid.rows // times))
 
 

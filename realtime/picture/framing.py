@@ -25,7 +25,7 @@ COUNTS = 0.1
 # The crop sets out when it is off by START of its own size, and comes to rest within STOP.
 START, STOP = 0.05, 0.005
 EASE_S = 0.6
-# A person smaller than this share of the frame is none: the whole frame is shown.
+# Below this share of the frame nobody counts as found: the whole frame is shown.
 SMALLEST = 0.005
 
 

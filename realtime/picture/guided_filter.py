@@ -78,7 +78,7 @@ class Coefficients:
 def guided_coefficients(small: Float, small_luma: NDArray[np.uint8]) -> Coefficients:
     """Steps 2 to 5: p (h, w) float32 in [0, 1] and the luma of what the network saw, (h, w) uint8."""
     if small.shape != small_luma.shape or small.ndim != 2 or small.dtype != np.float32 or small_luma.dtype != np.uint8:
-        raise ValueError(f"a small matte {small.shape} {small.dtype} cannot take luma {small_luma.shape}")
+        raise ValueError(f"a small matte {small.shape} {small.dtype} does not match luma {small_luma.shape}")
     if native.LIBRARY is not None and RADIUS == 1:
         return Coefficients(*native.guided_coefficients(small, small_luma, rules=(EPS, SPAN, LOW, HIGH)))
     y = small_luma.astype(np.float32) * np.float32(1 / 255)
@@ -136,7 +136,7 @@ def upsample(small: Float, seen_bgr: NDArray[np.uint8], frame_bgr: NDArray[np.ui
 def whole_matte(frame: CameraFrame, coarse: CoarseMatte) -> Matte:
     """The matte of one frame at its size, without a thought of the frames before. ValueError for another's matte."""
     if frame.number != coarse.number:
-        raise ValueError(f"{frame} cannot take {coarse}: it is another frame's")
+        raise ValueError(f"{frame} cannot take {coarse}: it belongs to another frame")
     return Matte(frame.number, upsample(coarse.alpha, coarse.seen_bgr, frame.room_bgr))
 
 

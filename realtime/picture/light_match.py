@@ -16,7 +16,7 @@ MAX_STRENGTH = 10.0
 # Powers of the ratios at full strength, and the furthest that each gain may go.
 EXPOSURE_POWER, EXPOSURE_LIMIT = 0.5, 1.5
 BALANCE_POWER, BALANCE_LIMIT = 0.35, 1.25
-# A room of which less than this share is seen tells nothing.
+# Less visible room than this share is not enough for a measurement.
 ENOUGH_SEEN = 0.02
 LUMA = np.array([0.114, 0.587, 0.299])
 

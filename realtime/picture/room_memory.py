@@ -23,7 +23,7 @@ repeated):
    not the same, or has no trust: so the memory keeps off the person's edge. alpha *= 1 - share, laid over the network's
    size bilinearly.
 
-What was never seen as background has no belief above 0, so a person who sits still stays, however long.
+What was never classified as background has no belief above 0, so a person who sits still stays, however long.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def remember(alpha: Float, luma: NDArray[np.uint8], room: Room | None) -> tuple[
     size is forgotten. Nothing that is given is changed; without belief, alpha comes back as it is.
     """
     if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
-        raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} cannot take luma {luma.shape} {luma.dtype}")
+        raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} does not match luma {luma.shape} {luma.dtype}")
     half_wh = (max(1, alpha.shape[1] // 2), max(1, alpha.shape[0] // 2))
     y: Float = cv2.resize(luma, half_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
     small: Float = np.asarray(cv2.resize(alpha, half_wh, interpolation=cv2.INTER_AREA), np.float32)

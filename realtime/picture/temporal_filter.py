@@ -65,7 +65,7 @@ def temporal_filter_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept 
 def temporal_filter(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
     """As `temporal_filter_reference`, within 1e-4 of alpha; nothing that is given is changed."""
     if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
-        raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} cannot take luma {luma.shape} {luma.dtype}")
+        raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} does not match luma {luma.shape} {luma.dtype}")
     new = Kept(alpha, luma.astype(np.float32))
     if kept is None or kept.alpha.shape != alpha.shape:
         return new

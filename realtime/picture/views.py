@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-# The squares behind a cut-out: side as a share of the shorter side, and the two greys.
+# The checkerboard behind a cut-out: side as a share of the shorter side, and the two greys.
 SQUARE_SHARE = 1 / 30
 GREYS = (102, 153)
 

@@ -1,4 +1,4 @@
-"""A run's parts put together, with all that keeps the room hidden: for the command, and for the tests that break it."""
+"""Assembles a run, with everything that keeps the room hidden: for the command, and for tests that inject faults."""
 
 from __future__ import annotations
 
@@ -45,13 +45,18 @@ def build_run(
     independent: bool = False,
     transparent: bool = False,
 ) -> Pipeline[Any]:
-    """A pipeline without sinks, and with a `watch`; the source's size is known for sure.
+    """A pipeline with a `watch`, without sinks. Raises what background and backend raise.
 
-    matting: None shows the whole frame. backend, threads: as the user named them. packed: whether all outputs take
-    I420. watchdog_ms, give_up_s: see `Watch`. far: whether an empty frame is looked at again; empty: notes such frames,
-    where the processor draws. drawn_by: makes what draws the picture; `Chain` unless given. independent: the frames are
-    pictures of which one says nothing of the next. transparent: give cutouts, not composed frames. Raises what
-    background and backend raise.
+    source: its size must be known.
+    matting: None shows the whole frame.
+    backend, threads: as the user named them.
+    packed: whether all outputs take I420.
+    watchdog_ms, give_up_s: see `Watch`.
+    far: whether an empty frame is examined again.
+    empty: counts such frames, if the processor composes the picture.
+    drawn_by: makes the function that composes the picture; default: `Chain`.
+    independent: the frames are unrelated pictures.
+    transparent: give cutouts, not composed frames.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
     find: Callable[[CameraFrame], CoarseMatte] = everything
@@ -59,7 +64,7 @@ def build_run(
     if matting:
         looks: Finder = SecondLook(matting, at_once=int(source.live and not independent)) if far else matting
         find = noted = empty.within(looks) if empty is not None else looks
-        # A file is made once, so that it gets each frame's own matte; a call is to leave the machine alone.
+        # A file is written once, so each frame gets its own matte; during a call, bgcam should leave the machine free.
         if source.live:
             find = kept = SamePicture(noted) if independent else StillMatting(noted)
     forget = kept.forget if isinstance(kept, StillMatting) else None

@@ -1,4 +1,4 @@
-"""Whether the machine is too busy for the camera: when many of its newest frames are dropped, the user is told."""
+"""Detects that the machine is too busy for the camera, and tells the user: many of its newest frames are dropped."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 
 SPAN_S = 4.0
-# Said above the one share of dropped frames, and until it is below the other.
+# The notice appears above the first share of dropped frames, and stays until below the second.
 TOO_MANY, FEW = 0.25, 0.1
 
 
 class Busy:
-    """Looks at a run's counts now and then. notice: what to say, "" for nothing."""
+    """Checks a run's counts now and then. notice: what to tell the user, "" for nothing."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic):
         self.notice = ""
@@ -20,7 +20,7 @@ class Busy:
         self._counts: deque[tuple[float, int, int]] = deque()
 
     def see(self, frames: int, drops: int) -> None:
-        """So many frames have been shown and dropped since the beginning."""
+        """frames, drops: how many were shown and dropped since the beginning."""
         now_s = self._clock()
         self._counts.append((now_s, frames, drops))
         while now_s - self._counts[0][0] > SPAN_S:

@@ -1,4 +1,4 @@
-"""`--on-demand`: the camera and the network run only while somebody watches."""
+"""`--on-demand`: the camera and the network run only while someone watches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bgcam.realtime.errors import UsageError
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources.base import is_live_address
 
-# A program that has the device open but takes no pictures: browsers look at each camera's name so.
+# For a program that opens the device but reads no frames: browsers do so to read each camera's name.
 SETTLE_S = 1.0
-# A call that changes its picture's size stops and starts again; and the light is to be off within 3 s.
+# A call that changes its resolution stops and restarts; and the camera's light must be off within 3 s.
 LINGER_S = 2.0
 
 
 class Demand:
-    """Whether the camera is to run, by what was seen and when. Nobody is asked here, and no clock.
+    """Decides whether the camera should run, from the viewers and times that it is given.
 
-    Who streams is served at once, who has the device open after `settle_s`; the camera runs on for `linger_s` after the
-    last one.
+    A program that streams starts the camera at once, one that only has the device open after `settle_s`; the camera
+    keeps running for `linger_s` after the last viewer.
     """
 
     def __init__(self, *, settle_s: float = SETTLE_S, linger_s: float = LINGER_S):
@@ -44,9 +44,9 @@ class Demand:
 
 
 class OnDemand:
-    """Called often, it says whether one of the sinks has a viewer: each is asked.
+    """Called often; returns whether the camera should run, by the viewers of all sinks.
 
-    sinks: gives them; asked at each call, since they are opened after the camera.
+    sinks: returns them; called each time, since they are opened after the camera.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class OnDemand:
 
 
 def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:
-    """Raise UsageError where `--on-demand` makes no sense, or cannot be told."""
+    """Raise UsageError where `--on-demand` makes no sense or is not supported."""
     if sys.platform != "linux":
-        raise UsageError("--on-demand: who watches can be told on Linux alone; leave it out")
+        raise UsageError("--on-demand: it works only on Linux; leave it out")
     file = next((one for one in inputs or () if not is_live_address(one)), None)
     if file is not None:
-        raise UsageError(f"--on-demand is for a camera, and --input {file} is none; give one of them")
+        raise UsageError(f"--on-demand needs a camera, but --input {file} is given; give only one of them")
     if not any(output.partition(":")[0] == "virtual" for output in outputs):
-        raise UsageError("--on-demand goes by who watches the virtual camera; add --output virtual")
+        raise UsageError("--on-demand depends on who watches the virtual camera; add --output virtual")

@@ -14,16 +14,16 @@ from typing import TextIO
 
 KEY = b"p"
 LOOK_EVERY_S = 0.05
-HINT = "press p for the placeholder instead of you, p again for you; Ctrl-C ends"
+HINT = "press p to show the placeholder instead of you, p again to show yourself; Ctrl-C quits"
 
 
-# The signals that came while there was no button yet, of which a process has one.
+# Signals that arrived before the button, of which a process has one, was ready.
 _early: list[int] = []
 
 
 @contextmanager
 def presses_kept() -> Iterator[None]:
-    """While inside, the signal is kept for `panic_button`, if there will be one; else it would end the process."""
+    """While inside, the signal is kept for a later `panic_button`; otherwise it would end the process."""
     _early.clear()
     with _on_signal(lambda: _early.append(signal.SIGUSR1)):
         yield
@@ -33,8 +33,8 @@ def presses_kept() -> Iterator[None]:
 def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> Iterator[None]:
     """While inside, the signal and the key call `toggle`; it must be safe in a signal handler.
 
-    What `presses_kept` kept counts now.
-    keys: where the key is read, default: standard input; no terminal, no key. Windows has neither.
+    Signals kept by `presses_kept` count now.
+    keys: where the key is read; default: standard input. Without a terminal there is no key; Windows has neither.
     """
     with ExitStack() as stack:
         stack.enter_context(_on_signal(toggle))
@@ -48,7 +48,7 @@ def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> I
 
 
 def key_hint(*, keys: TextIO | None = None) -> str:
-    """What to say of the key where `panic_button` reads it now; "" elsewhere."""
+    """The hint about the key if `panic_button` reads it now; "" otherwise."""
     terminal = _terminal(keys)
     return "" if terminal is None or not _in_front(terminal) else HINT
 
@@ -82,7 +82,7 @@ def _on_key(toggle: Callable[[], None], terminal: int) -> Iterator[None]:
     import termios
     import tty
 
-    if not _in_front(terminal):  # changing the terminal would stop a job in the background
+    if not _in_front(terminal):  # changing the terminal would stop a background job
         yield
         return
     before = termios.tcgetattr(terminal)
@@ -113,7 +113,7 @@ def _on_key(toggle: Callable[[], None], terminal: int) -> Iterator[None]:
 
 
 def _in_front(terminal: int) -> bool:
-    """Whether this process may use its terminal now; one that has been sent to the background would be stopped."""
+    """Whether this process may use its terminal now; a background process would be stopped."""
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:  # not our controlling terminal: nothing stops us

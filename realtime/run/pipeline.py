@@ -1,8 +1,8 @@
 """source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
 
 Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
-but with a `Watch`, a placeholder goes out in the place of a frame that a live sink waits for, or whose matte was
-refused, and the run goes on.
+but with a `Watch`, a placeholder replaces a frame that a live sink is waiting for, or whose matte was refused, and the
+run continues.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from bgcam.realtime.sources.base import Source
 TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.
 STOP_PATIENCE_S = 0.5
-# Frames under way that are not done this long after `stop` are given up, and what was written is closed.
+# Frames in progress that are not finished this long after `stop` are abandoned, and the outputs are closed.
 STOP_LIMIT_S = 3.0
 JOIN_S = 3.0
-# After an error, whatever hangs is not waited for long; but a matte that comes back while Python ends would abort it.
+# After an error, a stage that hangs gets little time; but a matte that returns while Python exits would abort it.
 FAILED_JOIN_S = 1.0
-# A live source that failed is asked again after this long.
+# A live source that failed is read again after this long.
 RETRY_S = 0.05
 
 
 class _Stopped(BaseException):
-    """A signal came while the status was being shown, which may wait for a terminal for ever."""
+    """A signal arrived while the status was being shown, which may wait for a terminal for ever."""
 
 
 class _Numbered(Protocol):
@@ -51,13 +51,17 @@ AnyMatte = TypeVar("AnyMatte", bound=_Numbered)
 
 
 class Pipeline(Generic[AnyMatte]):
-    """One run from a source to its sinks; made once, run once. `sinks` may be set until it runs.
+    """One run from a source to its sinks; constructed once, run once. `sinks` may be set until it runs.
 
-    matting: a frame's matte, called from `workers` threads. render: the composed frame of a frame and its matte, called
-    from one thread in order. depth: how many frames may wait between two stages, 1 or more. A live source is read only
-    when a worker is free, so that its frames do not age in a queue; a file is read ahead by `depth` frames.
-    watch: shows placeholders while something fails. give_up_s: where nobody watches, a live source's run ends after so
-    long without a frame, a file's later.
+    A live source is read only when a worker is free, so that its frames do not age in a queue; a file is read ahead by
+    `depth` frames.
+
+    matting: gives a frame's matte; called from `workers` threads.
+    render: gives the composed frame of a frame and its matte; called from one thread, in order.
+    depth: how many frames may wait between two stages, 1 or more.
+    workers: how many threads call `matting`, 1 or more.
+    watch: shows placeholders while something fails.
+    give_up_s: without a live sink, a live source's run ends after this long without a frame, a file's later.
     """
 
     def __init__(
@@ -76,14 +80,14 @@ class Pipeline(Generic[AnyMatte]):
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
         self.stats, self._busy = Stats(), Busy()
         self.stopped = False
-        # Whether the source has come to its own end, and every frame of it was written.
+        # Whether the source reached its own end, and every frame of it was written.
         self.whole = False
         self.sinks = list(sinks)
         self._source, self._matting, self._render = source, matting, render
         self._workers, self.watch = workers, watch
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
-        # With why it is a placeholder, if it is one.
+        # Each with the reason why it is a placeholder, if it is one.
         self._composed: Channel[tuple[OutputFrame, Exception | None]] = Channel(depth)
         self._error: BaseException | None = None
         self._read_to_end = False
@@ -94,8 +98,8 @@ class Pipeline(Generic[AnyMatte]):
         self._stall = Stall(give_up_s=give_up_s * (1 if source.live else FILE_PATIENCE))
 
     def stop(self) -> None:
-        """End as if the source had ended: frames under way are still written, for a while; called again, they are not
-        waited for. Safe in a signal handler.
+        """End as if the source had ended: frames in progress are still written, within a time limit; a second call
+        stops waiting for them. Safe in a signal handler.
         """
         if self.stopped:
             self._hurried = True
@@ -104,8 +108,8 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = True
 
     def interrupt(self) -> bool:
-        """`stop`, for a signal: it also ends a status that waits for its terminal. Gives whether the run, which ends by
-        itself in bounded time, is under way; then nobody else may end it, or a recording would lose its end."""
+        """`stop`, for a signal: it also interrupts a status line that waits for its terminal. Returns whether a run
+        is in progress: it ends by itself in bounded time, and killing it would cost a recording its end."""
         self.stop()
         if self._showing and self._runs_in == threading.get_ident():
             self._showing = False
@@ -113,21 +117,21 @@ class Pipeline(Generic[AnyMatte]):
         return self._runs_in is not None
 
     def notice(self) -> str:
-        """What people must know at once: why a placeholder is up, that an output is gone, that many frames are
+        """What the user must know at once: why a placeholder is shown, that an output is gone, that many frames are
         dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
         notices += [sink.notice for sink in self.sinks]
         notices += [self._stall.notice, self._busy.notice]
         if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
-            notices.append("stopping: waiting for the last frames; Ctrl-C again waits no longer")
+            notices.append("stopping: waiting for the last frames; press Ctrl-C again to stop waiting")
         return "; ".join(filter(None, notices))
 
     def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
-        """Run to the end of the source, or until `stop`; then the sinks are closed: what they hold is whole.
+        """Run to the end of the source, or until `stop`; then close the sinks, so that their files are complete.
 
-        on_tick is called here about ten times a second. When a stage fails, its error is raised here, after the sinks
-        were aborted; those of a live source, which cannot be asked again, are closed even then, and a note on the error
-        says where they lie. Without a single frame they are aborted too. The source is closed in any case.
+        on_tick is called in this thread about ten times per second. If a stage fails, its error is raised here, after
+        the sinks were aborted. With a live source, whose frames cannot be repeated, they are closed instead, and a note
+        on the error says where the files are; without a single frame they are aborted. The source is always closed.
         """
         self._runs_in = threading.get_ident()
         try:
@@ -191,7 +195,7 @@ class Pipeline(Generic[AnyMatte]):
             return
 
     def _join(self, threads: list[threading.Thread], pool: Workers) -> None:
-        """Wait for all that is under way, together and in bounded time; whatever hangs then goes with the process."""
+        """Wait for everything in progress, in bounded time overall; what still hangs ends with the process."""
         end_s = time.monotonic() + (FAILED_JOIN_S if self._gave_up else JOIN_S)
         for thread in threads:
             while thread.is_alive() and time.monotonic() < end_s and not self._hurried:
@@ -230,9 +234,9 @@ class Pipeline(Generic[AnyMatte]):
             try:
                 frame = self._source.read()
             except Exception as error:
-                if self.stopped:  # it was closed under our hands to wake it up
+                if self.stopped:  # it was closed during the read, to wake it up
                     break
-                # A camera may come back. A file that broke would end at the next read, as if it were whole.
+                # A camera may come back. A broken file would end at the next read, as if it were complete.
                 goes_on = self.watch is not None and (self.watch.guards or isinstance(error, SourceWaits))
                 if self.watch is None or not goes_on or not self._source.live:
                     raise
@@ -257,7 +261,7 @@ class Pipeline(Generic[AnyMatte]):
             self._may_read.release()
 
     def _draw(self) -> None:
-        # The mattes' futures lie in the frames' order, whichever worker ends first.
+        # The mattes' futures are in the frames' order, whichever worker finishes first.
         for frame, future in self._mattes:
             failed: Exception | None = None
             try:
@@ -275,7 +279,7 @@ class Pipeline(Generic[AnyMatte]):
         composed = self._render(frame, matte)
         check_shown(composed)
         if not frame.number == matte.number == composed.number:
-            raise ValueError(f"{frame}, {matte} and {composed} are not of one frame")
+            raise ValueError(f"{frame}, {matte} and {composed} do not belong to the same frame")
         self.stats.stage("picture", started_s)
         return composed
 
@@ -299,7 +303,7 @@ class Pipeline(Generic[AnyMatte]):
                 self._fail(error)
 
     def _guard(self, stage: Callable[[], None]) -> None:
-        """Run a stage; its error stops all."""
+        """Run a stage; an error in it stops all stages."""
         try:
             stage()
         except GaveUp:
@@ -308,7 +312,7 @@ class Pipeline(Generic[AnyMatte]):
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        # A stop by Ctrl-C reaches the main thread alone, and is no error of a stage.
+        # Ctrl-C reaches only the main thread, and is not an error of a stage.
         if threading.current_thread() is not threading.main_thread() or not isinstance(error, KeyboardInterrupt):
             error = as_error(error)
         with self._error_lock:
@@ -316,14 +320,14 @@ class Pipeline(Generic[AnyMatte]):
         self._give_up()
 
     def _give_up(self) -> None:
-        """Every stage ends as soon as it is back from what it does."""
+        """End every stage as soon as its current call returns."""
         self._gave_up = True
         self._mattes.give_up()
         self._composed.give_up()
         self._may_read.release()
 
     def _end_sinks(self) -> None:
-        """Each for itself: a picture without room costs no recording. The first error is the one to tell."""
+        """Independently: a full disk must not cost another output its recording. The first error is reported."""
         failed, nothing = self._error, None
         if failed is None and self.watch is not None:
             self._error = nothing = self.watch.nothing_shown()

@@ -1,7 +1,7 @@
-"""Where a frame's matte and picture are made: by the processor, or as a whole on the GPU.
+"""Chooses where a frame's matte and picture are computed: on the processor, or entirely on the GPU.
 
-The GPU may come in later, when its network is ready, and may go out of use, when it fails and the user left the choice
-to bgcam. Each change happens between two frames, and no frame is lost by it.
+The GPU may take over later, when its network is ready, and is abandoned if it fails and the user left the choice to
+bgcam. Each change happens between two frames, and loses no frame.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Check = Callable[[CoarseMatte], None]
 
 
 class Numbered(Protocol):
-    """What is known of a frame on its way."""
+    """What is known of a frame in progress."""
 
     @property
     def number(self) -> int: ...
 
 
 class FrameGpu(Protocol):
-    """A GPU that takes whole frames; see `gpu.renderer.GpuRenderer`."""
+    """A GPU that processes whole frames; see `gpu.renderer.GpuRenderer`."""
 
     description: str
 
@@ -39,7 +39,7 @@ class FrameGpu(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """A frame's first half: its matte, or what the GPU gave for it."""
+    """The result of a frame's first half: its matte, or what the GPU's `submit` returned."""
 
     number: int
     matte: CoarseMatte | None = None
@@ -50,12 +50,14 @@ class Begun:
 class Drawing:
     """`begin` is called with each frame, `finish` from another thread, in order.
 
-    `begin` too is called in order and from one thread while a GPU is used or may come. Without one, `begin` is `find`
-    alone, and may be called from as many threads as `find` may.
+    `begin` is also called in order and from one thread while a GPU is used or expected. Otherwise `begin` only calls
+    `find`, and may be called from as many threads as `find` may.
 
-    find, draw, check: the processor's way; check may be None. say: told every change, in a line. open_gpu: asked
-    before each frame until it gives a GPU; None while there is none yet, and BackendError when there will be none.
-    rescue: what finds mattes when the GPU fails, made then; without it, the GPU's failure is the frame's.
+    find, draw, check: the processor's stages; check may be None.
+    say: called with a line for every change.
+    open_gpu: called before each frame until it returns a GPU; returns None while none is ready, and raises BackendError
+        if there will be none.
+    rescue: makes a `find` when the GPU fails; without it, the GPU's failure is the frame's.
     """
 
     def __init__(

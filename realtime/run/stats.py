@@ -1,4 +1,4 @@
-"""What a run measures of itself: frame rate, latency, drops, and the time that each stage takes."""
+"""Measurements of a run: frame rate, latency, drops, and the time of each stage."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ RECENT_FRAMES = 60
 
 @dataclass(frozen=True)
 class Summary:
-    """A run so far. fps: over the whole run; recent_fps: over the last 60 frames.
+    """A run so far.
 
-    latencies_ms: from camera to outputs, of each of the last frames. Their percentiles are only found when asked for:
-    a run is summed up ten times a second, and seldom shown.
+    fps: over the whole run.
+    recent_fps: over the last 60 frames.
+    latencies_ms: from camera to outputs, of each of the last frames. Their percentiles are computed only on request:
+        a summary is made ten times per second, but rarely shown.
     """
 
     frames: int
@@ -33,12 +35,12 @@ class Summary:
 
     @property
     def latency_p50_ms(self) -> float:
-        """The median; 0 where nothing was measured."""
+        """The median; 0 if nothing was measured."""
         return self._p50_p95_ms[0]
 
     @property
     def latency_p95_ms(self) -> float:
-        """What 95 % of the frames stay below; 0 where nothing was measured."""
+        """The 95th percentile; 0 if nothing was measured."""
         return self._p50_p95_ms[1]
 
     @cached_property
@@ -54,7 +56,7 @@ class Summary:
 
 
 class Stats:
-    """Collects; all methods may be called from any thread."""
+    """Collects measurements; all methods may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,7 +94,7 @@ class Stats:
             return list(self._latency_ms)
 
     def summary(self) -> Summary:
-        """The run so far; zeros where nothing was measured."""
+        """The run so far; zeros if nothing was measured."""
         with self._lock:
             frames, first_s, done_s = self.frames, self._first_done_s, list(self._done_s)
             latencies_ms = list(self._latency_ms)
@@ -106,5 +108,5 @@ class Stats:
 
 
 def _rate(frames: int, seconds: float) -> float:
-    """Frames a second, by the gaps between them."""
+    """Frames per second, from the gaps between them."""
     return (frames - 1) / seconds if frames > 1 and seconds > 0 else 0.0

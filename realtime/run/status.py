@@ -1,6 +1,6 @@
-"""What a run says while it runs: one live line on a terminal, a plain line every five seconds elsewhere.
+"""A run's status: one live line on a terminal, a plain line every five seconds elsewhere.
 
-For a file, the terminal's line begins with a bar, and says how much time is left.
+For a file, the terminal's line begins with a progress bar and shows the remaining time.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ def as_clock(seconds: float) -> str:
 class Status:
     """Use with `with`; call it with each `Summary`.
 
-    backend: what computes the mattes; outputs: the sinks' names; frames: how many there will be, when known;
-    about_frames: a guess at that. notice: what people must know at once, "" for nothing; its changes are shown without
-    waiting. has_end: whether the source is a file, which will be done at some time. hint: a line before the first,
-    "" for none.
+    backend: what computes the mattes.
+    outputs: the sinks' names.
+    frames: how many there will be, if known.
+    about_frames: an estimate of that.
+    notice: returns what the user must know at once, "" for nothing; changes are shown without delay.
+    has_end: whether the source is a file.
+    hint: a line before the first, "" for none.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Status:
         """Show, if it is time to."""
         now_s = time.monotonic()
         noticed, self._noticed = self._noticed, self._notice()
-        # Failures' messages differ from frame to frame: only that there is one, or none, is news.
+        # Messages of failures differ from frame to frame: only their appearance and disappearance count as changes.
         news = bool(noticed) != bool(self._noticed)
         if not news and now_s - self._last_s < (LIVE_EVERY_S if self._live is not None else PLAIN_EVERY_S):
             return
@@ -88,7 +91,7 @@ class Status:
             self._live.update(self._shown(summary), refresh=True)
 
     def _shown(self, summary: Summary) -> Any:
-        """What a terminal shows: the line, behind a bar where the end is known."""
+        """What a terminal shows: the line, after a progress bar if the end is known."""
         from rich.table import Table
         from rich.text import Text
 
@@ -103,7 +106,7 @@ class Status:
         return shown
 
     def left(self, summary: Summary) -> str:
-        """How much is done and how long the rest takes, of a file; "" where that cannot be known."""
+        """A file's progress and remaining time; "" if unknown."""
         if not self._total:
             return ""
         share = min(1.0, summary.frames / self._total)
@@ -112,7 +115,7 @@ class Status:
         return f"{share:.0%}, {as_clock(max(0, self._total - summary.frames) / summary.recent_fps)} left, "
 
     def line(self, summary: Summary) -> str:
-        """All that is known, in one line. cpu: this process's share of all cores since the last line."""
+        """The status in one line. cpu: this process's share of all cores since the last line."""
         count = f"{summary.frames}/{self._frames}" if self._frames else f"{summary.frames}"
         notice = f"[{self._noticed}] " if self._noticed else ""
         return (

@@ -15,10 +15,10 @@ END_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal call `stop`, each time; from the second on they also interrupt, unless it
-    gives something true: then what was asked to stop ends by itself, and has something to lose.
+    """Ctrl-C, SIGTERM and a closed terminal call `stop`, each time; from the second on they also interrupt, unless
+    `stop` returns something true: then the run ends by itself, and interrupting it would lose data.
 
-    Signals are the main thread's alone.
+    Only the main thread receives signals; elsewhere this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -39,7 +39,7 @@ def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if asked:  # a second Ctrl-C that comes while Python ends would change the exit code
+        if asked:  # a second Ctrl-C while Python exits would change the exit code
             atexit.register(_ignore_all)
 
 
@@ -50,10 +50,10 @@ def _ignore_all() -> None:
 
 @contextmanager
 def placeholder_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
-    """Ctrl-Z calls `rest(True)`, which returns when the placeholder is up, stops the process, and calls `rest(False)`
-    when it goes on.
+    """Ctrl-Z calls `rest(True)`, which returns when the placeholder is shown, stops the process, and calls
+    `rest(False)` when it continues.
 
-    Whoever watches a stopped process sees its last picture, for as long as that takes.
+    Viewers of a stopped process see its last picture for as long as it is stopped.
     """
     if not hasattr(signal, "SIGTSTP") or threading.current_thread() is not threading.main_thread():
         yield
@@ -65,7 +65,7 @@ def placeholder_while_stopped(rest: Callable[[bool], None]) -> Iterator[None]:
         rest(False)
 
     before = signal.getsignal(signal.SIGTSTP)
-    if before == signal.SIG_DFL:  # where it was to be ignored, it stays so
+    if before == signal.SIG_DFL:  # if it was ignored, it stays ignored
         signal.signal(signal.SIGTSTP, handle)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A few threads that do what is submitted, in the order of submission."""
+"""A few threads that run what is submitted, in the order of submission."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """As `ThreadPoolExecutor`, but of daemon threads: one that hangs does not keep the process from ending."""
+    """Like `ThreadPoolExecutor`, but with daemon threads: one that hangs does not keep the process from exiting."""
 
     def __init__(self, count: int, *, name: str):
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -23,7 +23,7 @@ class Workers:
             thread.start()
 
     def submit(self, work: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
-        """`work(argument)` in one of the threads; the future holds its result or what it raised."""
+        """Run `work(argument)` in one of the threads; the future holds its result or the exception it raised."""
         future: Future[Any] = Future()
 
         def job() -> None:
@@ -38,7 +38,7 @@ class Workers:
         return future
 
     def end(self, *, wait_s: float) -> None:
-        """No more will come: the threads end after what was submitted. Waits for all of them, `wait_s` at most."""
+        """Accept no more work; the threads end after what was submitted. Waits at most `wait_s` for all of them."""
         end_s = time.monotonic() + wait_s
         for _ in self._threads:
             self._jobs.put(None)

@@ -1,4 +1,4 @@
-"""Where composed frames go: virtual camera, web page, video file, pictures, or nowhere."""
+"""Outputs for composed frames: virtual camera, web page, video file, pictures, or nothing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         *(VideoSink, PictureSink, FolderSink),
     )
 
-# A device by its word, a file by its suffix: "module:Class" in this package, imported when asked for. Every class is
-# made with `(argument, size_wh=..., fps=...)`, where argument is what follows the word's colon, or the path.
+# A device by its name, a file by its suffix: "module:Class" in this package, imported on demand. Every class is called
+# with `(argument, size_wh=..., fps=...)`, where argument is the text after the name's colon, or the path.
 DEVICES = {"virtual": "virtual:VirtualSink", "web": "web.sink:WebSink", "null": "null:NullSink"}
 # With --allow-remote, some devices are others.
 REMOTE_DEVICES = DEVICES | {"web": "web.sink:RemoteWebSink"}
@@ -36,7 +36,7 @@ FILES = dict.fromkeys((".mp4", ".mkv", ".webm", ".mov"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
 WEB = (DEVICES["web"], REMOTE_DEVICES["web"])
-# What holds transparency, beside a folder, which gets PNGs, and null.
+# What holds transparency, besides a folder, which gets PNGs, and null.
 TRANSPARENT_SUFFIXES = (".png", ".webm", ".mov")
 
 ACCEPTED = (
@@ -46,13 +46,14 @@ ACCEPTED = (
 
 
 class Sink(Protocol):
-    """One output. name: for people ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
+    """One output.
 
-    live: whether somebody watches it meanwhile: then it gets placeholders while there is no picture
-    (`output_guard.py`). notice: what is wrong with one that repairs itself, "" for nothing.
-    One that holds transparency too has `takes_cutouts = True`.
-    A file says in `kept`, after `close`, where it lies, "" for nowhere; and one that has `keep` is told by it that what
-    it gets cannot be made again, so that `close` keeps also what cannot be finished.
+    name: for display ("out.mp4", "/dev/video10 (bgcam)", "http://127.0.0.1:8765/KEY/").
+    live: whether someone may be watching it: then it gets placeholders while there is no picture (`output_guard.py`).
+    notice: what is wrong with an output that repairs itself, "" for nothing.
+    takes_cutouts: optional; True if it also accepts transparency.
+    kept: only of files; after `close`, where the file is, "" for nowhere.
+    keep: only of files; set to True if the frames cannot be repeated, so that `close` also keeps an unfinishable file.
     """
 
     name: str
@@ -64,16 +65,16 @@ class Sink(Protocol):
     def notice(self) -> str: ...
 
     def viewers(self) -> Viewers:
-        """Who watches it now; Viewers.NONE where nobody can, or where that cannot be told (`run/on_demand.py`)."""
+        """Who watches it now; Viewers.NONE if nobody can, or if that is unknown (`run/on_demand.py`)."""
 
     def write(self, frame: ComposedFrame) -> None:
         """Show or store one frame. Raises SinkError."""
 
     def close(self) -> None:
-        """Finish: what was written is whole from here on."""
+        """Finish: the output is complete from here on."""
 
     def abort(self) -> None:
-        """Give up after an error: leave nothing that looks whole."""
+        """Stop after an error: leave nothing that looks complete."""
 
 
 def open_sink(
@@ -83,7 +84,7 @@ def open_sink(
 
     A picture file gets the last frame; a folder (a path that ends in / or exists) gets a picture of each, 00000.png and
     so on by frame number, or as `job` says. allow_remote: whether other machines may watch the web page. Raises
-    UsageError for a spec of no kind, SinkError when the output cannot be opened.
+    UsageError for an unknown kind of spec, SinkError if the output cannot be opened.
     """
     target, argument = _target(spec, allow_remote)
     _check_transparency(spec, target, job.transparent)
@@ -101,7 +102,7 @@ def is_folder(spec: str) -> bool:
 
 
 def check_output(spec: str, *, allow_remote: bool = False, transparent: bool = False) -> None:
-    """Raise what `open_sink` would, as far as it can be known before anything is loaded or opened."""
+    """Raise what `open_sink` would raise, as far as that is known before anything is loaded or opened."""
     target, argument = _target(spec, allow_remote)
     _check_transparency(spec, target, transparent)
     if target in WEB:
@@ -111,7 +112,7 @@ def check_output(spec: str, *, allow_remote: bool = False, transparent: bool = F
 
 
 def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
-    """ "module:Class" and what it is made with. Raises UsageError."""
+    """ "module:Class" and its argument. Raises UsageError."""
     word, colon, argument = spec.partition(":")
     if word in DEVICES and (argument or not colon):
         return (REMOTE_DEVICES if allow_remote else DEVICES)[word], argument

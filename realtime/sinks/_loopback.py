@@ -24,9 +24,9 @@ _MODULE = Path("/sys/module/v4l2loopback")
 class LoopbackWriter:
     """The device at `path`, open for frames of this even size.
 
-    After opening, and before each frame, the format that the driver really holds is compared: v4l2loopback says yes to
-    one that it does not take while another program owns the device, and then pictures would shear. Raises OSError, with
-    a text for people where it is another program.
+    After opening, and before each frame, the driver's real format is compared: v4l2loopback accepts a format without
+    using it while another program owns the device, and then pictures would be sheared. Raises OSError, with
+    a text for the user if it is another program.
     """
 
     def __init__(self, width: int, height: int, fps: float, path: str, *, module: Path = _MODULE) -> None:
@@ -36,16 +36,16 @@ class LoopbackWriter:
         self._viewers: Callable[[], Viewers] | None = None
         self._descriptor = os.open(path, os.O_RDWR)
         try:
-            # With exclusive_caps the output bit is there while nobody writes, unless a writer before us left it off.
+            # With exclusive_caps the output bit is set while nobody writes, unless an earlier writer left it cleared.
             if not self._takes_output():
                 if not self._alone(module):
                     raise OSError(errno.EBUSY, f"another program writes to it{self._named(self._holders().writers)}")
                 self._unlock()
             set_output_format(self._descriptor, self._format, picture_bytes=self._bytes, line_bytes=width)
             self._compare()
-            with contextlib.suppress(OSError):  # readers are told a wrong rate, no more: keep_format is set
+            with contextlib.suppress(OSError):  # readers only see a wrong rate: keep_format is set
                 set_output_rate(self._descriptor, fps)
-            # To older drivers who only writes is no writer: the output bit would stay off after it, for good.
+            # For older drivers a program that only writes is not a writer: the output bit would stay cleared for good.
             if _version(module) < (0, 14):
                 start_output(self._descriptor)
         except BaseException:
@@ -57,7 +57,7 @@ class LoopbackWriter:
         self._compare()
         taken = os.write(self._descriptor, np.ascontiguousarray(i420).data)
         if taken != self._bytes:
-            raise OSError(errno.EIO, f"it took {taken} of {self._bytes} bytes")
+            raise OSError(errno.EIO, f"it accepted {taken} of {self._bytes} bytes")
 
     def viewers(self) -> Viewers:
         """Who reads the device now. Raises OSError."""
@@ -80,8 +80,8 @@ class LoopbackWriter:
         return bool(capability_of(self._descriptor).bits & _OUTPUT)
 
     def _unlock(self) -> None:
-        """Before 0.14 a program that only writes, as pyvirtualcam does, leaves the output bit off for good. It comes
-        back when one that streamed as a writer closes the device, even if the start failed."""
+        """Before 0.14, a program that only writes, as pyvirtualcam does, leaves the output bit cleared for good. It is
+        set again when a program that streamed as a writer closes the device, even if the start failed."""
         with contextlib.suppress(OSError):
             start_output(self._descriptor)
         os.close(self._descriptor)
@@ -89,7 +89,7 @@ class LoopbackWriter:
         self._descriptor = os.open(self.device, os.O_RDWR)
         if not self._takes_output():
             reload = "`sudo modprobe -r v4l2loopback`, then modprobe it again"
-            raise OSError(errno.EBUSY, f"its last writer left it shut: {reload}")
+            raise OSError(errno.EBUSY, f"its last writer left it locked: {reload}")
 
     def _alone(self, module: Path) -> bool:
         holders = self._holders()
@@ -103,7 +103,7 @@ class LoopbackWriter:
 
 
 def _version(module: Path) -> tuple[int, ...]:
-    """Of the driver, which tells it since 0.13; that of a new one where it cannot be known."""
+    """The driver's version, which it reports since 0.13; if unknown, that of a new one."""
     try:
         return tuple(int(part) for part in (module / "version").read_text().strip().split(".")[:2])
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A file that can be finished on a full disk: a container is no video until its index is written, at its end."""
+"""A file that can be finished on a full disk: a video file is unusable until its index is written, at its end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bgcam.realtime.sinks._files import is_full
 
 # For what the encoder still holds, and the index: about 20 bytes a frame, so that of a day's recording fits.
 RESERVE_BYTES = 16 << 20
-# So much may wait in memory to get to the disk: at the end, all of it is waited for.
+# This much may be unwritten in memory: at the end, all of it has to reach the disk.
 WAITING_BYTES = 8 << 20
-# With less room than this a recording would be over as soon as it begins.
+# With less free space than this a recording would end as soon as it begins.
 LEAST_FREE_BYTES = 2 * RESERVE_BYTES
 
 
 def check_room(path: Path) -> None:
-    """Raise SinkError unless a video that grows at `path` has room, and for its reserve too."""
+    """Raise SinkError unless there is space for a video at `path` and its reserve."""
     free = shutil.disk_usage(path.parent).free
     if free < LEAST_FREE_BYTES:
         raise SinkError(
@@ -34,9 +34,9 @@ def check_room(path: Path) -> None:
 class ReservedFile:
     """A `NewFile` to write and seek in, for PyAV. full: the error of the write that filled the disk, None before.
 
-    That write and those that follow use the reserve: space that a nameless file beside this one holds until then. It is
-    nobody's when the process is killed. Raises OSError where the reserve finds no room; writes do when it is used up.
-    `close` gives the reserve back, and leaves the file open for who made it.
+    That write and later ones use the reserve: space held until then by an unnamed file in the same folder, which the
+    system frees if the process is killed. Raises OSError if there is no space for the reserve; writes do when it is
+    used up. `close` frees the reserve, and leaves the file open for its owner.
     """
 
     def __init__(self, file: NewFile) -> None:
@@ -73,7 +73,7 @@ class ReservedFile:
         self._free()
 
     def _send_off(self) -> None:
-        """Have the system begin to write what waits; it does not wait for that (Linux, mm/fadvise.c)."""
+        """Make the system start writing unwritten data, without waiting for it (Linux, mm/fadvise.c)."""
         with contextlib.suppress(AttributeError, OSError):
             os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -84,12 +84,12 @@ class ReservedFile:
 
 
 def _reserve(folder: Path) -> BinaryIO:
-    """A nameless file of RESERVE_BYTES. Raises OSError."""
+    """An unnamed file of RESERVE_BYTES. Raises OSError."""
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
         try:
             os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-        except (AttributeError, OSError) as error:  # not every system and file system can
+        except (AttributeError, OSError) as error:  # not supported by every system and file system
             if is_full(error):
                 raise
             with open(file.fileno(), "wb", closefd=False) as writer:  # unlike a raw file, it writes all or raises

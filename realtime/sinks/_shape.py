@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 
 
 def even_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Each side less its odd pixel, at least 2."""
+    """Each side rounded down to an even number, at least 2."""
     width, height = size_wh
     return max(2, width - width % 2), max(2, height - height % 2)
 
 
 def cropped_note(size_wh: tuple[int, int]) -> str:
-    """What to add to an output's name when its size is not the frames'; "" when it is."""
+    """What to add to an output's name if its size differs from the frames'; "" if not."""
     width, height = even_size(size_wh)
     return "" if (width, height) == size_wh else f", {width}x{height} (sides must be even)"
 
 
 def to_size(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) or (H, W, 4) uint8 at `size_wh`. One pixel too many is cropped; else it is scaled to fit, with black
-    bars, which are transparent where there is alpha.
+    """(H, W, 3) or (H, W, 4) uint8 at `size_wh`. One extra pixel is cropped; otherwise it is scaled to fit, with black
+    bars, which are transparent if there is alpha.
     """
     width, height = size_wh
     have_h, have_w = bgr.shape[:2]

@@ -1,4 +1,4 @@
-"""Who is connected to the web page: those who have shown the key, and strangers, who never keep them out."""
+"""Connections to the web page: those that have sent the key, and strangers, which can never exclude those."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PEEK_BYTES = 512
 
 
 class Door:
-    """Counts connections, and hangs up on strangers: the oldest for a new one, and all who are slow. Thread-safe.
+    """Counts connections, and closes those of strangers: the oldest for a new one, and all slow ones. Thread-safe.
 
     max_known, max_strangers: how many of either kind may be open.
     """
 
     def __init__(self, max_known: int, max_strangers: int) -> None:
         self._max_known, self._max_strangers = max_known, max_strangers
-        # Those whose request has not come as a whole yet, and when each was made; the oldest first.
+        # Those whose request is not complete yet, and when each connected; the oldest first.
         self._since_s: dict[socket.socket, float] = {}
         self._strangers: dict[socket.socket, None] = {}
         self._known: set[socket.socket] = set()
@@ -32,9 +32,9 @@ class Door:
             return len(self._strangers) + len(self._known)
 
     def enter(self, client: socket.socket, shows_key: Callable[[socket.socket], bool]) -> bool:
-        """A new connection, a stranger. False where there is no place, which only those with the key can bring about.
+        """Add a new connection, a stranger. False if there is no place, which only connections with the key can cause.
 
-        shows_key: whether a stranger's request, that lies there unread, has the key: who has sent it stays.
+        shows_key: whether a stranger's unread request has the key: then its connection stays.
         """
         with self._lock:
             if len(self._strangers) >= self._max_strangers:
@@ -48,7 +48,7 @@ class Door:
             return True
 
     def know(self, client: socket.socket) -> bool:
-        """It has shown the key, and takes a place of those that have. False where there is none, or it was hung up."""
+        """It has sent the key, and takes one of the places for those. False if none is free, or it was closed."""
         with self._lock:
             if client in self._known:
                 return True
@@ -59,7 +59,7 @@ class Door:
             return True
 
     def arrived(self, client: socket.socket) -> bool:
-        """Its request has come as a whole, with the key; otherwise as `know`."""
+        """Its request is complete, with the key; otherwise like `know`."""
         with self._lock:
             self._since_s.pop(client, None)
         return self.know(client)
@@ -70,7 +70,7 @@ class Door:
             self._forget(client)
 
     def hang_up_slow(self, limit_s: float) -> None:
-        """On those whose request has not come as a whole in this time."""
+        """Close those whose request was not complete within this time."""
         now_s = time.monotonic()
         with self._lock:
             for client, since_s in self._since_s.items():
@@ -78,7 +78,7 @@ class Door:
                     _hang_up(client)
 
     def close(self) -> None:
-        """Hang up on all."""
+        """Close all connections."""
         with self._lock:
             for client in (*self._strangers, *self._known):
                 _hang_up(client)
@@ -90,9 +90,9 @@ class Door:
 
 
 def peek(client: socket.socket, *, wait_s: float = 0.0) -> bytes:
-    """The first bytes of what lies there to be read, which stay there; what comes first within `wait_s`, or nothing."""
+    """The first unread bytes, which stay unread; those that arrive within `wait_s`, or none."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
-        if _is_readable(client, wait_s):  # asked first: `recv` itself waits for as long as the socket's timeout says
+        if _is_readable(client, wait_s):  # checked first: `recv` itself waits for as long as the socket's timeout
             return client.recv(_PEEK_BYTES, socket.MSG_PEEK)
     return b""
 

@@ -1,4 +1,4 @@
-"""A file's chapters, as far as they still hold in what is made of it."""
+"""A file's chapters, as far as they still apply to the output made from it."""
 
 from __future__ import annotations
 

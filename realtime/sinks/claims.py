@@ -1,7 +1,7 @@
-"""Who writes to an output file now, and what runs that were killed have left of theirs.
+"""Which run writes to an output file now, and what killed runs have left.
 
-A hidden file (see `atomic_write`) that grows for long is locked as long as its run lives. So another run to the same
-name can tell that there is one, and a file without a lock was left behind.
+A hidden file (see `atomic_write`) that grows for long is locked while its run lives. So another run to the same
+name can detect that there is one, and a file without a lock is a leftover.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 
 from bgcam.realtime.atomic_write import HIDDEN, NewFile, hidden_stem, write_whole
 
-if sys.platform != "win32":  # there no run sees another
+if sys.platform != "win32":  # there runs cannot detect each other
     import fcntl
 
 _TRIES = 3
-# Two that begin at once see each other, and both step back for a while that is hardly the same.
+# Two that begin at once detect each other, and both retry after a random delay.
 _STEP_BACK_S = (0.02, 0.2)
 _LOCK_S = 1.0
-# An empty file of this age is no other run's that is about to lock it.
+# An empty file of this age does not belong to another run that is about to lock it.
 _OLD_S = 60.0
 _MOST_NAMES = 1000
 
@@ -40,8 +40,11 @@ class Taken(OSError):
 class Claim:
     """A hidden file for `path` that no other run of this user writes to meanwhile.
 
-    file: it. left: what killed runs to the same name have left, oldest first. noted: keep its place in the user's cache
-    folder for as long as it grows, so that `bgcam doctor` finds it. Raises Taken, or another OSError.
+    Raises Taken, or another OSError.
+
+    file: the hidden file.
+    left: what killed runs to the same name have left, oldest first.
+    noted: whether to record its place in the user's cache folder while it grows, so that `bgcam doctor` finds it.
     """
 
     def __init__(self, path: Path, *, noted: bool = False) -> None:
@@ -51,15 +54,15 @@ class Claim:
         self._note = _note(self.file.part) if noted else None
 
     def settle(self) -> Path:
-        """Give the file its name; where another program has written to that meanwhile, or it cannot be had, one beside
-        it, such as talk-2.mp4. Gives the path. Raises OSError, and then the file stays hidden."""
+        """Give the file its name; if another program has written to that meanwhile, or it is not available, a similar
+        one, such as talk-2.mp4. Returns the path. Raises OSError, and then the file stays hidden."""
         try:
             return self._settle()
         finally:
             self._forget()
 
     def leave(self) -> Path:
-        """Let go of the hidden file as it is. Gives its path."""
+        """Release the hidden file as it is. Returns its path."""
         self.file.close()
         return self.file.part
 
@@ -94,12 +97,12 @@ class Claim:
 
 
 def left_lines(left: Iterable[Path]) -> list[str]:
-    """A line for each file that a killed run has left: where it is, and how to have it."""
+    """A line for each file that a killed run has left: where it is, and how to recover it."""
     return [f"left behind by a run that was killed: {part}; to keep it: {rescue(part)}\n" for part in left]
 
 
 def rescue(part: Path) -> str:
-    """The shell's line that gives a file that was left behind a name that no file has."""
+    """The shell command that renames a leftover file to an unused name."""
     shape = HIDDEN.fullmatch(part.name)
     assert shape is not None
     name = Path(shape["name"])
@@ -136,7 +139,7 @@ def _claimed(path: Path) -> tuple[NewFile, list[Path]]:
 
 
 def _who(part: Path) -> str:
-    """Who has it open, for people."""
+    """Who has it open, as text for the user."""
     from bgcam.realtime.devices.users import find_holders
 
     try:
@@ -146,7 +149,7 @@ def _who(part: Path) -> str:
 
 
 def _tidied(parts: Iterable[Path]) -> list[Path]:
-    """Without those that are empty, which are removed where they are old enough to be nobody's."""
+    """Without the empty ones, which are removed if they are old enough to belong to no run."""
     kept = []
     for part in parts:
         with contextlib.suppress(OSError):
@@ -159,7 +162,7 @@ def _tidied(parts: Iterable[Path]) -> list[Path]:
 
 
 def _parts(folder: Path, name: str | None = None) -> Iterator[Path]:
-    """This user's hidden files in a folder, those for `name` only if it is given. Links and pipes are none."""
+    """This user's hidden files in a folder, only those for `name` if it is given. Links and pipes do not count."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             shape = HIDDEN.fullmatch(entry.name)
@@ -180,7 +183,7 @@ def _is_left(part: Path) -> bool:
 
 
 def _is_locked(part: Path) -> bool:
-    """Whether its run lives; where that cannot be known, it does not."""
+    """Whether its run lives; False if that is unknown."""
     if sys.platform == "win32":
         return False
     try:
@@ -197,7 +200,7 @@ def _is_locked(part: Path) -> bool:
 
 
 def _lock(file: NewFile) -> None:
-    """Until it is closed. Others that look whether it is locked have it for a moment."""
+    """Lock it until it is closed. Others that check the lock hold it for a moment."""
     end_s = time.monotonic() + _LOCK_S
     while sys.platform != "win32":
         try:
@@ -212,7 +215,7 @@ def _lock(file: NewFile) -> None:
 
 
 def _identity(path: Path) -> Identity | None:
-    """What tells this file from another one, or from itself after it was written to; None where there is none."""
+    """What distinguishes this file from another, or from itself before a write; None if there is no file."""
     try:
         found = path.lstat()
     except OSError:
@@ -234,7 +237,7 @@ def _notes() -> Path:
 
 
 def _note(part: Path) -> Path | None:
-    """Keep where it is; None where that cannot be kept, which costs a hint of doctor's."""
+    """Record where it is; None if that fails, which only costs a hint of doctor's."""
     with contextlib.suppress(OSError, RuntimeError):  # a user without a home
         notes = _notes()
         notes.mkdir(parents=True, exist_ok=True)
@@ -257,6 +260,6 @@ def _noted() -> list[Path]:
                 continue
             if part.exists():
                 found.append(part.resolve())
-            elif part.parent.is_dir():  # else its disk may come back
+            elif part.parent.is_dir():  # otherwise its disk may come back
                 note.unlink(missing_ok=True)
     return found

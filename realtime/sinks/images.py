@@ -68,14 +68,14 @@ class PictureSink:
             raise SinkError(f"{self._path}: cannot be written ({error.strerror}); {advice(error)}") from error
         self.kept = settle(self._claim)
         if self.kept != str(self._path):
-            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture lies in {self.kept}")
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the picture is in {self.kept}")
 
 
 class FolderSink:
-    """A folder, made if missing: each frame is a picture of its own size; other files stay as they are.
+    """A folder, created if missing: each frame becomes a picture of its own size; other files are not touched.
 
-    By its number it is a PNG, 00000.png and so on, and `abort` removes those that this run wrote. With names of its
-    own (`Job.name_of`) it is of the kind that its name says, each is whole by itself, and `abort` keeps them.
+    Numbered frames become PNGs, 00000.png and so on, and `abort` removes those that this run wrote. Named frames
+    (`Job.name_of`) have the format of the name's suffix, each is complete by itself, and `abort` keeps them.
     kept: see `Sink`.
     """
 
@@ -101,7 +101,7 @@ class FolderSink:
         if self._name_of is not None:
             path = self._folder / self._name_of(frame.number)
             _make_folder(path.parent)
-        write_whole(path, encode(pixels(frame), path), durable=False)  # a call is not to wait for the disk
+        write_whole(path, encode(pixels(frame), path), durable=False)  # a call must not wait for the disk
         if self._name_of is None:
             self._written.append(frame.number)
 
@@ -129,11 +129,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{folder}: the folder cannot be made ({error.strerror}); choose another") from error
+        raise SinkError(f"{folder}: the folder cannot be created ({error.strerror}); choose another") from error
 
 
 def encode(bgr: NDArray[np.uint8], path: Path) -> bytes:
-    """(H, W, 3) uint8 BGR, or BGRA, as the bytes of the kind that the path's suffix names. SinkError: it is too big."""
+    """(H, W, 3) uint8 BGR, or BGRA, encoded in the format of the path's suffix. Raises SinkError if it is too large."""
     suffix = path.suffix.lower()
     try:
         ok, data = cv2.imencode(suffix, bgr, _OPTIONS.get(suffix, []))

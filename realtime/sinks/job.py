@@ -1,4 +1,4 @@
-"""What outputs that are files may want to know of a run, beyond its size and rate."""
+"""What file outputs need to know about a run, beyond its size and rate."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """The default is that of a camera's run.
+    """The defaults are those of a camera's run.
 
-    own_times: frames keep their own times, as a file's should; a camera's jitter is smoothed otherwise. transparent:
-    the frames are `CutoutFrame`s. name_of: what frame `number` is called in a folder, None for numbers. file: the
-    input, where it may have sound. one_frame: the input is a single picture. is_whole: asked when an output is closed:
-    whether the input was written to its end.
+            own_times: frames keep their own times, as a file's should; otherwise a camera's jitter is smoothed.
+        transparent: the frames are `CutoutFrame`s.
+        name_of: gives the name of frame `number` in a folder; None for numbers.
+        file: the input, if it may have sound.
+        one_frame: the input is a single picture.
+    is_whole: called when an output is closed; whether the input was written to its end.
     """
 
     own_times: bool = False

@@ -1,4 +1,4 @@
-"""An output that throws frames away and counts them, for measuring and trying out."""
+"""An output that discards frames and counts them, for measurements and experiments."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The sound of an input file, beside the pictures that are made of it: copied where the container takes it; and its
-chapters.
+"""The sound of an input file for the output made from it, copied if the container accepts it; and its chapters.
 
-Each output opens the input once more, and reads its sound as far as its pictures have come. All times are the input's
-own, less its beginning: the earliest of the first picture and the first sound. So what began later still does.
+Each output opens the input again, and reads its sound as far as its pictures have progressed. All times are the input's
+own, relative to its beginning: the earlier of the first picture and the first sound. So relative delays are kept.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ _LIMITS = {
     "max_pixels": str(MAX_PIXELS),
     "codec_whitelist": ",".join(sorted(av.codecs_available - {"png", "apng"})),
 }
-# Where more lies between two packets, or one comes so much too early, it is the clock that jumped.
+# A larger gap between two packets, or a packet that is this much too early, means that the clock jumped.
 _MAX_GAP_S, _MAX_BACK_S = 60.0, 1.0
-# A track that is further from the pictures than this has a clock of its own, and begins with them.
+# A track that is further from the pictures than this has its own clock, and is aligned with them.
 _FAR_S = 3600.0
 
 if TYPE_CHECKING:  # PyAV has these in its stubs alone
@@ -55,9 +54,10 @@ class InputFile:
 class SoundTracks:
     """The sound of `file` for the video that grows in `container`, whose header is not written yet.
 
-    begin_s: how long after the sound the pictures begin; what is written there comes so much later. note: what becomes
-    of each track, "" without sound. Raises what FFmpeg raises where the output fails; an input that breaks off ends the
-    sound, and `say` gets a line.
+    Raises what FFmpeg raises if the output fails; an input that ends early ends the sound, and `say` gets a line.
+
+    begin_s: how long after the sound the pictures begin; they are delayed by that.
+    note: what happens to each track, "" without sound.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class SoundTracks:
         self._chapters = self._input.chapters()
 
     def chapters(self, *, end_s: float) -> list[Chapter]:
-        """The input's, as far as they hold for an output that ends then."""
+        """The input's chapters, as far as they apply to an output that ends then."""
         return kept_chapters(self._chapters, origin_s=float(self._origin_s), end_s=end_s)
 
     def until(self, time_s: float) -> None:
-        """Write what begins before this second of the output."""
+        """Write packets that begin before this second of the output."""
         while (held := self._held or next(self._read, None)) is not None:
             packet, index, shift_s = held
             self._held = held
@@ -96,14 +96,14 @@ class SoundTracks:
             self._write(index, packet, shift_s)
 
     def finish(self, time_s: float) -> None:
-        """Write what begins before this second of the output, and all that the encoders hold. math.inf: everything."""
+        """Write packets that begin before this second of the output, and flush the encoders. math.inf: everything."""
         self.until(time_s)
         for index in self._tracks:
             self._write(index, None, self._origin_s)
         self.close()
 
     def close(self) -> None:
-        """Let go of the input."""
+        """Close the input."""
         self._held, self._read = None, iter(())
         self._input.close()
 
@@ -115,13 +115,13 @@ class SoundTracks:
         tracks: dict[int, Track] = {}
         for stream in self._input.streams.audio:
             if stream.codec_context is None:
-                self._say("a sound track is left out: its kind is unknown to FFmpeg; convert it first to keep it")
+                self._say("a sound track is left out: FFmpeg does not know its codec; convert it first to keep it")
                 continue
             tracks[stream.index] = add_track(stream, self._output, suffix=suffix)
         return tracks
 
     def _packets(self) -> Iterator[tuple[AnyPacket, int, Fraction]]:
-        """Each packet, its stream's index, and how much too late its times are."""
+        """Each packet, its stream's index, and by how much its times are late."""
         if not self._tracks:
             return
         try:
@@ -138,7 +138,7 @@ class SoundTracks:
                 if shift_s is not None:
                     yield packet, index, self._origin_s + shift_s
         except (OSError, ValueError, IndexError, av.error.FFmpegError) as error:  # IndexError: a stream that came later
-            self._say(f"the sound breaks off: {getattr(error, 'strerror', None) or error}")
+            self._say(f"the sound ends early: {getattr(error, 'strerror', None) or error}")
 
 
 class _Clock:
@@ -151,7 +151,7 @@ class _Clock:
         self._end_s = Fraction(0)
 
     def shift_s(self, packet: AnyPacket) -> Fraction | None:
-        """How much too late the packet's times are; None for one that comes too early to be written."""
+        """By how much the packet's times are late; None for one that is too early to be written."""
         assert packet.dts is not None
         time_s = packet.dts * packet.time_base
         if self._last_dts is None:

@@ -1,4 +1,4 @@
-"""Which kinds of sound a container takes as they are, and what others become."""
+"""Which sound codecs a container accepts, and what others are converted to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ COPIED = {
     ".mkv": frozenset(_MP4 | _PCM | {"mp2", "dts", "truehd", "vorbis"}),
     ".webm": frozenset({"opus", "vorbis"}),
 }
-# The encoder, and how people call it.
+# The encoder, and its common name.
 INSTEAD = {".mp4": ("aac", "AAC"), ".mov": ("aac", "AAC"), ".mkv": ("aac", "AAC"), ".webm": ("libopus", "Opus")}
 
-# Samples a second that each encoder takes; others become BEST_RATE.
+# Sample rates that each encoder accepts; others become BEST_RATE.
 RATES = {
     "aac": frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}),
     "libopus": frozenset({8000, 12000, 16000, 24000, 48000}),
 }
 BEST_RATE = 48_000
-# Channel layouts that both encoders take; others become stereo.
+# Channel layouts that both encoders accept; others become stereo.
 LAYOUTS = frozenset({"mono", "stereo", "5.1", "7.1"})
 BITS_A_CHANNEL = {"aac": 80_000, "libopus": 64_000}
 
-# ISO 639-2 has two codes for some languages; QuickTime's table knows the older ones alone.
+# ISO 639-2 has two codes for some languages; QuickTime's table has only the older ones.
 _OLDER = {
     "bod": "tib",
     "ces": "cze",

@@ -1,4 +1,4 @@
-"""One track of an input's sound on its way to an output: as it is, or encoded anew."""
+"""One track of an input's sound for an output: copied, or re-encoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOLE_S = 0.005
 
 
 class Track(Protocol):
-    """One track on its way to the output. note: what becomes of it, for people."""
+    """One track on its way to the output. note: what happens to it, as text for the user."""
 
     note: str
 
@@ -34,12 +34,12 @@ class Track(Protocol):
 
 
 class _Copied:
-    """A track that goes over as it is."""
+    """A track that is copied."""
 
     def __init__(self, stream: AudioStream, output: OutputContainer, *, name: str) -> None:
         self._out = output.add_stream_from_template(stream, opaque=True)
         self.note = f"{name} copied"
-        # Broadcasts have headers in each packet of AAC; all of the containers want them once.
+        # Broadcasts have headers in each AAC packet; the containers need them only once.
         self._headers: BitStreamFilterContext | None = None
         if name == "aac" and not stream.codec_context.extradata:
             self._headers = BitStreamFilterContext("aac_adtstoasc", stream)
@@ -64,7 +64,7 @@ class _Copied:
 
 
 class _CopiedSamples(_Copied):
-    """Bare samples (PCM) for QuickTime, which keeps no times of them: silence goes where the input has a hole."""
+    """Bare samples (PCM) for QuickTime, which does not store their times: gaps of the input become silence."""
 
     def __init__(self, stream: AudioStream, output: OutputContainer, *, name: str) -> None:
         super().__init__(stream, output, name=name)
@@ -95,7 +95,7 @@ class _CopiedSamples(_Copied):
 
 
 class _Encoded:
-    """A track that the container does not take, encoded anew. Packets that cannot be decoded are left out."""
+    """A track that the container does not accept, re-encoded. Packets that cannot be decoded are skipped."""
 
     def __init__(self, stream: AudioStream, output: OutputContainer, *, suffix: str, name: str) -> None:
         encoder, called = INSTEAD[suffix]
@@ -125,7 +125,7 @@ class _Encoded:
             yield from self._out.encode(None)
 
     def _same_kind(self, frame: AudioFrame, shift_s: Fraction) -> list[AudioFrame]:
-        """As the encoder takes it, whatever the track changes to under way."""
+        """Converted for the encoder, even if the track's format changes on the way."""
         if frame.pts is not None and frame.time_base is not None:
             frame.pts -= round(shift_s / frame.time_base)
         kind = frame.format.name, frame.layout.name, frame.sample_rate

@@ -27,23 +27,24 @@ from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
 from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
 
-_CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames a second
-# Times in whole milliseconds, as Matroska's, are meant for the even rate that is as near as this.
+_CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames per second
+# Times in whole milliseconds, like Matroska's, are snapped to an even rate this close.
 _ROUNDED_S = 0.000_501
 _ABORT_S = 2.0  # for a write that does not return
 _AVCOL_SPC_BT709 = 1  # in the numbering of codecs; `Colorspace` has that of the scaler
 
 
 class VideoSink:
-    """A video file, BT.709 limited range and tagged so. It grows under a hidden name and takes its own at `close`.
+    """A video file, tagged BT.709 limited range. It grows under a hidden name and gets its own at `close`.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. A frame's
-    time is number / fps where its own time is within half a frame of that, otherwise its own; of a file (see `Job`) it
-    is its own. The sound and the chapters of that file come along. Without a single frame no file is left. When the
-    disk is full, `write` raises, and `close` still makes a whole video of what came before.
-    Where the disk is nearly full already, or another run writes to the same name, making it raises SinkError.
+    time is number / fps if its own time is within half a frame of that, otherwise its own; for a file (see `Job`) it
+    is always its own, and the file's sound and chapters are copied. Without a single frame no file is left. When the
+    disk is full, `write` raises, and `close` still makes a complete video of the earlier frames.
+    The constructor raises SinkError if the disk is nearly full, or if another run writes to the same name.
 
-    keep, kept: see `Sink`. left: what killed runs to this name have left.
+    keep, kept: see `Sink`.
+    left: what killed runs to this name have left.
     """
 
     live, notice = False, ""
@@ -89,7 +90,7 @@ class VideoSink:
             context.color_trc = ColorTrc.BT709
             if job.file is not None:
                 self._beside = SoundTracks(job.file, self._container, suffix=suffix)
-            self._container.start_encoding()  # a size or place that cannot work is said now
+            self._container.start_encoding()  # an impossible size or place is reported now
         except (OSError, ValueError, av.error.FFmpegError) as error:
             said = self._error(error)
             self.abort()
@@ -100,7 +101,7 @@ class VideoSink:
 
     @property
     def note(self) -> str:
-        """What becomes of the sound, "" without."""
+        """What happens to the sound, "" without sound."""
         return f"sound: {self._beside.note}" if self._beside is not None and self._beside.note else ""
 
     def viewers(self) -> Viewers:
@@ -139,7 +140,7 @@ class VideoSink:
             self._settle(self._claim, failed)
 
     def _finish_beside(self) -> None:
-        """The rest of the sound: all of it, or as far as the pictures of a run that was cut off."""
+        """The rest of the sound: all of it, or up to the last picture of an interrupted run."""
         if self._beside is None or self._container is None:
             return
         end_s = self._last_pts / _CLOCK_HZ + 1 / self._fps
@@ -158,20 +159,20 @@ class VideoSink:
     def _finish(self, container: av.container.OutputContainer, claimed: Claim) -> None:
         self._mux(self._stream.encode(None))
         if not self._begun:
-            raise ValueError("the encoder gave nothing")
+            raise ValueError("the encoder produced nothing")
         self._finish_beside()
         container.close()
         claimed.file.sync()
 
     def _settle(self, claimed: Claim, failed: SinkError | None) -> None:
-        """The file's own name for it. Raises SinkError unless it has that, and is whole."""
+        """Give the file its own name. Raises SinkError unless that works and the file is complete."""
         self._let_go()
         self._claim, self.kept = None, str(claimed.file.part)
         self.kept = settle(claimed)
         if failed is not None:
-            raise SinkError(f"{failed}; {self.kept} plays but for its last seconds")
+            raise SinkError(f"{failed}; {self.kept} plays except for its last seconds")
         if self.kept != str(self._path):
-            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video lies in {self.kept}")
+            raise SinkError(f"{self._path}: another program wrote to it meanwhile; the video is in {self.kept}")
 
     def _remove(self) -> None:
         self._let_go()
@@ -184,7 +185,7 @@ class VideoSink:
             self._beside.close()
             self._beside = None
         if self._file is not None:
-            self._file.close()  # first: then PyAV writes no end, at which FFmpeg crashes where nothing came before it
+            self._file.close()  # first: so that PyAV writes no trailer, which crashes FFmpeg without any packet
             self._file = None
         if self._container is not None:
             with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):
@@ -212,7 +213,7 @@ class VideoSink:
         return yuv
 
     def _pts(self, frame: OutputFrame) -> int:
-        """When to show the frame, in ticks since the file's beginning; always rising."""
+        """When to show the frame, in ticks since the file's beginning; strictly increasing."""
         if self._start is None:
             self._start = (frame.number, frame.time_s)
         number, start_s = self._start
@@ -225,13 +226,13 @@ class VideoSink:
 
     def _error(self, error: Exception) -> SinkError:
         if self._file is not None and self._file.full is not None:
-            error = self._file.full  # PyAV tells only that a write failed
+            error = self._file.full  # PyAV reports only that a write failed
         reason = getattr(error, "strerror", None) or str(error)
         return SinkError(f"{self._path}: the video cannot be written ({reason}); {advice(error)}")
 
 
 def _rate(fps: float) -> Fraction:
-    """29.97 as 30000/1001, as broadcasting means it; others as they are."""
+    """29.97 as 30000/1001, as in broadcasting; others unchanged."""
     for base in (24, 30, 60, 120):
         if abs(fps - base * 1000 / 1001) < 0.005:
             return Fraction(base * 1000, 1001)

@@ -1,4 +1,4 @@
-"""What each kind of video file is made of."""
+"""The settings of each kind of video file."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from bgcam.realtime.failsafe.gate import check_shown
 from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 
-HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that make one"
-HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, log out and in"
+HOW_TO_GET_ONE = "run `bgcam doctor --fix`: it finds what is missing, and offers the commands that create one"
+HOW_TO_BE_ALLOWED = "run `sudo usermod -aG video $USER`, then log out and back in"
 _LABEL = "bgcam"
 
 # (width, height, fps, device or None) -> something with `device`, `send(array)`, `close()` and perhaps `viewers()`
@@ -42,11 +42,11 @@ def open_virtual_camera(width: int, height: int, fps: float, device: str | None)
 
 class VirtualSink:
     """Frames to a virtual camera as I420 (BT.601, limited range). argument: a /dev path, index or part of a card label;
-    "" takes the one labelled bgcam, else the first that opens.
+    "" takes the one labelled bgcam, otherwise the first that opens.
 
     Odd sides lose one pixel, and `name` says so. Frames of another size are scaled to fit, with black bars. Raises
-    SinkError when it cannot be opened. When the device is gone later, or another program has changed its format, frames
-    are left out, `notice` says why, and a device of the same name is opened again when there is one.
+    SinkError if it cannot be opened. If the device disappears later, or another program changes its format, frames
+    are dropped, `notice` says why, and a device of the same name is reopened when there is one.
     """
 
     live = True
@@ -91,7 +91,7 @@ class VirtualSink:
                 self._backoff.succeeded()
 
     def viewers(self) -> Viewers:
-        """Who reads it now; nobody while it is gone. Always somebody where that cannot be known."""
+        """Who reads it now; nobody while it is gone. A viewer is assumed if that is unknown."""
         with self._lock:
             if self._camera is None:
                 return Viewers.NONE
@@ -119,7 +119,7 @@ class VirtualSink:
                 line = f"run `{install_command('pyvirtualcam')}`"
                 raise SinkError(f"the virtual camera needs pyvirtualcam ({error}); {line}") from error
             except PermissionError as error:
-                raise SinkError(f"{device}: you may not write to it; {HOW_TO_BE_ALLOWED}") from error
+                raise SinkError(f"{device}: no permission to write to it; {HOW_TO_BE_ALLOWED}") from error
             except Exception as error:  # pyvirtualcam passes on whatever its backends raise
                 failures.append(f"{device or 'the OBS virtual camera'}: {_reason(error)}")
         reasons = "; ".join(failures)
@@ -131,7 +131,7 @@ class VirtualSink:
         try:
             device = self._device
             if device is not None and device.index >= 0:
-                # The old path first; another label is another program's device.
+                # The old path first; a device with another label belongs to another program.
                 there = sorted(self._devices(), key=lambda other: other.path != self._path)
                 device = next((other for other in there if other.name == device.name), None)
                 if device is None:
@@ -147,7 +147,7 @@ class VirtualSink:
         self._backoff.failed()
         times = self._backoff.tries - 1
         tried = f", tried {times} time{'s' if times > 1 else ''}" if times else ""
-        self.notice = f"{self.name}: no picture gets there: {_reason(error)}; opening it again{tried}"
+        self.notice = f"{self.name}: it does not accept pictures: {_reason(error)}; opening it again{tried}"
 
     def _let_go(self) -> None:
         camera, self._camera = self._camera, None
@@ -181,6 +181,6 @@ def _candidates(argument: str, list_devices: Lister) -> Sequence[Device | None]:
 
 
 def _reason(error: Exception) -> str:
-    """In one line, without the error's number."""
+    """The error in one line, without its number."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, or a file, picture, folder or URL."""
+"""Sources of frames: a camera, or a file, picture, folder or URL."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def open_source(
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are brought to
-    size_wh as `fit` says ("cover" or "contain", see `sources._shape`); of a video, frames are dropped or repeated for
-    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are not looked into.
-    Raises SourceError, and UsageError for values that make no sense.
+    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are scaled to
+    size_wh by `fit` ("cover" or "contain", see `sources._shape`); a video's frames are dropped or repeated to match
+    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped.
+    Raises SourceError, and UsageError for invalid values.
     """
     inputs = [] if input is None else [input] if isinstance(input, str) else [*input]
     if camera is not None and inputs:
         raise UsageError(f"--camera {camera} and --input {inputs[0]} exclude each other; give one of them")
     if size_wh is not None and (min(size_wh) < 1 or size_wh[0] * size_wh[1] > MAX_PIXELS):
-        raise UsageError(f"size {size_wh[0]}x{size_wh[1]} makes no sense; give two sides above 0, such as 1280x720")
+        raise UsageError(f"invalid size {size_wh[0]}x{size_wh[1]}: give two sides above 0, such as 1280x720")
     if fps is not None and not 0 < fps <= 1000:
-        raise UsageError(f"fps {fps:g} makes no sense; give a number above 0 and up to 1000")
+        raise UsageError(f"invalid fps {fps:g}: give a number above 0 and up to 1000")
     if not inputs:
         from bgcam.realtime.sources.camera import open_camera
 
@@ -49,7 +49,9 @@ def open_source(
     if len(inputs) > 1:
         held = zip(inputs, places, strict=True)
         video = next(one for one, place in held if place is None or not _holds_pictures(place))
-        raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
+        raise UsageError(
+            f"--input {video} is not a picture, but several inputs must all be pictures; run bgcam once for each video"
+        )
     if places[0] is None:
         from bgcam.realtime.sources.network import open_address
 
@@ -60,7 +62,7 @@ def open_source(
 
 
 def _existing(input: str) -> Path | None:
-    """The file or folder that it names, None for an address. Raises SourceError where there is nothing."""
+    """The file or folder that it names, None for an address. Raises SourceError if it does not exist."""
     local = input.removeprefix("file://")
     if local and os.path.exists(local):
         return Path(local)
@@ -76,7 +78,7 @@ def _holds_pictures(path: Path) -> bool:
 
 
 def _at_rate(source: Source, fps: float | None) -> Source:
-    """A file's frames at this rate; a camera has seen to it itself."""
+    """A file's frames at this rate; a camera was asked for it when it was opened."""
     if fps is None or source.live:
         return source
     from bgcam.realtime.sources.rated import RatedSource

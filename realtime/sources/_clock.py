@@ -1,15 +1,15 @@
-"""When a video's frames are shown: the file's own times, where its clock can be believed."""
+"""When a video's frames are shown: the file's own times, if its clock is plausible."""
 
 from __future__ import annotations
 
 from av.video.frame import VideoFrame
 
-# Where more lies between two frames, it is the clock that is broken: that of a broadcast leaps, others hold a day.
+# A larger gap between two frames means a broken clock: a broadcast's clock jumps, others may hold for a day.
 _MAX_GAP_S, _MAX_BROADCAST_GAP_S = 86_400.0, 60.0
 
 
 class FrameClock:
-    """fps: of the video, for frames without a time. leaps: whether times may jump, as those of a broadcast do.
+    """fps: of the video, for frames without a time. leaps: whether times may jump, like those of a broadcast.
 
     end_s: until when the newest frame is shown.
     """
@@ -22,7 +22,7 @@ class FrameClock:
         self._last_s: float | None = None
 
     def time_s(self, frame: VideoFrame) -> float:
-        """Seconds since the first frame, always rising: where the clock jumps, back or far ahead, one frame's time."""
+        """Seconds since the first frame, increasing: where the clock jumps, back or far ahead, by one frame's time."""
         clock_s: float | None = frame.time  # None for some files, whatever the stub says
         if self._last_s is None:
             self._zero_s = clock_s or 0.0

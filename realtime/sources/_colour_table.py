@@ -1,4 +1,4 @@
-"""Tables that bring HDR and wide-gamut colours to those of an ordinary screen (BT.709 primaries, gamma 2.4)."""
+"""Tables that convert HDR and wide-gamut colours to those of an ordinary screen (BT.709 primaries, gamma 2.4)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Matrix = tuple[tuple[float, float, float], ...]
 
 SIDE = 49
 _SDR_GAMMA = 2.4  # BT.1886, how a screen shows BT.709
-# BT.2408: diffuse white, which is an ordinary screen's white, lies at 203 cd/m2 in PQ and at 75 % of an HLG signal.
+# BT.2408: diffuse white, which is an ordinary screen's white, is 203 cd/m2 in PQ and 75 % of an HLG signal.
 _WHITE_CD_M2, _HLG_WHITE = 203.0, 0.75
 _HLG_GAMMA = 1.2  # of a screen of 1000 cd/m2
-# Linear light above this is compressed, so that what is brighter than white keeps some shape.
+# Linear light above this is compressed, so that details brighter than white remain visible.
 _KNEE = 0.85
 
 # To linear BT.709, from linear light of these primaries (BT.2087; SMPTE EG 432-1 for P3 with a D65 white).
@@ -29,14 +29,14 @@ _HDR = (ColorTrc.ARIB_STD_B67, ColorTrc.SMPTE2084)
 
 
 def needs_table(trc: int, primaries: int) -> bool:
-    """Whether a frame of this transfer and these primaries (FFmpeg's numbers) looks wrong as it is."""
+    """Whether a frame of this transfer and these primaries (FFmpeg's numbers) looks wrong without conversion."""
     return trc in _HDR or primaries in _TO_BT709
 
 
 def colour_table(trc: int, primaries: int) -> NDArray[np.float64]:
     """(SIDE, SIDE, SIDE, 3) RGB in [0, 1] for signals of red, green and blue from 0 to 1, in the order of the axes.
 
-    HDR of unspecified primaries is taken for BT.2020, as all of it is.
+    HDR with unspecified primaries is treated as BT.2020, as all HDR is.
     """
     axis = np.linspace(0.0, 1.0, SIDE)
     signal = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
@@ -76,6 +76,6 @@ def _pq_cd_m2(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _compressed(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same up to the knee, then ever less, up to 1."""
+    """Unchanged up to the knee, then increasingly compressed, up to 1."""
     room = 1 - _KNEE
     return np.where(light <= _KNEE, light, _KNEE + room * (1 - np.exp(-(light - _KNEE) / room)))

@@ -1,5 +1,5 @@
-"""Interlaced frames to whole ones by FFmpeg's `bwdif`: the two fields of a frame are 1/50 or 1/60 s apart, and show as
-combs where something moves."""
+"""Deinterlaces frames with FFmpeg's `bwdif`: the two fields of a frame are 1/50 or 1/60 s apart, and show as combs
+where something moves."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _WHOLE_FRAMES = {"mode": "send_frame", "parity": "auto", "deint": "interlaced"}
 
 
 class Deinterlacer:
-    """Frames pass through untouched until the first interlaced one. From there on each comes one frame late, because
-    the filter looks at the next one; their number, times and side data stay."""
+    """Frames pass unchanged until the first interlaced one. From then on each is delayed by one frame, because the
+    filter needs the next one; their number, times and side data are kept."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
@@ -37,7 +37,7 @@ class Deinterlacer:
         return ready + self._pulled()
 
     def flush(self) -> list[VideoFrame]:
-        """The last frames; what is fed after it begins anew."""
+        """The last frames; further input starts a new stream."""
         if self._graph is None:
             return []
         self._graph.vpush(None)

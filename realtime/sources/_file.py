@@ -1,4 +1,4 @@
-"""Whether a path is a file that ends, before anything reads it: no signal stops a read that waits in FFmpeg."""
+"""Checks that a path is a finite file before anything reads it: no signal stops a read that waits in FFmpeg."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bgcam.realtime.errors import SourceError
 
 
 def ordinary_bytes(path: Path, kind: str) -> int:
-    """The file's length. Raises SourceError where there is none, and for a pipe, a device and an empty file.
+    """The file's length. Raises SourceError if there is no file, and for a pipe, a device and an empty file.
 
-    kind: what it should be, for people. Files of the kernel's (/proc/kmsg) that give what will come are empty ones.
+    kind: what it should be, for the message. The kernel's endless files (/proc/kmsg) have the length 0.
     """
     try:
         found = path.stat()
@@ -20,7 +20,7 @@ def ordinary_bytes(path: Path, kind: str) -> int:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise SourceError(f"{path}: cannot read the {kind} ({error})") from error
     if not stat.S_ISREG(found.st_mode):
-        raise SourceError(f"{path}: no ordinary file; give a {kind} file")
+        raise SourceError(f"{path}: not a regular file; give a {kind} file")
     if not found.st_size:
         raise SourceError(f"{path}: the file is empty; give a {kind} file")
     return found.st_size

@@ -1,4 +1,4 @@
-"""How a video's stored pictures are to be shown: pixels that are not square, and the container's display matrix."""
+"""How a video's stored pictures must be shown: pixels that are not square, and the container's display matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import MAX_PIXELS
 
-# Real videos have pixels of 8:9 to 2:1; what is far outside is a damaged header.
+# Real videos have pixels of 8:9 to 2:1; a value far outside means a damaged header.
 _MAX_ASPECT = 8
 _ONE = 1 << 16  # the matrix is in 16.16 fixed point
 
@@ -24,14 +24,14 @@ _ONE = 1 << 16  # the matrix is in 16.16 fixed point
 @dataclass(frozen=True)
 class Geometry:
     """pixel_aspect: a pixel's width by its height. matrix: (a, b, c, d); a stored pixel (x, y) is shown at
-    (a x + c y, b x + d y), but for an offset."""
+    (a x + c y, b x + d y), up to an offset."""
 
     pixel_aspect: Fraction = Fraction(1)
     matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
 
     @classmethod
     def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> Geometry:
-        """pixel_aspect: as the container or codec says; None, 0 and what cannot be are taken for square."""
+        """pixel_aspect: as the container or codec says; None, 0 and impossible values count as square."""
         aspect = pixel_aspect or Fraction(1)
         if not Fraction(1, _MAX_ASPECT) <= aspect <= _MAX_ASPECT:
             aspect = Fraction(1)
@@ -44,7 +44,7 @@ class Geometry:
 
     @property
     def _turned(self) -> bool:
-        """Whether width and height change places."""
+        """Whether width and height are swapped."""
         a, b, c, d = self.matrix
         return abs(b) + abs(c) > abs(a) + abs(d) and self._is_quarter
 

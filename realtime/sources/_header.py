@@ -1,6 +1,6 @@
-"""What a picture file says before it is decoded: its size (PNG, JPEG, WebP, BMP, TIFF), and whether it is whole.
+"""Reads a picture file's header: its size (PNG, JPEG, WebP, BMP, TIFF), and whether the file is complete.
 
-A decoder must find the same size, so what is unusual has none here: decoders disagree about it.
+A decoder must find the same size, so unusual headers are rejected here: decoders disagree about them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 _JPEG_SCAN = 0xDA
 _JPEG_SEGMENTS = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))  # the other markers have no length
-# Each goes over the whole picture and may be a few bytes long; encoders write about ten.
+# Each covers the whole picture and may be only a few bytes long; encoders write about ten.
 _MAX_SCANS = 100
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF_SIDES = (256, 257, 322, 323)  # ImageWidth, ImageLength, TileWidth, TileLength
@@ -21,7 +21,7 @@ _TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT, LONG; of the larger types an entry ho
 
 
 def picture_size_wh(data: bytes) -> tuple[int, int] | None:
-    """The stored width and height (before any EXIF rotation); None when the header is of no known kind or broken."""
+    """The stored width and height (before any EXIF rotation); None if the header is unknown or broken."""
     for magic, read in _READERS:
         if data.startswith(magic):
             try:
@@ -33,9 +33,9 @@ def picture_size_wh(data: bytes) -> tuple[int, int] | None:
 
 
 def is_whole(data: bytes) -> bool:
-    """False for a JPEG or PNG that is cut off, a JPEG of endless scans, a PNG with a wrong checksum in a needed part.
+    """False for a truncated JPEG or PNG, a JPEG with too many scans, a PNG with a wrong checksum in a needed part.
 
-    A decoder fills what is missing in a JPEG with gray and says nothing; libpng prints a line of its own.
+    A decoder silently fills the missing part of a JPEG with grey; libpng prints its own message.
     """
     if data[:2] == b"\xff\xd8":
         return _jpeg_is_whole(data)
@@ -79,7 +79,7 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, offset of its length field) of each segment up to the first scan, or to what is none."""
+    """(marker, offset of its length field) of each segment up to the first scan, or up to invalid data."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -114,7 +114,7 @@ def _bmp(data: bytes) -> tuple[int, int]:
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:
-    """The picture's size, or its tiles' where they are larger: one is decoded whole."""
+    """The picture's size, or its tiles' if larger: each tile is decoded as a whole."""
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
     (entries,) = struct.unpack_from(order + "H", data, at)
@@ -125,12 +125,12 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
             if kind not in _TIFF_NUMBERS or count != 1:
                 return None
             (side,) = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, at + 2 + 12 * entry + 8)
-            sides[tag] = max(side, sides.get(tag, 0))  # of one that is given twice, who knows which the decoder takes
+            sides[tag] = max(side, sides.get(tag, 0))  # if one is given twice, the decoder may use either
     width, height, tile_width, tile_height = (sides.get(tag, 0) for tag in _TIFF_SIDES)
     return max((width, height), (tile_width, tile_height), key=math.prod) if width and height else None
 
 
-# By how a file begins, as the decoder chooses too.
+# By the file's first bytes, as the decoder chooses too.
 _READERS: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
     (_PNG, _png),
     (b"\xff\xd8\xff", _jpeg),

@@ -1,6 +1,6 @@
-"""Whether a file is HEIC or AVIF, and what it says of a picture that is stored in tiles: FFmpeg gives the tiles alone.
+"""Whether a file is HEIC or AVIF, and what it says of a picture that is stored in tiles: FFmpeg gives only the tiles.
 
-ISO/IEC 23008-12 (HEIF), in boxes of ISO/IEC 14496-12. Every number comes from the file: whatever does not fit raises
+ISO/IEC 23008-12 (HEIF), in boxes of ISO/IEC 14496-12. Every number comes from the file: invalid ones raise
 ValueError, IndexError or struct.error.
 """
 
@@ -29,7 +29,7 @@ class Grid:
 
 
 def is_heif(path: Path) -> bool:
-    """Whether the file begins as a HEIC or AVIF picture; False too where it cannot be read."""
+    """Whether the file begins as a HEIC or AVIF picture; also False if it cannot be read."""
     try:
         if not path.is_file():
             return False
@@ -41,7 +41,7 @@ def is_heif(path: Path) -> bool:
 
 
 def read_grid(data: bytes) -> Grid | None:
-    """The grid that is the file's main picture; None where that is one picture, or the file has none."""
+    """The grid that is the file's main picture; None if that is not a grid, or if there is none."""
     meta = next((body for kind, body in _boxes(data) if kind == b"meta"), None)
     if meta is None or len(meta) > _MAX_META_BYTES:
         return None
@@ -52,7 +52,7 @@ def read_grid(data: bytes) -> Grid | None:
     tiles = _derived_from(found[b"iref"], main)
     rows, columns, size_wh = _layout(_item_data(found, main, data))
     if len(tiles) != rows * columns or not all(size_wh):
-        raise ValueError(f"{rows}x{columns} tiles announced, {len(tiles)} there")
+        raise ValueError(f"{rows}x{columns} tiles declared, {len(tiles)} found")
     return Grid(rows, columns, size_wh, tiles, tuple(_turns(found[b"iprp"], main)))
 
 
@@ -88,7 +88,7 @@ def _kinds(iinf: bytes) -> dict[int, bytes]:
 
 
 def _derived_from(iref: bytes, item: int) -> tuple[int, ...]:
-    """The items that this one is made of, in order."""
+    """The items that this one consists of, in order."""
     wide = iref[0] > 0
     size = 4 if wide else 2
     for kind, body in _boxes(iref[4:]):
@@ -109,7 +109,7 @@ def _item_data(found: dict[bytes, bytes], item: int, data: bytes) -> bytes:
         nonlocal at
         at += size
         if at > len(iloc):
-            raise ValueError("the table of items is cut off")
+            raise ValueError("the table of items is truncated")
         return int.from_bytes(iloc[at - size : at], "big")
 
     for _ in range(take(4 if version == 2 else 2)):
@@ -154,7 +154,7 @@ def _properties_of(ipma: bytes, item: int) -> list[int]:
         count, at = ipma[at], at + 1
         size = 2 if long else 1
         if number == item:
-            mask = 0x7FFF if long else 0x7F  # the highest bit says only that a reader has to know it
+            mask = 0x7FFF if long else 0x7F  # the highest bit only marks the property as essential
             return [int.from_bytes(ipma[at + size * k : at + size * k + size], "big") & mask for k in range(count)]
         at += size * count
     return []

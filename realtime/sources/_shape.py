@@ -1,4 +1,4 @@
-"""What every source does to a picture before it hands it on: bring it to the size that was asked for, and mirror."""
+"""What every source does to a picture before it returns it: scale it to the size that was asked for, and mirror."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def shape(
 ) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 at `size_wh` (None keeps the size), flipped left to right if asked; contiguous.
 
-    fit: of a picture with another aspect, "cover" cuts off what is too much, evenly on both sides, and "contain" keeps
-    all between black bars. Neither squeezes it.
+    fit: for a picture with another aspect ratio, "cover" crops evenly on two sides, and "contain" adds black bars.
+    Neither distorts it.
     """
     if size_wh is not None and size_wh != (bgr.shape[1], bgr.shape[0]):
         bgr = contain(bgr, size_wh) if fit == CONTAIN else cover(bgr, size_wh)
@@ -25,7 +25,7 @@ def shape(
 
 
 def cover(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) to exactly (H, W, 3): cut around the centre to the new aspect, then resized."""
+    """(h, w, 3) to exactly (H, W, 3): cropped around the centre to the new aspect ratio, then resized."""
     height, width = bgr.shape[:2]
     scale = max(size_wh[0] / width, size_wh[1] / height)
     cut_w, cut_h = (min(side, max(1, round(new / scale))) for side, new in zip((width, height), size_wh, strict=True))
@@ -34,7 +34,7 @@ def cover(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def contain(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) to exactly (H, W, 3): resized to fit, in the middle of black bars."""
+    """(h, w, 3) to exactly (H, W, 3): resized to fit, centred between black bars."""
     height, width = bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner_w, inner_h = (
@@ -53,5 +53,5 @@ def _resized(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uin
 
 
 def _u8(picture: object) -> NDArray[np.uint8]:
-    """cv2's stubs forget the dtype, which resizing and flipping keep."""
+    """cv2's stubs lose the dtype, which resizing and flipping keep."""
     return np.asarray(picture, np.uint8)

@@ -1,4 +1,4 @@
-"""Which of a container's video streams is the video that people mean."""
+"""Which of a container's video streams is the actual video."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from av.stream import Disposition
 
 # FFmpeg lists these among the video streams: cover art, a player's thumbnails, and the tiles of a HEIF picture.
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
-# Of these FFmpeg's own decoders leave out the transparency, and show the colours that it hides.
+# For these FFmpeg's own decoders ignore the transparency, and show the colours that it hides.
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PICTURE_CODECS = frozenset({"mjpeg", "png", "apng", "bmp", "tiff", "webp"})
 
 
 def best_video(streams: Iterable[av.VideoStream]) -> av.VideoStream | None:
-    """The stream marked as the default one, then the largest, then the first; None where none holds a video.
+    """The default stream, otherwise the largest, otherwise the first; None if there is no video.
 
-    Some programs store cover art as a stream of one picture without marking it: such a stream comes last.
+    Some programs store cover art as an unmarked stream of one picture: such a stream comes last.
     """
     return max((stream for stream in streams if not stream.disposition & _NO_VIDEO), key=_rank, default=None)
 
 
 def alpha_decoder(stream: av.VideoStream, options: dict[str, str]) -> av.VideoCodecContext | None:
-    """What decodes this stream with its transparency, where its own decoder would leave that out; None for others."""
+    """A decoder that keeps this stream's transparency, if its default one would ignore it; None for others."""
     name = _WITH_ALPHA.get(stream.codec_context.name)
     tags = {key.lower(): value for key, value in stream.metadata.items()}
     if name is None or name not in av.codecs_available or tags.get("alpha_mode") != "1":

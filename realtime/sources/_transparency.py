@@ -1,4 +1,4 @@
-"""Transparent pictures on one colour: the colours that lie hidden under full transparency are not to be seen."""
+"""Transparent pictures on one colour: colours hidden under full transparency must not show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import MAX_PIXELS
 
-# Neither black nor white writing on a transparent ground vanishes on it.
+# Both black and white text on a transparent background stay visible on it.
 GREY = 128
 _PNG_ALPHA = (4, 6)  # colour types
 # What Pillow raises for a damaged file.
@@ -28,7 +28,7 @@ PILLOW_ERRORS = (
 
 
 def on_grey(bgra: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8 BGRA, alpha not premultiplied, laid on plain grey: (H, W, 3) uint8 BGR."""
+    """(H, W, 4) uint8 BGRA, alpha not premultiplied, composited onto plain grey: (H, W, 3) uint8 BGR."""
     bgr = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR), np.uint8)
     alpha = bgra[..., 3]
     if alpha.size and alpha.min() == 255:
@@ -39,7 +39,7 @@ def on_grey(bgra: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def may_be_transparent(data: bytes) -> bool:
-    """Whether a PNG or WebP says by its header that it has transparency."""
+    """Whether a PNG or WebP has transparency, by its header."""
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return data[25] in _PNG_ALPHA or b"tRNS" in data[: data.find(b"IDAT")]
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -48,9 +48,9 @@ def may_be_transparent(data: bytes) -> bool:
 
 
 def read_on_grey(data: bytes) -> NDArray[np.uint8] | None:
-    """A whole transparent PNG or WebP, whose size was checked, upright on grey: (H, W, 3) uint8 BGR.
+    """A complete transparent PNG or WebP, whose size was checked, upright on grey: (H, W, 3) uint8 BGR.
 
-    None where Pillow finds no transparency in it, or cannot read it.
+    None if Pillow finds no transparency in it, or cannot read it.
     """
     from PIL import Image, ImageOps
 

@@ -1,7 +1,7 @@
-"""How many bytes a video file lacks at its end, by what its container says of itself.
+"""How many bytes are missing at a video file's end, according to its container.
 
-A decoder ends a cut file like a whole one: MP4 (index first), Matroska and GIF raise nothing. The containers' own
-lengths are exact: boxes of MP4, the segment of Matroska, chunks of RIFF (AVI), packets of 188 bytes of MPEG-TS.
+A decoder ends a truncated file like a complete one: MP4 (index first), Matroska and GIF raise nothing. The containers'
+own lengths are exact: boxes of MP4, the segment of Matroska, chunks of RIFF (AVI), packets of 188 bytes of MPEG-TS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GIF_TRAILER = b"\x3b"
 
 
 def missing_bytes(path: Path) -> int:
-    """Bytes that should follow the file's end (at least that many); 0 when it is whole or tells nothing."""
+    """Bytes that should follow the file's end (at least that many); 0 if it is complete or does not say."""
     try:
         with path.open("rb") as file:
             end = os.fstat(file.fileno()).st_size
@@ -77,7 +77,7 @@ def _riff(file: BinaryIO, end: int) -> int:
 
 
 def _gif(file: BinaryIO, end: int) -> int:
-    """A GIF whose last picture is whole needs no trailer: many are without, and every program plays them."""
+    """A GIF whose last picture is complete needs no trailer: many lack it, and every program plays them."""
     file.seek(max(0, end - 64))
     if file.read().rstrip(b"\0").endswith(_GIF_TRAILER):  # some tools pad behind it
         return 0
@@ -98,12 +98,12 @@ def _gif(file: BinaryIO, end: int) -> int:
 
 
 def _gif_colours(flags: int) -> int:
-    """The bytes of the colour table that these flags announce."""
+    """The bytes of the colour table that these flags declare."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _gif_blocks(data: memoryview, at: int) -> int:
-    """Where a row of blocks ends, each of which begins with its length; beyond the data where they are cut off."""
+    """Where a row of blocks ends, each of which begins with its length; beyond the data if they are truncated."""
     while at < len(data) and data[at]:
         at += 1 + data[at]
     return at + 1

@@ -1,4 +1,4 @@
-"""Animated WebP and APNG by Pillow, a picture at a time: FFmpeg plays neither safely."""
+"""Animated WebP and APNG by Pillow, one picture at a time: FFmpeg plays neither safely."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bgcam.realtime.sources._whole import missing_bytes
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WEBP_HAS_ANIMATION = 0x02
 _MAX_CHUNKS = 1000  # before a PNG's pixels; real ones have a handful
-# What a picture without a time, or with one that no browser keeps, is shown for: as browsers do.
+# The duration of a picture without one, or with one that browsers ignore: the same as theirs.
 _SHORTEST_S, _USUAL_S = 0.011, 0.1
 _HEAD_BYTES = 64
 _MAX_BYTES = 800_000_000
 
 
 def is_animated(path: Path) -> bool:
-    """Whether the file holds an animated WebP or PNG, by its header; False too where it cannot be read."""
+    """Whether the file holds an animated WebP or PNG, by its header; also False if it cannot be read."""
     try:
         if not path.is_file():
             return False
@@ -53,7 +53,7 @@ def is_animated(path: Path) -> bool:
 class AnimationSource:
     """The pictures of an animated WebP or APNG at their times, once. See `Source`.
 
-    fps: of its first picture. A file that breaks off gives what can be decoded, then raises SourceError.
+    fps: of its first picture. A truncated file gives what can be decoded, then raises SourceError.
     """
 
     live, note, notice = False, "", ""
@@ -71,7 +71,7 @@ class AnimationSource:
         self.end_s = 0.0
         if ordinary_bytes(path, "picture") > _MAX_BYTES:
             raise SourceError(
-                f"{path}: over {_MAX_BYTES / 1e6:g} MB are too much for an animation; make it smaller first"
+                f"{path}: over {_MAX_BYTES / 1e6:g} MB are too large for an animation; make it smaller first"
             )
         try:
             data = path.read_bytes()
@@ -82,7 +82,7 @@ class AnimationSource:
                 )
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
             self._image = Image.open(io.BytesIO(data), formats=("WEBP", "PNG"))
-            # An APNG may begin with a picture for programs that do not animate, which is no part of the animation.
+            # An APNG may begin with a picture for programs that do not animate, which is not part of the animation.
             self._at = int(bool(getattr(self._image, "default_image", False)))
             self.frames: int | None = max(1, getattr(self._image, "n_frames", 1) - self._at)
             self._first, self._first_s = self._picture()
@@ -125,7 +125,7 @@ class AnimationSource:
 
     def _broken(self, why: str) -> SourceError:
         after = f"after {self._number} of {self.frames} pictures ({why})"
-        return SourceError(f"{self.name}: the animation breaks off {after}; get a whole copy of it")
+        return SourceError(f"{self.name}: the animation ends early {after}; get a complete copy of it")
 
 
 def _reason(error: BaseException) -> str:

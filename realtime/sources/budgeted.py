@@ -1,6 +1,6 @@
-"""`--max-cpu`: the processor time that a run may take, kept by taking fewer of the camera's frames.
+"""`--max-cpu`: limits the processor time of a run by processing fewer of the camera's frames.
 
-Each frame costs about the same, and keeps its own matte; so what is left to choose is how many of them are shown.
+Each frame costs about the same and needs its own matte, so only their number can be chosen.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from bgcam.realtime.cores import CpuMeter, cores
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources.base import Source
 
-# Below this a picture no longer moves: the limit gives way, and the status line says so.
+# Below this a picture no longer looks like motion: the limit is exceeded instead, and the status line says so.
 LEAST_FPS = 5.0
-# How often the time between frames is set anew, and the share by which it follows what was measured.
+# How often the time between frames is adjusted, and by which share of the measured difference.
 WINDOW_S, FOLLOWS = 1.0, 0.5
 
 
 class BudgetedSource:
-    """A source whose frames are asked for no oftener than a share (0 to 1) of the machine allows. See `Source`.
+    """A source that is read no more often than a share (0 to 1) of the machine allows. See `Source`.
 
-    Once a WINDOW_S: processor seconds a frame, over the seconds that the share grants in a second, is the time that a
-    frame has. `notice` says what came of it.
+    Once per WINDOW_S, the time between frames is set to the processor seconds per frame, divided by the processor
+    seconds per second that the share allows. `notice` tells the resulting rate.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class BudgetedSource:
         return f"{limit}: {fps:.0f} of {self.fps:g} fps" if fps < 0.95 * self.fps else ""
 
     def read(self) -> CameraFrame | None:
-        """The source's next frame, after a wait where there is one; None at the end, and at once after `close`."""
+        """The source's next frame, when it is due; None at the end, and immediately after `close`."""
         if self._closed.wait(max(0.0, self._last_s + self.frame_s - self._clock())):
             return None
         self._last_s = self._clock()
@@ -79,6 +79,6 @@ class BudgetedSource:
             return
         needed_s = self._meter() * passed_s / self._frames / self._share
         needed_s = min(needed_s, 1 / LEAST_FPS)
-        # Up at once, down by and by: a limit is a limit.
+        # Longer at once, shorter gradually, so that the limit is kept.
         self.frame_s = needed_s if needed_s > self.frame_s else self.frame_s + FOLLOWS * (needed_s - self.frame_s)
         self._began_s, self._frames = now_s, 0

@@ -1,4 +1,4 @@
-"""Which camera: the one that the user named, and the same one again after it was lost, under whatever number."""
+"""Finds the camera that the user named, and the same one again after it was lost, under whatever number."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def open_camera(
     formats: Formats = read_formats,
     opener: Opener = open_capture,
 ) -> ReopeningSource:
-    """The camera that `wanted` names (see `find_device`), None: the first that gives colour; when it is lost, it is
-    looked for again.
+    """The camera that `wanted` names (see `find_device`); None: the first colour camera. A lost camera is searched
+    for again.
 
-    cameras, virtual: list this machine's; formats: of one of them. Raises SourceError when there is no such camera, or
-    it gives no picture.
+    cameras, virtual: list this machine's; formats: those of one of them. Raises SourceError if there is no such camera,
+    or if it gives no picture.
     """
     there = cameras()
     passed_over = ""
@@ -53,20 +53,20 @@ def open_camera(
         elif not os.path.exists(device.path):
             found = None
         if found is None:
-            raise SourceError(f"{device if listed else device.name}: it is gone; plug it in again")
+            raise SourceError(f"{device if listed else device.name}: it is gone; plug it back in")
         return open_at(found)
 
-    # By its number alone a camera cannot be told from another that took its place.
+    # By its number alone a camera cannot be distinguished from another that took its place.
     source = ReopeningSource(open_at(device), again if listed or sys.platform == "linux" else None)
     source.note = "; ".join(filter(None, (source.note, passed_over)))
     return source
 
 
 def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Device] = ()) -> Device | None:
-    """The lost camera among those that are there now, under whatever path; None when it is not for sure among them.
+    """The lost camera among those that are present now, under whatever path; None if it cannot be identified.
 
-    The name has to be equal, and the by-id path, which holds the serial number of those that have one. beside: those
-    that were there when it was opened: if one of them could pass for it, it has to be on the same bus too.
+    The name must match, and the by-id path, which contains the serial number if there is one. beside: those that were
+    present when it was opened: if one of them could be mistaken for it, the bus must match too.
     """
     alike = [other for other in beside if other.path != lost.path and _could_be(other, lost)]
     found = [
@@ -78,7 +78,7 @@ def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Devic
 
 
 def _could_be(other: Device, lost: Device) -> bool:
-    # Of two links to cameras without a serial number, only one can be there: the other camera seems to have none.
+    # Of two links to cameras without a serial number, only one can exist: the other camera seems to have none.
     return other.name == lost.name and (other.by_id == lost.by_id or None in (other.by_id, lost.by_id))
 
 
@@ -92,7 +92,7 @@ def _choose(wanted: str | None, there: Sequence[Device], virtual: Lister) -> tup
         raise SourceError("no camera found; plug one in, or give a file with --input FILE")
     known = [*there, *virtual()]  # another program's virtual camera is a fair choice when named
     if os.path.isabs(wanted) and not Path(wanted).exists():
-        raise SourceError(f"no camera at {wanted}; `bgcam devices` lists those there are")
+        raise SourceError(f"no camera at {wanted}; `bgcam devices` lists the cameras")
     if os.path.isabs(wanted) and os.path.realpath(wanted) not in {device.path for device in known}:
         return False, Device(wanted, wanted, -1, "")
     return True, find_device(known, wanted)

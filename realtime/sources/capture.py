@@ -1,4 +1,4 @@
-"""One camera by OpenCV: a thread keeps the newest frame only, so that a slow reader sees no old pictures."""
+"""One camera by OpenCV: a thread keeps only the newest frame, so that a slow reader gets no old pictures."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from bgcam.realtime.sources.jpeg import FOURCCS, JpegDecoder
 _SIZE_WH = (1280, 720)
 _FPS = 30.0
 _FAILED_READS = 5  # in a row, or damaged pictures: some cameras fail once or twice at the start or at new exposure
-_FAILED_S = 5.0  # or for so long
-_SELECT_S = 3  # OpenCV waits so long for one frame; its own 10 s would leave a camera that hangs in use for a minute
+_FAILED_S = 5.0  # or for this long
+_SELECT_S = 3  # OpenCV's timeout for one frame; its default of 10 s would keep a camera that hangs in use for a minute
 _SILENCE_S = 8.0  # longer than both together, so that a failed read is what gets reported
 _SAME_RATE = 0.95  # of what was asked for: 29.97 is 30
 
@@ -44,14 +44,14 @@ class Capture(Protocol):
 
 
 Opener = Callable[[int | str], Capture]
-# What a read gave, and when it came.
+# The result of a read, and when it arrived.
 _Grabbed = tuple[NDArray[np.uint8], float]
 
 
 def open_capture(target: int | str) -> Capture:
     """OpenCV's capture of a device path (Linux) or index (elsewhere)."""
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(_SELECT_S))
-    # Its warnings on stderr would hide our one line, now, and when a camera is unplugged.
+    # Its warnings on stderr would hide our one line, now and when a camera is unplugged.
     cv2.utils.logging.setLogLevel(0)
     capture: Capture = cv2.VideoCapture(target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)  # type: ignore[assignment]
     return capture
@@ -60,8 +60,11 @@ def open_capture(target: int | str) -> Capture:
 class CameraSource:
     """A camera as a source, until it is lost. size_wh and fps: what the driver gives; 1280x720 at 30 is asked for.
 
-    note: what was asked for, where the driver gives another, for people. drops counts frames that were never read.
-    `read` waits for the next new frame; None after `close`. modes: what it can give, None: the driver is asked.
+    `read` waits for the next new frame; None after `close`.
+
+    note: what was asked for, if the driver gives something else, as text for the user.
+    drops: how many frames were never read.
+    modes: what the camera can give; None: ask the driver.
     """
 
     live, notice = True, ""
@@ -123,17 +126,19 @@ class CameraSource:
                 return CameraFrame(number, bgr, newest[1] - self._start_s, newest[1])
             with self._changed:
                 self.drops += 1
-        raise SourceError(f"{self.name}: its pictures come damaged; plug it in again, or into another socket")
+        raise SourceError(
+            f"{self.name}: its pictures arrive damaged; unplug it and plug it back in, or use another USB port"
+        )
 
     def _wait(self) -> _Grabbed | None:
-        """The newest that was not read yet, once there is one; None after `close`."""
+        """The newest unread frame, once there is one; None after `close`."""
         with self._changed:
             woken = self._changed.wait_for(lambda: self._closed or self._newest or self._failure, timeout=_SILENCE_S)
             if self._closed:
                 return None
             if self._newest is None:
                 reason = self._failure if woken else f"no frame for {_SILENCE_S:g} s"
-                raise SourceError(f"{self.name}: {reason}; plug it in again")
+                raise SourceError(f"{self.name}: {reason}; unplug it and plug it back in")
             newest, self._newest = self._newest, None
             return newest
 
@@ -142,10 +147,10 @@ class CameraSource:
             self._closed = True
             self._changed.notify_all()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=2)  # the thread lets go of the device itself: never during a read
+            self._thread.join(timeout=2)  # the thread releases the device itself: never during a read
 
     def _ask(self, fourcc: str, size_wh: tuple[int, int], fps: float) -> None:
-        # The format first: drivers pick sizes by it.
+        # The format first: drivers choose sizes by it.
         wishes = (
             (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc)),
             (cv2.CAP_PROP_FRAME_WIDTH, size_wh[0]),
@@ -157,13 +162,13 @@ class CameraSource:
             self._capture.set(prop, value)
 
     def _gives_jpeg(self) -> bool:
-        """Whether frames come as JPEG now: those that are dropped are not decoded, and the others faster."""
+        """Whether frames arrive as JPEG now: dropped ones are then not decoded, and the others decoded faster."""
         fourcc = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
         known = sys.platform == "linux" and fourcc in [one.encode() for one in FOURCCS]
         return known and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
     def _begin(self) -> tuple[_Grabbed, NDArray[np.uint8]] | tuple[None, None]:
-        """The first frame that is whole, as it came and as a picture."""
+        """The first undamaged frame, as received and as a picture."""
         for _ in range(_FAILED_READS):
             grabbed = self._grab()
             if grabbed is None:
@@ -174,7 +179,7 @@ class CameraSource:
         return None, None
 
     def _picture(self, raw: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """(H, W, 3) BGR of what a grab gave; None where that is damaged."""
+        """(H, W, 3) BGR of a grab's result; None if that is damaged."""
         if self._jpeg is not None and raw.ndim == 2:
             return self._jpeg(raw.reshape(-1))
         if raw.ndim == 2 or raw.shape[2] == 1:  # an infrared camera
@@ -182,7 +187,7 @@ class CameraSource:
         return raw
 
     def _grab(self) -> _Grabbed | None:
-        """The next frame and when it came; None when the camera gives none any more."""
+        """The next frame and when it arrived; None if the camera no longer gives any."""
         begun_s = time.monotonic()
         for attempt in range(_FAILED_READS):
             if self._closed or time.monotonic() - begun_s > _FAILED_S:
@@ -209,7 +214,7 @@ class CameraSource:
                     self._changed.notify_all()
                 if grabbed is None:
                     return
-        except Exception as error:  # the reader must hear of it, or it would wait in vain
+        except Exception as error:  # the reader must be notified, or it would wait for ever
             with self._changed:
                 self._failure = f"reading failed ({error})"
                 self._changed.notify_all()
@@ -218,8 +223,8 @@ class CameraSource:
 
 
 def pick_fourcc(modes: Sequence[Mode], size_wh: tuple[int, int], fps: float) -> str:
-    """The format to ask a camera for: MJPG where it gives size and rate, since raw HD does not fit through USB 2; else
-    the one that comes nearest. MJPG too where nothing is known."""
+    """The format to ask a camera for: MJPG if it has the size and rate, since raw HD exceeds USB 2; otherwise the
+    nearest one. Also MJPG if nothing is known."""
     known = [mode for mode in modes if mode.fourcc in DECODED]
 
     def worth(mode: Mode) -> tuple[float, ...]:
@@ -235,7 +240,7 @@ def _modes(target: int | str, size_wh: tuple[int, int]) -> list[Mode]:
     try:
         with opened(target) as descriptor:
             return list_modes(descriptor, sizes=[size_wh])
-    except OSError:  # opening it for the pictures says why
+    except OSError:  # opening it for frames reports why
         return []
 
 
@@ -248,7 +253,7 @@ def _note(asked_wh: tuple[int, int], asked_fps: float, *, size_wh: tuple[int, in
 def _why_not(target: int | str) -> str:
     if isinstance(target, str):
         if os.path.exists(target) and not os.access(target, os.R_OK | os.W_OK):
-            return "you may not use it: run `sudo usermod -aG video $USER`, log out and in"
+            return "you have no permission to use it: run `sudo usermod -aG video $USER`, then log out and back in"
         if sys.platform == "linux":
             return busy_line(target)
-    return "another program may hold it: close that program"
+    return "another program may have it open: close that program"

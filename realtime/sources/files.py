@@ -1,4 +1,4 @@
-"""Files by what they hold, whatever their names say: pictures, moving pictures, videos."""
+"""Classifies files by their content, not their name: pictures, animations, videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HEIC and AVIF pictures, as phones write them: by FFmpeg, which gives the tiles of a large one, laid together here."""
+"""HEIC and AVIF pictures, as phones write them: decoded by FFmpeg; the tiles of a large one are assembled here."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bgcam.realtime.sources._to_bgr import ToBgr
 
 _CODECS = ("hevc", "libdav1d", "av1", "libaom-av1", "mjpeg")
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(_CODECS)}
-# Tiles stick out at the right and below.
+# Tiles extend beyond the picture at the right and at the bottom.
 _MAX_TILES = 2
-# Where nothing is said of the colours, ISO/IEC 23000-22 takes BT.601's matrix, whatever the size.
+# For untagged colours, ISO/IEC 23000-22 uses BT.601's matrix, whatever the size.
 _UNTAGGED = "ITU601"
 
 
@@ -48,7 +48,7 @@ def read_heif(path: Path) -> NDArray[np.uint8]:
 def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8]:
     stream = best_video(container.streams.video)
     if stream is None or stream.codec_context is None:
-        raise ValueError("no picture in it that FFmpeg knows")
+        raise ValueError("it has no picture that FFmpeg can decode")
     if stream.width * stream.height > MAX_PIXELS:
         raise SourceError(
             f"{path}: {_size((stream.width, stream.height))} is over 100 megapixels; make it smaller first"
@@ -67,7 +67,7 @@ def _tiled(container: av.container.InputContainer, grid: Grid) -> NDArray[np.uin
         raise ValueError("its tiles are far larger than the picture")
     whole, to_bgr, missing = np.zeros((height, width, 3), np.uint8), ToBgr(untagged=_UNTAGGED), set(places)
     for packet in container.demux([streams[tile] for tile in grid.tiles]):
-        at = packet.stream.index  # an empty packet, which brings the last frame out, has no index of its own
+        at = packet.stream.index  # an empty packet, which flushes the last frame, has no index
         for frame in packet.decode():
             if isinstance(frame, VideoFrame) and at in missing:
                 missing.discard(at)

@@ -26,7 +26,7 @@ from bgcam.realtime.sources.picture_files import picture_paths as picture_paths
 _FPS = 25.0
 # 100 megapixels of 16-bit colour with transparency.
 MAX_BYTES = 8 * MAX_PIXELS
-cv2.utils.logging.setLogLevel(0)  # its own lines about a damaged picture would hide ours
+cv2.utils.logging.setLogLevel(0)  # its own messages about a damaged picture would hide ours
 
 
 def say_skipped(error: SourceError) -> None:
@@ -36,11 +36,13 @@ def say_skipped(error: SourceError) -> None:
 class ImagesSource:
     """Pictures as frames. size_wh is the first one's; without `size_wh` given, each frame keeps its own size.
 
-    fps: the rate at which they would play, 25 unless given. fit: how another aspect comes to `size_wh`, see `shape`.
-    leave_out: folders in the folder that are not looked into. A folder's pictures that cannot be read are passed over:
-    `say` gets each one's error, and `skipped` counts them.
-    independent: one picture says nothing of the next. Raises SourceError for a folder without a readable picture, and
-    for a single picture that cannot be read.
+    A folder's unreadable pictures are skipped: `say` gets each error, and `skipped` counts them. Raises SourceError for
+    a folder without a readable picture, and for a single picture that cannot be read.
+
+    fps: the rate at which they would play, 25 unless given.
+    fit: how another aspect ratio is fitted to `size_wh`, see `shape`.
+    leave_out: folders in the folder that are skipped.
+    independent: the pictures are unrelated.
     """
 
     live, note, notice = False, "", ""
@@ -95,7 +97,7 @@ class ImagesSource:
         self._closed = True
 
     def _picture(self) -> NDArray[np.uint8] | None:
-        """The next one that can be read; None at the end."""
+        """The next readable one; None at the end."""
         while self._next < len(self.paths):
             place, self._next = self._next, self._next + 1
             try:
@@ -114,12 +116,12 @@ class ImagesSource:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """One picture as (H, W, 3) uint8 BGR, turned upright by its EXIF tag. SourceError says what is wrong with it.
 
-    Transparent PNG and WebP pictures lie on plain grey: the colours hidden under alpha 0 are not to be seen.
-    Its size in bytes and its header are read first: over 100 megapixels are refused before memory is spent on them.
+    Transparent PNG and WebP pictures are composited onto plain grey: colours hidden under alpha 0 must not show.
+    Its length and header are checked first: over 100 megapixels are refused before memory is allocated.
     """
     length = ordinary_bytes(path, "picture")
     if length > MAX_BYTES:
-        raise SourceError(f"{path}: {length / 1e6:.0f} MB are too much for a picture; make it smaller first")
+        raise SourceError(f"{path}: {length / 1e6:.0f} MB are too large for a picture; make it smaller first")
     if is_heif(path):
         from bgcam.realtime.sources.heif import read_heif
 
@@ -140,5 +142,5 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         kinds = "PNG, JPEG, WebP, BMP, TIFF, HEIC or AVIF"
-        raise SourceError(f"{path}: not a readable picture (damaged, cut off, or no {kinds}); replace or remove it")
+        raise SourceError(f"{path}: not a readable picture (damaged, truncated, or not {kinds}); replace or remove it")
     return np.asarray(bgr, np.uint8)

@@ -14,7 +14,7 @@ FOURCCS = ("MJPG", "JPEG")
 class JpegDecoder:
     """Called with one whole picture, (N,) uint8 as it came; for one thread.
 
-    Gives (H, W, 3) uint8 BGR, or None for what is no picture. One that breaks off may be grey at its end.
+    Returns (H, W, 3) uint8 BGR, or None if it is not a picture. A truncated one may be grey at its end.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class JpegDecoder:
         self._reformatter = VideoReformatter()
 
     def __call__(self, data: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        if not data.size:  # to FFmpeg, the end of all
+        if not data.size:  # means end of stream to FFmpeg
             return None
         try:
             frames = self._codec.decode(av.Packet(data.tobytes()))

@@ -1,4 +1,4 @@
-"""A camera in the network: the newest picture of its stream, decoded in a thread of its own."""
+"""A network camera: the newest picture of its stream, decoded in its own thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bgcam.realtime.sources.base import is_live_address
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.sources.video import Decoded, VideoSource
 
-# Longer than FFmpeg's own limits for opening and reading: this is for what hangs all the same.
+# Longer than FFmpeg's own limits for opening and reading, for calls that hang in spite of them.
 _SILENCE_S = 12.0
-# A picture may come a little early, and one that is dropped for it would halve the rate.
+# A picture may arrive a little early; dropping it would halve the rate.
 _EARLY = 0.8
 _LEAVE_S = 0.5
 
@@ -31,7 +31,7 @@ def open_address(
     """What is at an address: a camera, which is opened again when it is lost; or a file, which ends.
 
     Some schemes are those of cameras (`is_live_address`). By HTTP a camera's stream has neither length nor duration.
-    fps: a camera's pictures that come faster are dropped; a file keeps its rate. Raises SourceError.
+    fps: a camera's surplus pictures are dropped; a file keeps its rate. Raises SourceError.
     """
     first = VideoSource(url, size_wh=size_wh, mirror=mirror, fit=fit, as_camera=is_live_address(url))
     if not (first.endless or is_live_address(url)):
@@ -49,7 +49,7 @@ def open_address(
 class NetworkCamera:
     """A network camera as a source, until it is lost. opens: called in its thread, so that `close` need not wait.
 
-    fps: pictures that come faster are dropped. drops counts those and the ones that were never read. `read` waits for
+    fps: surplus pictures are dropped. drops counts those and the ones that were never read. `read` waits for
     the next picture, gives None after `close`, and raises SourceError when the stream fails or ends.
     """
 
@@ -88,7 +88,7 @@ class NetworkCamera:
             self._closed = True
             self._changed.notify_all()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=_LEAVE_S)  # one that waits for the network closes the stream when it is back
+            self._thread.join(timeout=_LEAVE_S)  # a thread that waits for the network closes the stream when it returns
 
     def _run(self) -> None:
         failure = f"{self.name}: the stream ended"
@@ -100,7 +100,7 @@ class NetworkCamera:
             failure = f"{failure} ({video.failure})" if video.failure else failure
         except SourceError as error:
             failure = str(error)
-        except Exception as error:  # the reader must hear of it, or it would wait in vain
+        except Exception as error:  # the reader must be notified, or it would wait for ever
             failure = f"{self.name}: reading failed ({error})"
         finally:
             if video is not None:

@@ -1,4 +1,4 @@
-"""A file that plays at its own rate, for outputs that somebody watches: a virtual camera, a web page."""
+"""A file that plays at its own rate, for outputs that are watched live: a virtual camera, a web page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources.base import Source
 
-# A longer pause of the file is cut to this: who watches, and the watchdog, would take it for a hang.
+# A longer pause in the file is shortened to this: viewers and the watchdog would take it for a hang.
 MAX_WAIT_S = 10.0
 
 
 class PacedSource:
-    """A source whose frames come no earlier than their time; none is dropped. See `Source`.
+    """A source whose frames are never early; none is dropped. See `Source`.
 
-    hold: whether the last frame is given again and again until `close`; as a camera, such a source has no end.
+    hold: whether the last frame is repeated until `close`; like a camera, such a source has no end.
     """
 
     def __init__(self, source: Source, *, hold: bool = False):
@@ -33,7 +33,7 @@ class PacedSource:
         return self._source.notice
 
     def read(self) -> CameraFrame | None:
-        """The next frame, when it is due; None at the end, and at once after `close`."""
+        """The next frame, when it is due; None at the end, and immediately after `close`."""
         frame = self._source.read()
         if frame is None and self._hold and self._last is not None:
             last = self._last
@@ -49,7 +49,7 @@ class PacedSource:
             self._start_s -= wait_s - MAX_WAIT_S
         if self._closed.wait(min(max(0.0, wait_s), MAX_WAIT_S)):
             return None
-        # Latency counts from here: the wait is the clip's, not ours.
+        # Latency counts from here: the wait belongs to the clip.
         return CameraFrame(frame.number, frame.room_bgr, frame.time_s, time.monotonic())
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which pictures a folder holds, and what each is called where it is written. Reads no picture and needs no OpenCV."""
+"""Which pictures a folder contains, and the names of their outputs. Reads no picture and needs no OpenCV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 
-# Of these, OpenCV writes none, or not everywhere; a JPEG is what they are most often converted to.
+# OpenCV cannot write these, or not everywhere; they are most often converted to JPEG.
 READ_ALONE = (".heic", ".heif", ".avif")
 _INSTEAD = ".jpg"
 
@@ -22,7 +22,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The folder's own pictures in natural order, hidden files left out. Raises SourceError when there are none."""
+    """The folder's own pictures in natural order, without hidden files. Raises SourceError if there are none."""
     found = _pictures_in(folder)
     if not found:
         raise _no_pictures(folder)
@@ -30,10 +30,10 @@ def picture_paths(folder: Path) -> list[Path]:
 
 
 def picture_tree(folder: Path, *, leave_out: Collection[Path] = ()) -> list[Path]:
-    """The pictures of a folder and of all folders in it, in natural order; a folder's own come before its folders'.
+    """The pictures of a folder and of all folders in it, in natural order; a folder's own come before its subfolders'.
 
-    leave_out: folders that are not looked into, such as the one that is written to. Hidden files and folders are left
-    out, and so are linked folders, which may lead in circles. Raises SourceError when there are none.
+    leave_out: folders that are skipped, such as the output folder. Hidden files and folders are left
+    out, and so are linked folders, which may form cycles. Raises SourceError if there are none.
     """
     without = {path.resolve() for path in leave_out}
     found: list[Path] = []
@@ -55,11 +55,10 @@ def all_pictures(given: Sequence[Path], *, leave_out: Collection[Path] = ()) -> 
 
 
 def written_names(paths: Sequence[Path], folder: Path | None, *, suffix: str | None = None) -> list[Path]:
-    """What each picture is called in the output folder: its own name, in the folders that it has within `folder`.
+    """Each picture's name in the output folder: its own, with its path within `folder`.
 
-    folder: None for pictures that were given by name. suffix: of the files that are written, where it is not the
-    pictures' own; a picture of a kind that is not written becomes a JPEG. Raises UsageError where two of them would get
-    the same name.
+    folder: None for pictures that were given by name. suffix: of the outputs, if not the pictures' own; a picture of a
+    kind that cannot be written becomes a JPEG. Raises UsageError if two of them would get the same name.
     """
     owners: dict[Path, Path] = {}
     for path in paths:

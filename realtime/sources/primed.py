@@ -1,4 +1,4 @@
-"""A source that has been proven to give pictures, before an output is opened."""
+"""Reads a source's first frame before an output is opened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bgcam.realtime.sources.base import Source
 
 
 class FirstRead:
-    """A source whose first frame has been read: its size is known for sure, and it can be read. See `Source`."""
+    """A source whose first frame has been read: it is readable, and its size is certain. See `Source`."""
 
     def __init__(self, source: Source):
         self._source = source
@@ -23,7 +23,7 @@ class FirstRead:
 
     @property
     def notice(self) -> str:
-        """What the source has to say, "" for nothing."""
+        """The source's notice, "" for nothing."""
         return self._source.notice
 
     def read(self) -> CameraFrame | None:

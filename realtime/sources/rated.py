@@ -1,4 +1,4 @@
-"""A file at another rate than its own: frames are dropped or repeated, so that it lasts as long as before."""
+"""A file at another rate than its own: frames are dropped or repeated, so that its duration is unchanged."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def end_of(source: Source, newest: CameraFrame) -> float:
 
 
 class RatedSource:
-    """A source's frames at `fps`: of those nearest to a moment the last one, and where there is none, the one before
-    once more. See `Source`.
+    """A source's frames at `fps`: for each output time the last of the nearest frames, or the previous one again. See
+    `Source`.
 
-    frames, about_frames: counted from the source's own, exact where that has an even rate; None where it does not know.
+    frames, about_frames: computed from the source's own, exact if that has an even rate; None if unknown.
     """
 
     def __init__(self, source: Source, fps: float):
@@ -61,7 +61,7 @@ class RatedSource:
         return max(1, _nearest(frames / self.source.fps, self.fps)) if frames else None
 
     def _read_next(self) -> CameraFrame | None:
-        """None too where the source breaks: what came before is shown to its end first."""
+        """Also None if the source fails: the earlier frames are shown to their end first."""
         try:
             return self.source.read()
         except SourceError as error:

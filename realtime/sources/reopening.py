@@ -1,4 +1,4 @@
-"""A camera that comes and goes: it is looked for again when it was lost, and let go while nobody wants its pictures."""
+"""A camera that comes and goes: it is reopened after it was lost, and closed while nobody wants its frames."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _PAUSE_S = 0.1
 class ReopeningSource:
     """One camera, over all the times it was opened, as one source. See `Source`.
 
-    again: opens the same camera anew, never another; raises SourceError while it cannot; None: a lost camera is an
-    error. `read` raises SourceWaits while there is no camera, for as long as that takes: it is tried again by later
-    calls. wanted: asked at each `read`; while it says no, the camera is closed. May be set until the first `read`.
-    The size stays that of the first time: frames of another are cut to its aspect and resized.
+    `read` raises SourceWaits while there is no camera, for as long as that takes; later calls try again. The size stays
+    that of the first time: frames of another size are cropped to its aspect ratio and resized.
+
+    again: reopens the same camera, never another; raises SourceError while it cannot. None: a lost camera is an error.
+    wanted: called at each `read`; while it returns False, the camera is closed. May be set until the first `read`.
     """
 
     live, notice = True, ""
@@ -44,11 +45,11 @@ class ReopeningSource:
         self._lock = threading.Lock()
 
     def read(self) -> CameraFrame | None:
-        """The next frame; None after `close`. Raises SourceWaits, soon, while there is none to wait for."""
+        """The next frame; None after `close`. Raises SourceWaits, soon, while there is no camera."""
         if self._closed.is_set():
             return None
         if not self.wanted():
-            self._backoff.succeeded()  # who comes to watch is not to wait
+            self._backoff.succeeded()  # a new viewer should not wait
             self._leave()
         self._leaving = False
         camera = self._camera or self._open()
@@ -83,7 +84,7 @@ class ReopeningSource:
         return camera
 
     def _leave(self) -> NoReturn:
-        """The placeholder first, then the camera: who comes meanwhile is not to see the last picture of before."""
+        """The placeholder first, then the camera: a new viewer must not see the previous last picture."""
         if self._camera is None:
             self._pause(UNWANTED)
         if self._leaving:
@@ -94,7 +95,7 @@ class ReopeningSource:
     def _lost(self, error: SourceError) -> NoReturn:
         self._backoff.failed()
         tries = self._backoff.tries - 1
-        self._why = f"{error} (looked for it {tries} time{'s' if tries > 1 else ''})" if tries else str(error)
+        self._why = f"{error} (tried {tries} time{'s' if tries > 1 else ''})" if tries else str(error)
         self._pause(self._why)
 
     def _pause(self, why: str) -> NoReturn:

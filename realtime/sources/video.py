@@ -1,4 +1,4 @@
-"""Video files, GIFs and files on a web server by PyAV: every frame in order, none dropped; audio is left alone."""
+"""Video files, GIFs and files on a web server by PyAV: every frame in order, none dropped; audio is ignored."""
 
 from __future__ import annotations
 
@@ -30,33 +30,37 @@ from bgcam.realtime.sources._to_bgr import ToBgr
 from bgcam.realtime.sources._whole import missing_bytes
 
 _FPS = 25.0
-# FFmpeg gets these too: it would decode a first picture of any size to learn about it, and may change sizes on the way.
+# FFmpeg gets these too: it would decode a first picture of any size to probe it, and sizes may change on the way.
 _LIMITS = {"max_pixels": str(MAX_PIXELS)}
 # FFmpeg unpacks the text and the colour profile in a PNG whatever their length: 1 MB of file became 4 GB of memory.
 _NOT_TAKEN = frozenset({"png", "apng"})
 _LIMITS["codec_whitelist"] = ",".join(sorted(av.codecs_available - _NOT_TAKEN))
-# A camera's stream is shown as it comes: no queue at its reader, and by TCP where the camera has it.
+# A camera's stream is shown as it arrives: no queue at its reader, and by TCP if the camera supports it.
 _LIVE_OPTIONS = {"fflags": "nobuffer", "flags": "low_delay", "rtsp_flags": "prefer_tcp"}
 _TIMEOUT_S, _CAMERA_TIMEOUT_S = 10.0, 5.0  # without any data
 _TS_DISCONT = 0x200  # AVFMT_TS_DISCONT
 
 
 class Decoded(NamedTuple):
-    """A frame, and how it is to be shown; it needs the video no more."""
+    """A frame, and how to show it; independent of the video from here on."""
 
     frame: VideoFrame
     geometry: Geometry
 
 
 class VideoSource:
-    """A video's frames. size_wh: the first frame's as it is shown, or the `size_wh` asked for; all frames have it.
+    """A video's frames. A truncated file gives the frames that decode, then raises SourceError; a clean end gives None.
 
-    fps: the container's rate. frames: None where the container does not say; about_frames: as many as its duration
-    holds then, None too where that is not known. start_s: when the first frame that was read is due, on the file's own
-    clock. has_sound: whether there is sound beside the pictures. path: the file's, None for a URL. endless: an address
-    gives a stream without a length, as a camera does. fit: how another aspect comes to `size_wh`, see `shape`; where a
-    video changes its size on the way, it is fitted with bars. A file that breaks off gives the frames that decode, then
-    raises SourceError; a clean end gives None.
+    size_wh: that of the first frame as shown, or the `size_wh` asked for; all frames have it.
+    fps: the container's rate.
+    frames: None if the container does not say.
+    about_frames: in that case the number by its duration, None if that is unknown too.
+    start_s: when the first frame that was read is due, on the file's own clock.
+    has_sound: whether there is also sound.
+    path: the file's, None for a URL.
+    endless: whether an address gives a stream without a length, like a camera.
+    fit: how another aspect ratio is fitted to `size_wh`, see `shape`; if a video changes its size on the way, bars are
+        added.
     """
 
     live, note, notice = False, "", ""
@@ -71,8 +75,8 @@ class VideoSource:
         fit: str = COVER,
         as_camera: bool = False,
     ) -> None:
-        """as_camera: it is a stream of which the newest picture counts, not every one."""
-        self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password are for nobody's eyes
+        """as_camera: whether it is a stream of which only the newest picture counts."""
+        self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password must not be shown
         local = input.removeprefix("file://")
         self.path = self._path = None if "://" in local and not os.path.exists(local) else Path(local)
         self._mirror, self._fit = mirror, fit
@@ -85,7 +89,7 @@ class VideoSource:
         self._to_bgr = ToBgr()
         if self._path is not None:
             ordinary_bytes(self._path, "video")
-        # With "file:" before it no name is taken for an address, such as that of "12:30 call.mp4".
+        # With "file:" in front, no name is taken for an address, such as "12:30 call.mp4".
         address = input if self._path is None else f"file:{local}"
         options = _LIMITS | (_LIVE_OPTIONS if as_camera else {})
         self._timeout_s = _CAMERA_TIMEOUT_S if as_camera else _TIMEOUT_S
@@ -124,12 +128,12 @@ class VideoSource:
         with self._lock:
             frame = None if self._closed else self._read()
         if self._closed:
-            self.close()  # it was asked for while this read was under way
+            self.close()  # it was requested during this read
         return frame
 
     def close(self) -> None:
         self._closed = True
-        if self._lock.acquire(blocking=False):  # otherwise the read under way closes it: PyAV is not thread-safe
+        if self._lock.acquire(blocking=False):  # otherwise the current read closes it: PyAV is not thread-safe
             try:
                 self._container.close()
             finally:
@@ -150,7 +154,7 @@ class VideoSource:
         return CameraFrame(number, bgr, time_s, captured_s)
 
     def picture(self, decoded: Decoded) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 BGR of `size_wh`, of what `next_frame` gave. SourceError where its format has none."""
+        """(H, W, 3) uint8 BGR of `size_wh`, of `next_frame`'s result. Raises SourceError for an unsupported format."""
         try:
             bgr = decoded.geometry.apply(self._to_bgr(decoded.frame))
             if (bgr.shape[1], bgr.shape[0]) != self._shown_wh:
@@ -163,10 +167,10 @@ class VideoSource:
     def _broken(self) -> SourceError:
         of = f" of {self.frames}" if self.frames and self.frames > self._number else ""  # GIF's count ends at the cut
         after = f"after {self._number}{of} frames ({self._failure})"
-        return SourceError(f"{self.name}: the video breaks off {after}; get a whole copy of it")
+        return SourceError(f"{self.name}: the video ends early {after}; get a complete copy of it")
 
     def next_frame(self) -> Decoded | None:
-        """The next frame as it was decoded; None at the end, with `failure` saying so if it is not a clean one."""
+        """The next frame as it was decoded; None at the end, with `failure` saying why if it is not a clean one."""
         first, self._first = self._first, None
         return first if first is not None else self._decode_next()
 
@@ -198,7 +202,7 @@ class VideoSource:
                 frames = packet.decode() if other is None else other.decode(packet)
             except av.error.InvalidDataError:
                 if self._path is None or self._ends_damaged:
-                    continue  # one joins a live stream between key frames, and a cut file's last packet is half a frame
+                    continue  # a live stream begins between key frames; a truncated file's last packet is incomplete
                 yield from deinterlacer.flush()
                 raise
             for frame in frames:
@@ -211,24 +215,26 @@ class VideoSource:
         if stream is None:
             raise SourceError(f"{self.name}: has no picture, only sound or data; give a video")
         if stream.codec_context is None:
-            raise SourceError(f"{self.name}: its kind of picture is unknown to FFmpeg; get a whole copy, or convert it")
+            raise SourceError(f"{self.name}: FFmpeg does not know its codec; get a complete copy, or convert it")
         if stream.codec_context.name in _NOT_TAKEN:
-            raise SourceError(f"{self.name}: PNG pictures are no video here; name one .png, or convert them to MP4")
+            raise SourceError(
+                f"{self.name}: PNG pictures are not supported as a video; name one .png, or convert them to MP4"
+            )
         width, height = stream.width, stream.height
         if width * height > MAX_PIXELS:
             raise SourceError(f"{self.name}: {width}x{height} is over 100 megapixels; make it smaller first")
         stream.codec_context.options = _LIMITS
-        # A thread a frame would keep as many frames back.
+        # Frame threading would delay as many frames as there are threads.
         stream.thread_type = "SLICE" if as_camera else "AUTO"
         return stream
 
     def _geometry(self, frame: VideoFrame) -> Geometry:
-        """The container's pixel aspect goes first, as with FFmpeg; but a broadcast may change the codec's."""
+        """The container's pixel aspect has priority, as with FFmpeg; but a broadcast may change the codec's."""
         now = self._stream.codec_context.sample_aspect_ratio
         return Geometry.of(frame, now if now != self._codec_aspect else self._stream.sample_aspect_ratio)
 
     def _has_no_length(self) -> bool:
-        """A web server gives a file's length; so do playlists of a video that is whole, by its duration."""
+        """A web server gives a file's length; playlists of a complete video give its duration."""
         if self._container.duration is not None and self._container.duration > 0:
             return False
         return self._container.format.name in ("hls", "dash") or self._container.size <= 0
@@ -241,7 +247,7 @@ class VideoSource:
         return next((float(rate) for rate in rates if rate and 0 < rate <= 1000), _FPS)
 
     def _advice(self) -> str:
-        return "check the address" if self._path is None else "the file may be cut off or no video"
+        return "check the address" if self._path is None else "the file may be truncated or not a video"
 
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, av.error.ExitError):

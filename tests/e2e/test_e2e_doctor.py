@@ -166,7 +166,7 @@ def test_a_virtual_camera_that_may_not_be_used_is_no_webcam(program: Start, came
 
     run = program(look, "doctor")
     assert run.ends() == 0, run.text
-    assert f"this user may not open {output}" in run.text or f", {output}" in run.text
+    assert f"this user has no permission to open {output}" in run.text or f", {output}" in run.text
 
 
 def test_no_camera_is_found(loopback: Callable[..., None]) -> None:

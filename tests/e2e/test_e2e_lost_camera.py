@@ -50,7 +50,7 @@ def test_a_camera_that_another_program_uses_is_named_with_it(bgcam: Start, progr
     run = bgcam("--camera", camera, "--background", "none", "--output", "null")
     assert run.ends() == 1
     (line,) = run.text.strip().splitlines()
-    assert f"videocall (pid {other.pid}) holds it" in line
+    assert f"videocall (pid {other.pid}) has it open" in line
     assert camera in line
 
 
@@ -72,7 +72,7 @@ def test_a_camera_that_is_plugged_out_is_found_again_under_another_number(
         viewer.reads_until(lambda bgr: _shows_bars(bgr), "vivid's bars on the beach")
         (VIVID_DRIVER / "unbind").write_text("vivid.0")
         viewer.reads_until(lab.is_placeholder, "the background alone")
-        run.says("plug it in again")
+        run.says("plug it back in")
         lab.wait_until(lambda: not os.path.exists("/dev/video0"), "the camera to be gone")
         lab.load_vivid("vid_cap_nr=20")
         assert lab.camera() == "/dev/video20"

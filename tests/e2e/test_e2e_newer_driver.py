@@ -115,7 +115,5 @@ def test_doctor_knows_the_version() -> None:
     finding = module_checks.check_version(Machine(System()))
     assert finding is not None
     assert finding.verdict == OK
-    assert (
-        finding.found
-        == f"{Path('/sys/module/v4l2loopback/version').read_text().strip()}; one program at a time can read a device"
-    )
+    version = Path("/sys/module/v4l2loopback/version").read_text().strip()
+    assert finding.found == f"{version}; only one program at a time can read a device"

@@ -58,18 +58,20 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of `bgcam demo`."""
     parser = OneLineParser(
         prog="bgcam demo",
-        description="Run bgcam on a clip that it makes itself. Leaves demo.mp4 and a picture of it, demo.png, "
-        "in place of those of the last time.",
+        description="Run bgcam on a generated clip. Writes demo.mp4 and a still from it, demo.png, "
+        "replacing those of the previous run.",
         allow_abbrev=False,
     )
-    parser.add_argument("--out", metavar="FOLDER", default="out", help="where to; default: out")
+    parser.add_argument("--out", metavar="FOLDER", default="out", help="where to write; default: out")
     parser.add_argument(
         "--background", "-b", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg"
     )
     parser.add_argument("--seconds", metavar="N", type=_seconds, default=5.0, help="the clip's length; default: 5")
     parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or .onnx file")
     parser.add_argument("--backend", metavar="NAME", default="auto", help="as for bgcam; default: auto")
-    parser.add_argument("--threads", metavar="N", type=thread_count, default=0, help="for the model; default: 0, all")
+    parser.add_argument(
+        "--threads", metavar="N", type=thread_count, default=0, help="threads for the model; default: 0, all processors"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
     return parser
 
@@ -80,7 +82,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length; give seconds above 0 and up to {MAX_SECONDS:g}")
+        raise argparse.ArgumentTypeError(f"invalid length {text!r}: give seconds above 0 and up to {MAX_SECONDS:g}")
     return value
 
 
@@ -89,7 +91,9 @@ def _folder(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{folder}: cannot make this folder ({error.strerror}); give another: --out FOLDER") from error
+        raise SinkError(
+            f"{folder}: cannot create this folder ({error.strerror}); give another: --out FOLDER"
+        ) from error
     return folder
 
 
@@ -124,5 +128,5 @@ def _frame_of(video: Path, number: int) -> NDArray[np.uint8]:
     finally:
         source.close()
     if frame is None:
-        raise BgcamError(f"stopped before frame {number}; {video} holds what was done, and there is no picture")
+        raise BgcamError(f"stopped before frame {number}; {video} holds the frames so far, and no still was written")
     return frame.room_bgr

@@ -28,7 +28,7 @@ def write_figure(path: Path, panels: Sequence[tuple[str, NDArray[np.uint8]]]) ->
         write_whole(path, data.tobytes())
     except OSError as error:
         what = f"{path}: cannot write the picture ({error.strerror})"
-        raise SinkError(f"{what}; check the folder, its rights and its space") from error
+        raise SinkError(f"{what}; check the folder, its permissions and its free space") from error
 
 
 def _panel(name: str, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ FORMATS_TOLD = 3
 
 def check_camera(machine: Machine) -> Finding | None:
     if not machine.is_linux:
-        return Finding("camera", OK, f"not looked at: this is {machine.system.platform}, and doctor knows Linux alone")
+        return Finding("camera", OK, f"not checked: this is {machine.system.platform}, and doctor supports only Linux")
     try:
         camera = machine.camera
     except SourceError as error:
@@ -33,15 +33,15 @@ def check_permission(machine: Machine) -> Finding | None:
     """The camera, and all other devices that bgcam could take."""
     locked = [device for device in (*machine.cameras, *machine.virtual_cameras) if device.locked]
     if not locked:
-        return Finding("permission", OK, "this user may use it") if _camera(machine) else None
+        return Finding("permission", OK, "this user has access to it") if _camera(machine) else None
     verdict = PROBLEM if _camera(machine) in locked else WARNING
-    found = f"this user may not open {', '.join(device.path for device in locked)}"
+    found = f"this user has no permission to open {', '.join(device.path for device in locked)}"
     run = machine.system.run
     # Without a user's name it tells the session's groups, with it those of the next log-in.
     session, next_one = (run("id", "-nG", *user).out.split() for user in ((), (run("id", "-un").out.strip(),)))
     if "video" in next_one and "video" not in session:
-        return Finding("permission", verdict, found, advice="you were added to the group video: log out and in")
-    return Finding("permission", verdict, found, 'sudo usermod -aG video "$USER"', "then log out and in")
+        return Finding("permission", verdict, found, advice="you were added to the group video: log out and back in")
+    return Finding("permission", verdict, found, 'sudo usermod -aG video "$USER"', "then log out and back in")
 
 
 def check_busy(machine: Machine) -> Finding | None:
@@ -59,7 +59,7 @@ def check_busy(machine: Machine) -> Finding | None:
         names = ", ".join(map(str, streaming))
         return Finding("in use", PROBLEM, f"by {names}", advice="close it, or pick the virtual camera in it")
     who = machine.as_root(f"fuser -v {camera.path}")
-    return Finding("in use", PROBLEM, "by a program of another user", advice=f"`{who}` names it; close it")
+    return Finding("in use", PROBLEM, "by a program of another user", advice=f"`{who}` shows which; close it")
 
 
 def check_format(machine: Machine) -> Finding | None:
@@ -76,7 +76,9 @@ def check_format(machine: Machine) -> Finding | None:
         return Finding("format", OK, f"MJPG, up to {largest.size_wh[0]}x{largest.size_wh[1]}")
     more = len(formats) - FORMATS_TOLD
     raw = ", ".join(list(formats)[:FORMATS_TOLD]) + (f" and {more} more" if more > 0 else "")
-    return Finding("format", WARNING, f"no MJPG, only {raw}: HD may come slowly", advice="if so: bgcam --size 640x480")
+    return Finding(
+        "format", WARNING, f"no MJPG, only {raw}: HD may be slow", advice="if it is slow: bgcam --size 640x480"
+    )
 
 
 def check_picture(machine: Machine) -> Finding | None:
@@ -86,30 +88,32 @@ def check_picture(machine: Machine) -> Finding | None:
         return None
     told = machine.probe("camera", camera.path, timeout_s=PICTURE_TIMEOUT_S)
     if "error" in told:
-        return Finding("picture", PROBLEM, told["error"], advice="unplug the camera and plug it in again, or restart")
+        return Finding("picture", PROBLEM, told["error"], advice="unplug the camera and plug it back in, or restart")
     width, height = told["size_wh"]
     found = f"{width}x{height}, {told['seen_fps']:.0f} frames a second"
     if told["brightest"] < DARK_BELOW:
-        return Finding("picture", WARNING, f"{found}, but all black", advice="open the camera's shutter, make light")
+        return Finding(
+            "picture", WARNING, f"{found}, but all black", advice="open the camera's shutter, or turn on a light"
+        )
     if told["seen_fps"] >= SLOW_BELOW * told["fps"]:
         return Finding("picture", OK, found)
     found += f" instead of {told['fps']:.0f}"
     if controls.control(machine.system, camera.path, controls.EXPOSURE_MAY_SLOW_DOWN):
         name = controls.control_name(machine.system, camera.path, controls.EXPOSURE_MAY_SLOW_DOWN)
-        return _exposure(machine, camera, f"{found}: the camera exposes longer in the dark", f"{name}=0")
+        return _exposure(machine, camera, f"{found}: the camera exposes for longer in dim light", f"{name}=0")
     time = controls.control(machine.system, camera.path, controls.EXPOSURE_TIME) or 0  # in 100 us
     manual = controls.control(machine.system, camera.path, controls.EXPOSURE_AUTO) == controls.EXPOSURE_IS_MANUAL
     if manual and time * told["fps"] > 10_000:
         name = controls.control_name(machine.system, camera.path, controls.EXPOSURE_TIME)
         longest = int(10_000 / told["fps"])
         return _exposure(machine, camera, f"{found}: its exposure is set to {time / 10:g} ms", f"{name}={longest}")
-    return Finding("picture", WARNING, found, advice="another USB port, without a hub; or bgcam --size 640x480")
+    return Finding("picture", WARNING, found, advice="try another USB port, without a hub; or bgcam --size 640x480")
 
 
 def _exposure(machine: Machine, camera: Device, found: str, setting: str) -> Finding:
     command = f"v4l2-ctl -d {camera.path} -c {setting}"
     if machine.system.run("v4l2-ctl", "--version").code:
-        return Finding("picture", WARNING, found, advice=f"more light; or install v4l-utils, then: {command}")
+        return Finding("picture", WARNING, found, advice=f"add light; or install v4l-utils, then run: {command}")
     return Finding("picture", WARNING, found, command, "or more light")
 
 

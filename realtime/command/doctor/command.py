@@ -1,4 +1,4 @@
-"""`bgcam doctor`: the screen, `--json`, and `--fix`, which runs the commands that mend what was found."""
+"""`bgcam doctor`: the screen, `--json`, and `--fix`, which runs the commands that fix what was found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WIDTH = 110
 
 
 def doctor(options: Namespace, *, system: System | None = None) -> int:
-    """Examine and show, and mend if asked to. Gives 0 when `bgcam` would run with the same options, else 1.
+    """Examine and show, and fix if asked to. Returns 0 if `bgcam` would run with the same options, else 1.
 
     Raises UsageError, as `bgcam` does, for a backend that there is not.
     """
@@ -25,7 +25,7 @@ def doctor(options: Namespace, *, system: System | None = None) -> int:
     system = system or System(stdout_is_data=options.json)
     examined = _examine(options, system)
     if options.fix:
-        examined = _mend(options, system, examined)
+        examined = _fix(options, system, examined)
     if options.json:
         print(as_json(examined))
     else:
@@ -33,8 +33,8 @@ def doctor(options: Namespace, *, system: System | None = None) -> int:
     return 0 if examined.ready else 1
 
 
-def _mend(options: Namespace, system: System, examined: Examined) -> Examined:
-    """Offer each command once, and look again after each: what one mends may show what else is missing."""
+def _fix(options: Namespace, system: System, examined: Examined) -> Examined:
+    """Offer each command once, and check again after each: one fix may reveal what else is missing."""
     offered: set[str] = set()
     while finding := _next(examined, offered):
         offered.add(finding.command)
@@ -45,7 +45,7 @@ def _mend(options: Namespace, system: System, examined: Examined) -> Examined:
         if not options.yes and not system.ask("Run it?"):
             continue
         ran = system.run_in_sight(finding.command)
-        print("  done" if ran.code == 0 else f"  it failed with code {ran.code}", end="\n\n", file=out)
+        print("  done" if ran.code == 0 else f"  it failed with exit code {ran.code}", end="\n\n", file=out)
         examined = _examine(options, system, load_error=ran.err)
     return examined
 

@@ -1,4 +1,4 @@
-"""A camera's exposure, and whether somebody else streams from it (linux/videodev2.h)."""
+"""A camera's exposure, and whether another program streams from it (linux/videodev2.h)."""
 
 from __future__ import annotations
 

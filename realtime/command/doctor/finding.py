@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A problem keeps `bgcam` from running at all; a warning is all else that somebody may want to mend.
+# A problem keeps `bgcam` from running at all; a warning is anything else that the user may want to fix.
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 

@@ -17,7 +17,9 @@ def check_there(machine: Machine) -> Finding | None:
     if not machine.module_is_loaded:
         return None
     if machine.virtual_cameras:
-        return Finding("virtual camera", WARNING, "none that this user may open", advice="see permission above")
+        return Finding(
+            "virtual camera", WARNING, "none that this user has permission to open", advice="see permission above"
+        )
     return Finding("virtual camera", WARNING, f"none, though {MODULE} is loaded", machine.install_camera)
 
 
@@ -32,7 +34,9 @@ def check_exclusive_caps(machine: Machine) -> Finding | None:
         return Finding("exclusive_caps", WARNING, f"unknown ({error.strerror})")
     if bits & _CAPTURE and bits & _OUTPUT:
         found = "off: Chrome, Zoom and Teams do not show the camera"
-        return Finding("exclusive_caps", WARNING, found, machine.install_camera, "close what uses the camera first")
+        return Finding(
+            "exclusive_caps", WARNING, found, machine.install_camera, "first close the programs that use the camera"
+        )
     return Finding("exclusive_caps", OK, "on")
 
 
@@ -41,8 +45,8 @@ def check_label(machine: Machine) -> Finding | None:
     if device is None:
         return None
     if device.name.startswith(UNNAMED):
-        found = f"{device.name!r}, which nobody finds in a list"
-        return Finding("name", WARNING, found, machine.install_camera, "close what uses the camera first")
+        found = f"{device.name!r}, which is hard to recognise in a list"
+        return Finding("name", WARNING, found, machine.install_camera, "first close the programs that use the camera")
     other = "" if LABEL in device.name.casefold() else ": pick that name in a call"
     return Finding("name", OK, device.name + other)
 
@@ -54,7 +58,7 @@ def check_number(machine: Machine) -> Finding | None:
     if device.index < NUMBERS:
         return Finding("number", OK, f"{device.index}")
     found = f"{device.index}: Firefox and OBS look for cameras below {NUMBERS} only"
-    return Finding("number", WARNING, found, machine.install_camera, "close what uses the camera first")
+    return Finding("number", WARNING, found, machine.install_camera, "first close the programs that use the camera")
 
 
 def check_writer(machine: Machine) -> Finding | None:
@@ -78,12 +82,14 @@ def check_writer(machine: Machine) -> Finding | None:
     found = f"by a program of another user, or its format is kept (keep_format){shape}"
     command = machine.as_root(f"modprobe -r {MODULE}") + " && " + machine.as_root(f"modprobe {MODULE}")
     who = machine.as_root(f"fuser -v {device.path}")
-    return Finding("written to", verdict, found, command, f"this fails while it is in use; {who} names who uses it")
+    return Finding(
+        "written to", verdict, found, command, f"this fails while the device is in use; {who} shows who uses it"
+    )
 
 
 def _is_written_to(machine: Machine, path: str) -> bool:
-    """The driver's `state` is "capture" while somebody writes, so that there is something to capture. Version 0.12 has
-    no `state`, and tells a `format` only while somebody writes.
+    """The driver's `state` is "capture" while a program writes, so that there is something to capture. Version 0.12 has
+    no `state`, and reports a `format` only while a program writes.
     """
     folder = f"/sys/class/video4linux/{path.rpartition('/')[2]}"
     state = machine.system.read(f"{folder}/state")

@@ -55,11 +55,11 @@ def check_backends(machine: Machine) -> list[Finding]:
 def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:
     if "error" in told:
         what, _, cure = str(told["error"]).partition("; run: ")
-        # A command that mends it comes with the error; of one that hangs or crashes nothing is known.
-        advice = "" if cure else "choose another with --backend; if there is none, restart, and report this"
+        # The error comes with a command that fixes it; nothing is known of one that hangs or crashes.
+        advice = "" if cure else "choose another with --backend; if none works, restart and report this"
         return Finding(name, WARNING, what, cure, advice)
     matte_ms: float = told["matte_ms"]
-    found = f"{told['description']}: {matte_ms:.1f} ms a matte"
+    found = f"{told['description']}: {matte_ms:.1f} ms per matte"
     if told["error_mean"] > WRONG_ABOVE:
         advice = "its mattes are wrong; choose another with --backend, and report this"
         verdict = PROBLEM if taken else WARNING
@@ -74,7 +74,7 @@ def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken
 
 def _not_on_gpu(name: str, description: str, found: str) -> Finding:
     if not has_gpu():
-        return Finding(name, WARNING, f"{found}: no NVIDIA GPU is found here", advice="leave --backend out")
+        return Finding(name, WARNING, f"{found}: no NVIDIA GPU was found", advice="leave --backend out")
     if description.startswith("PyTorch"):  # the others start on the processor and go over to the GPU
         advice = "install a PyTorch with CUDA for this driver: https://pytorch.org/get-started"
         return Finding(name, WARNING, f"{found}: this PyTorch does not use the GPU", advice=advice)
@@ -84,24 +84,24 @@ def _not_on_gpu(name: str, description: str, found: str) -> Finding:
 def check_compiled(machine: Machine) -> Finding:
     """Whether the picture's slow functions are machine code."""
     if native.LIBRARY is not None:
-        return Finding("picture", OK, "drawn by compiled code")
+        return Finding("picture", OK, "processed by compiled code")
     advice = "install a C compiler (Debian: sudo apt install gcc libc6-dev), then bgcam again"
-    return Finding("picture", WARNING, "drawn by OpenCV, at three times the processor time", advice=advice)
+    return Finding("picture", WARNING, "processed by OpenCV, three times as slow", advice=advice)
 
 
 def check_cache(machine: Machine) -> Finding:
     try:
         folder = cache_folder()
     except RuntimeError:
-        found = "this user has no home folder, so there is none: bgcam starts slowly every time"
-        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder of this user")
+        found = "this user has no home folder, so there is no cache: bgcam starts slowly every time"
+        return Finding("cache", WARNING, found, advice="set HOME, or XDG_CACHE_HOME, to a folder that this user owns")
     reason = machine.system.why_not_writable(folder)
     if reason:
         found = f"{folder} cannot be written to ({reason}): bgcam starts slowly every time"
         # Most often it is root's, of a bgcam that was run with sudo.
         owner = machine.as_root(f'chown -R "$USER" {shlex.quote(str(folder))}') if folder.exists() else ""
-        mend = owner if reason == os.strerror(errno.EACCES) else ""
-        return Finding("cache", WARNING, found, mend, "" if mend else "set XDG_CACHE_HOME to another folder")
+        fix = owner if reason == os.strerror(errno.EACCES) else ""
+        return Finding("cache", WARNING, found, fix, "" if fix else "set XDG_CACHE_HOME to another folder")
     return Finding("cache", OK, f"{folder}")
 
 
@@ -113,11 +113,11 @@ def check_web_page(machine: Machine) -> Finding | None:
 
     if machine.system.port_is_free(DEFAULT_PORT):
         return Finding("web page", OK, f"port {DEFAULT_PORT} is free")
-    found = f"port {DEFAULT_PORT} is taken, by another bgcam perhaps"
+    found = f"port {DEFAULT_PORT} is in use, perhaps by another bgcam"
     return Finding("web page", PROBLEM, found, advice="close it, or: bgcam --output web:0")
 
 
 def _split(error: BgcamError) -> tuple[str, str, str]:
-    """An error for people as a finding's words: what happened, no command, what to do."""
+    """An error's message as the parts of a finding: what happened, no command, what to do."""
     found, _, advice = str(error).partition("; ")
     return found, "", advice

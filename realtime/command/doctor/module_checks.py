@@ -7,7 +7,7 @@ import re
 from bgcam.realtime.command.doctor.finding import OK, WARNING, Finding
 from bgcam.realtime.command.machine import MODULE, REJECTED, Machine
 
-# Before it, readers' comings and goings are not told to writers, and restarts leave devices stuck.
+# Older versions do not report readers to writers, and restarts leave devices stuck.
 OLDEST_VERSION = (0, 12, 7)
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 # Where Ubuntu and Debian, and dkms elsewhere, keep the key that they sign modules with.
@@ -21,10 +21,10 @@ def check_installed(machine: Machine) -> Finding | None:
         return Finding(MODULE, OK, "installed")
     kernel = machine.kernel
     if not machine.system.names(f"/lib/modules/{kernel}"):
-        found = f"cannot be installed: the running kernel, {kernel}, has no folder of modules here"
+        found = f"cannot be installed: the running kernel, {kernel}, has no modules folder here"
         return Finding(MODULE, WARNING, found, advice="restart if the system was updated; in a container, use its host")
     if built := _by_dkms(machine):
-        found = f"version {built[-1]} is here, but not built for the running kernel {kernel}"
+        found = f"version {built[-1]} is installed, but not built for the running kernel {kernel}"
         return Finding(MODULE, WARNING, found, machine.as_root("dkms autoinstall"), _headers(machine))
     command, note = machine.install_module
     return Finding(MODULE, WARNING, "not installed", command, note)
@@ -39,7 +39,7 @@ def check_secure_boot(machine: Machine) -> Finding | None:
     if not is_on and not REJECTED.search(machine.load_error):
         return None
     if not _is_rejected(machine):
-        return Finding("Secure Boot", OK, "on; whether the module's key is trusted shows when it is loaded")
+        return Finding("Secure Boot", OK, "on; loading the module will show whether its key is trusted")
     found = f"on, and it does not trust {MODULE}'s key (Key was rejected by service)"
     for key in OWN_KEYS:
         if machine.system.read_bytes(key):
@@ -71,7 +71,7 @@ def check_version(machine: Machine) -> Finding | None:
         found = f"{told}, older than {oldest}: it gets stuck after a restart of bgcam, and --on-demand cannot work well"
         return Finding("version", WARNING, found, advice="newer ones: https://github.com/v4l2loopback/v4l2loopback")
     one_reader = numbers >= (0, 14)
-    return Finding("version", OK, told + ("; one program at a time can read a device" if one_reader else ""))
+    return Finding("version", OK, told + ("; only one program at a time can read a device" if one_reader else ""))
 
 
 def _by_dkms(machine: Machine) -> list[str]:

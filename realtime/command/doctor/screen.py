@@ -1,4 +1,4 @@
-"""What doctor shows: a screen for people, JSON for bug reports."""
+"""Doctor's output: a screen for the user, JSON for bug reports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def summary(examined: Examined) -> str:
     if places:
         return f"bgcam would not run yet: see the problem under {' and '.join(places)}{fix}."
     if not examined.has_virtual_camera:
-        return f"bgcam would run, but on a web page only: calls need the virtual camera{fix}."
+        return f"bgcam would run, but only to a web page: calls need the virtual camera{fix}."
     if any(finding.verdict == WARNING for finding in examined.findings):
         return f"bgcam would run, but see the warnings{fix}."
     return "bgcam is ready: start it, then pick the virtual camera in the call."

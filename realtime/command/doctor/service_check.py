@@ -25,5 +25,5 @@ def check_service(machine: Machine) -> Finding | None:
         advice = f"journalctl --user -u {UNIT} says why"
         return Finding("service", WARNING, found, f"systemctl --user restart {UNIT}", advice)
     if enabled != "enabled":
-        return Finding("service", WARNING, "it runs, but not after the next log-in", f"systemctl --user enable {UNIT}")
+        return Finding("service", WARNING, "it runs, but does not start at log-in", f"systemctl --user enable {UNIT}")
     return Finding("service", OK, f"{UNIT} runs, and starts at log-in")

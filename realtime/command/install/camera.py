@@ -27,7 +27,7 @@ def install_camera(options: Namespace, *, system: System | None = None) -> int:
     machine = Machine(system)
     if not machine.is_linux:
         raise SinkError(
-            f"install-camera is for Linux, this is {system.platform}; install OBS Studio and use its camera"
+            f"install-camera is for Linux, but this is {system.platform}; install OBS Studio and use its camera"
         )
     return _undo(options, machine) if options.undo else _do(options, machine)
 
@@ -37,7 +37,7 @@ def _do(options: Namespace, machine: Machine) -> int:
     if not machine.module_is_installed:
         command, note = machine.install_module
         how = " ".join(filter(None, (f"`{command}`" if command else "", f"({note})" if note else "")))
-        raise SinkError(f"the kernel module {MODULE} is not installed; run {how}, then this again")
+        raise SinkError(f"the kernel module {MODULE} is not installed; run {how}, then run this again")
     _refuse_other_options(system)
     files = {
         system.path(OPTIONS_FILE): options_text(_number(machine)),
@@ -52,10 +52,10 @@ def _do(options: Namespace, machine: Machine) -> int:
         return 1
     write_all(files)
     if reload and system.run("modprobe", "-r", MODULE, timeout_s=LOAD_TIMEOUT_S).code:
-        print(f"the files are written; {MODULE} is in use, so they count from the next start of the machine")
+        print(f"the files are written; {MODULE} is in use, so they take effect at the next boot")
         return 0
     _say_loaded(system.run("modprobe", MODULE, timeout_s=LOAD_TIMEOUT_S))
-    print(f"done: the virtual camera {LABEL} is there, now and after every start")
+    print(f"done: the virtual camera {LABEL} is available, now and after every boot")
     return 0
 
 
@@ -63,7 +63,7 @@ def _undo(options: Namespace, machine: Machine) -> int:
     system = machine.system
     files = [path for path in map(system.path, (OPTIONS_FILE, LOAD_FILE)) if is_ours(path)]
     if not files:
-        print("nothing to take back")
+        print("nothing to undo")
         return 0
     print(f"remove: {', '.join(map(str, files))}\nthen: modprobe -r {MODULE}")
     _must_be_root(system, " --undo")
@@ -73,7 +73,7 @@ def _undo(options: Namespace, machine: Machine) -> int:
     for path in remove_all(files):
         print(f"removed {path}")
     if machine.module_is_loaded and system.run("modprobe", "-r", MODULE, timeout_s=LOAD_TIMEOUT_S).code:
-        print(f"{MODULE} is in use, so the virtual camera goes with the next start of the machine")
+        print(f"{MODULE} is in use, so the virtual camera disappears at the next boot")
     return 0
 
 
@@ -88,7 +88,7 @@ def _number(machine: Machine) -> int:
     taken = set(machine.system.names("/sys/class/video4linux")) - own
     free = next((number for number in NUMBERS if f"video{number}" not in taken), None)
     if free is None:
-        raise SinkError("no number below 64 is free for the virtual camera; unplug cameras and run this again")
+        raise SinkError("no device number below 64 is free for the virtual camera; unplug cameras and run this again")
     return free
 
 
@@ -105,7 +105,7 @@ def _refuse_other_options(system: System) -> None:
 
 def _must_be_root(system: System, flags: str) -> None:
     if not system.is_root:
-        raise SinkError(f"this must be done as root; run: sudo {bgcam_command()} install-camera{flags}")
+        raise SinkError(f"this needs root; run: sudo {bgcam_command()} install-camera{flags}")
 
 
 def _say_loaded(ran: Ran) -> None:
@@ -113,5 +113,5 @@ def _say_loaded(ran: Ran) -> None:
         return
     said = " ".join(ran.err.split()) or f"code {ran.code}"
     if REJECTED.search(said):
-        raise SinkError(f"Secure Boot does not trust {MODULE} ({said}); the files stay; run `bgcam doctor --fix`")
-    raise SinkError(f"{MODULE} cannot be loaded ({said}); the files stay; run `bgcam doctor`")
+        raise SinkError(f"Secure Boot does not trust {MODULE} ({said}); the files were kept; run `bgcam doctor --fix`")
+    raise SinkError(f"{MODULE} cannot be loaded ({said}); the files were kept; run `bgcam doctor`")

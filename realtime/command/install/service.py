@@ -29,7 +29,7 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
     """
     system = system or System()
     if not system.path("/run/systemd/system").is_dir() or system.platform != "linux":
-        raise SinkError("install-service needs systemd, which does not run here; use your desktop's autostart")
+        raise SinkError("install-service needs systemd, which is not running here; use your desktop's autostart")
     if system.is_root:
         raise SinkError("the service is the user's, not root's; run bgcam install-service without sudo")
     _refuse_options_before(options)
@@ -49,8 +49,8 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
         if ran.code:
             line = f"systemctl --user {' '.join(verb)}"
             said = " ".join(ran.err.split()) or f"code {ran.code}"
-            raise SinkError(f"the service is written, but `{line}` failed ({said}); mend that and run the line again")
-    print("done: bgcam runs now and after every log-in; `journalctl --user -u bgcam -f` shows what it says")
+            raise SinkError(f"the service is written, but `{line}` failed ({said}); fix that and run the command again")
+    print("done: bgcam runs now and after every log-in; `journalctl --user -u bgcam -f` shows its messages")
     return 0
 
 
@@ -59,7 +59,7 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
     system = system or System()
     path = (folder or unit_folder()) / UNIT
     if not path.exists():
-        print("there is no service to take back")
+        print("there is no service to remove")
         return 0
     if not is_ours(path):
         raise SinkError(f"{path} was not written by bgcam; remove it by hand")
@@ -70,7 +70,7 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
     system.run("systemctl", "--user", "disable", "--now", UNIT, timeout_s=SYSTEMCTL_TIMEOUT_S)
     remove_all([path])
     system.run("systemctl", "--user", "daemon-reload", timeout_s=SYSTEMCTL_TIMEOUT_S)
-    print("done: bgcam starts by itself no more")
+    print("done: bgcam no longer starts at log-in")
     return 0
 
 
@@ -81,10 +81,10 @@ def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
     arguments = checked(arguments)
     told = build_parser().parse_args(arguments)
     if told.command is not None:
-        raise UsageError(f"the service runs bgcam itself, not {told.command!r}; give its options alone after --")
+        raise UsageError(f"the service runs bgcam itself, not {told.command!r}; give only options after --")
     for output in told.output:
         if output.partition(":")[0] not in OUTPUTS:
-            raise UsageError(f"--output {output} would be written anew at every start; a service takes virtual or web")
+            raise UsageError(f"--output {output} would be overwritten at every start; give a service virtual or web")
     _check_values(told)
     words = [_absolute(word, told) for word in arguments]
     # Without one, bgcam would take the web page where there is no virtual camera yet, and stay with it.
@@ -110,7 +110,7 @@ def _refuse_options_before(options: Namespace) -> None:
     for name, value in vars(options).items():
         if name not in own and value != usual.get(name):
             option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"the service's options go last: bgcam install-service -- {option} ...")
+            raise UsageError(f"give the service's options last: bgcam install-service -- {option} ...")
 
 
 def _check_values(told: Namespace) -> None:
@@ -148,5 +148,5 @@ def _absolute(word: str, told: Namespace) -> str:
         return word
     path = os.path.abspath(local)
     if any(Path(path).is_relative_to(folder) for folder in TEMPORARY):
-        raise UsageError(f"{path} may be gone at the next start; move it to a folder of yours, such as Pictures")
+        raise UsageError(f"{path} may be gone at the next boot; move it to a permanent folder, such as Pictures")
     return f"{option}{equals}{path}"

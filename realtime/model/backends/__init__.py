@@ -1,4 +1,4 @@
-"""Inference backends, by a table of "module:Class" strings: none is imported before it is asked for."""
+"""Inference backends, in a table of "module:Class" strings: each is imported on demand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BACKENDS = {
     "tensorrt-rtx": "bgcam.realtime.model.backends.tensorrt_rtx:TensorRTRTXBackend",
     "torch": "bgcam.realtime.model.backends.torch:TorchBackend",
 }
-# What each backend of a GPU needs; in the order in which "auto" tries them.
+# What each GPU backend needs; in the order in which "auto" tries them.
 GPU_MODULES = {
     "tensorrt": ("tensorrt", "cupy", "onnx"),
     "tensorrt-rtx": ("tensorrt_rtx", "cupy", "onnx"),
@@ -36,10 +36,12 @@ GPU_MODULES = {
 class Backend(Protocol):
     """One loaded model at one input size.
 
-    name: its key in the table. description: what it really runs on, for people ("OpenVINO CPU, int8").
-    Constructor: `(path, spec, size_wh, *, threads)`; raises BackendError when its package is missing (with the exact
-    pip line) or the model does not load. threads: for one call; 0 shares the machine's among as many calls as it is
-    best used by, at_once.
+    Constructor: `(path, spec, size_wh, *, threads)`; raises BackendError if its package is missing (with the exact
+    pip command) or the model cannot be loaded. threads: for one call; 0 shares the machine's among `at_once` calls.
+
+    name: its key in the table.
+    description: what it really runs on, as text for the user ("OpenVINO CPU, int8").
+    at_once: how many calls at a time use the machine best.
     """
 
     name: str
@@ -56,10 +58,10 @@ class Backend(Protocol):
 
 @runtime_checkable
 class Slow(Protocol):
-    """A backend that gets ready in the background."""
+    """A backend that is prepared in the background."""
 
     def make_optional(self) -> None:
-        """Should it fail, another backend goes on in its place."""
+        """If it fails, another backend takes its place."""
 
 
 @runtime_checkable
@@ -68,16 +70,16 @@ class OnGpu(Protocol):
 
     @property
     def device_network(self) -> DeviceNetwork | None:
-        """The network; None while it gets ready, or when it runs on the processor after all."""
+        """The network; None while it is being prepared, or if it runs on the processor after all."""
 
 
 def load_backend(
     name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
 ) -> tuple[Backend, list[str]]:
-    """Load the model at one input size: the backend, and why others were passed over (one line each).
+    """Load the model at one input size: the backend, and why others were skipped (one line each).
 
     name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
-    threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError when none loads.
+    threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError if none can be loaded.
     """
     if name == "auto" and path.suffix == ".engine":
         name = _engines_backend(path)
@@ -92,7 +94,7 @@ def load_backend(
 def load_first(
     names: list[str], path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
 ) -> tuple[Backend, list[str]]:
-    """The first of these that loads, and why those before it did not. Raises BackendError when none does."""
+    """The first of these that can be loaded, and why earlier ones could not. Raises BackendError if none can."""
     passed_over: list[str] = []
     for candidate in names:
         try:
@@ -107,18 +109,20 @@ def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, t
     backend = _backend_class(name)(path, spec, size_wh, threads=threads)
     wrong = why_wrong(backend.infer, path, size_wh)
     if wrong:
-        raise BackendError(f"{backend.description}: {wrong}; update its package and drivers, or take another --backend")
+        raise BackendError(
+            f"{backend.description}: {wrong}; update its package and drivers, or choose another --backend"
+        )
     return backend
 
 
 def check_backend_name(name: str) -> None:
-    """UsageError, with the names there are, unless `load_backend` knows this one."""
+    """Raise UsageError, with the known names, unless `load_backend` knows this one."""
     if name != "auto" and name not in BACKENDS:
-        raise UsageError(f"no backend is called {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
+        raise UsageError(f"unknown backend {name!r}; choose one of: auto, {', '.join(BACKENDS)}")
 
 
 def auto_order() -> list[str]:
-    """What "auto" tries, in order: those of a GPU first, where there is one and they are installed."""
+    """What "auto" tries, in order: GPU backends first, if there is a GPU and they are installed."""
     installed = [name for name, modules in GPU_MODULES.items() if all(map(_is_installed, modules))]
     if installed:
         from bgcam.realtime.model.backends._gpu import has_gpu
@@ -133,7 +137,7 @@ def cpu_order() -> list[str]:
 
 
 def is_x86_64() -> bool:
-    """Whether the processor is one of Intel's or AMD's kind."""
+    """Whether the processor is x86-64."""
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -155,7 +159,7 @@ def _engines_backend(path: Path) -> str:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether a package is there, without importing it; a torch without CUDA is not."""
+    """Whether a package is installed, without importing it; a torch without CUDA does not count."""
     if importlib.util.find_spec(module) is None:
         return False
     return module != "torch" or "+cpu" not in importlib.metadata.version("torch")

@@ -1,6 +1,6 @@
-"""From an ONNX model to a TensorRT engine, by TensorRT or TensorRT-RTX: one code, since their names are the same.
+"""Builds a TensorRT engine from an ONNX model, by TensorRT or TensorRT-RTX, whose APIs have the same names.
 
-Networks are strongly typed: precision is what the ONNX file says, so the file is made to say it first.
+Networks are strongly typed: the ONNX file determines the precision, so the file is converted first.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.onnx_graph import QUANTIZERS, at_size, load_onnx, without_quantizers
 from bgcam.realtime.model.onnx_half import to_float16
 
-# The module and the extra of bgcam that brings it.
+# The module and bgcam's extra that installs it.
 APIS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 PRECISIONS = ("fp16", "int8", "fp32")
 CURRENT = ("CURRENT",)
-# Says how far the build is, in [0, 1].
+# Called with the build's progress, in [0, 1].
 Progress = Callable[[float], None]
 
 
@@ -34,7 +34,7 @@ class Built:
 
 
 def load_api(name: str) -> Any:
-    """The package of a key of APIS. BackendError with the pip line when it is missing or does not load."""
+    """The package of a key of APIS. Raises BackendError with the pip command if it is missing or cannot be loaded."""
     try:
         api = importlib.import_module(APIS[name])
         api.Builder  # noqa: B018  # a package whose libraries are missing has no more than a name
@@ -52,7 +52,9 @@ def typed_model(path: Path, size_wh: tuple[int, int], precision: str) -> Any:
     quantized = any(node.op_type in QUANTIZERS for node in model.graph.node)
     if precision == "int8":
         if not quantized:
-            raise BackendError(f"{path} has no quantizers, so it gives no int8 engine; choose fp16, or an INT8 model")
+            raise BackendError(
+                f"{path} has no quantizers, so it cannot become an int8 engine; choose fp16, or an INT8 model"
+            )
         return to_float16(model)
     plain = without_quantizers(model) if quantized else model
     return to_float16(plain) if precision == "fp16" else plain
@@ -63,7 +65,7 @@ def build_engine(
 ) -> Built:
     """Build an engine of a `typed_model`. Raises BackendError with what the builder said last.
 
-    compute_capabilities: TensorRT-RTX alone, which then needs no GPU: names of its ComputeCapability.
+    compute_capabilities: only for TensorRT-RTX, which then needs no GPU: names of its ComputeCapability.
     """
     logger = _logger(api)
     builder = api.Builder(logger)
@@ -76,12 +78,12 @@ def build_engine(
     if hasattr(config, "num_compute_capabilities"):
         known = [name for name in dir(api.ComputeCapability) if name.startswith("SM") or name == "CURRENT"]
         for unknown in sorted(set(compute_capabilities) - set(known)):
-            raise BackendError(f"{api.__name__} builds for no {unknown}; choose of: {', '.join(known)}")
+            raise BackendError(f"{api.__name__} cannot build for {unknown}; choose from: {', '.join(known)}")
         config.num_compute_capabilities = len(compute_capabilities)
         for place, name in enumerate(compute_capabilities):
             config.set_compute_capability(getattr(api.ComputeCapability, name), place)
     if hasattr(api.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
-        config.set_flag(api.BuilderFlag.REQUIRE_USER_ALLOCATION)  # else it cannot be captured in a CUDA graph
+        config.set_flag(api.BuilderFlag.REQUIRE_USER_ALLOCATION)  # otherwise it cannot be captured in a CUDA graph
     monitor = _monitor(api, progress) if progress is not None else None  # the config keeps no reference to it
     if monitor is not None:
         config.progress_monitor = monitor
@@ -96,12 +98,12 @@ def _end(tensor: Any) -> tuple[str, tuple[int, ...], str]:
 
 
 def _line(said: Sequence[str]) -> str:
-    """The first thing that was said, in one line: what follows is what came of it."""
-    return " ".join(said[0].split())[:300] if said else "it does not say why"
+    """The first message, in one line: later ones are consequences of it."""
+    return " ".join(said[0].split())[:300] if said else "it gives no reason"
 
 
 def _logger(api: Any) -> Any:
-    """A logger that keeps errors instead of printing them: they are told in one line."""
+    """A logger that keeps errors instead of printing them: they are reported in one line."""
 
     class Logger(api.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -116,7 +118,7 @@ def _logger(api: Any) -> Any:
 
 
 def _monitor(api: Any, progress: Progress) -> Any:
-    """Phases lie within phases; a phase's step counts for a share of the step of the phase around it."""
+    """Phases are nested; a phase's step counts as a share of the step of its enclosing phase."""
 
     class Monitor(api.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -40,7 +40,7 @@ class Wanted:
     gpu: Gpu
 
     def identity(self) -> dict[str, object]:
-        """All that an engine depends on, by `EngineManifest`'s names."""
+        """Everything that an engine depends on, by `EngineManifest`'s names."""
         return {
             "api": self.api_name,
             "api_version": str(self.api.__version__),
@@ -52,8 +52,8 @@ class Wanted:
         }
 
     def cached(self) -> Path:
-        """Where it is kept. Whatever changes, the name changes, but for the driver's and TensorRT's versions: an engine
-        for older ones is of no use any more, so it is written over."""
+        """The cached file. Its name depends on everything except the driver's and TensorRT's versions: an engine for
+        older ones is useless, so it is overwritten."""
         found = self.identity()
         lasting = repr([found[name] for name in ("api", "model_sha256", "size_wh", "precision", "gpu")])
         key = hashlib.sha256(lasting.encode()).hexdigest()[:16]
@@ -62,16 +62,16 @@ class Wanted:
 
 
 def forget_cached(wanted: Wanted) -> None:
-    """What was built for this GPU has to be built again: engine, kernels, and which precision was chosen."""
+    """Discard what was built for this GPU: engine, kernels, and the chosen precision."""
     for suffix in (".engine", ".kernels", ".json"):
         with suppress(OSError):
             wanted.cached().with_suffix(suffix).unlink()
 
 
 def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
-    """The engine, when the cache holds exactly the one that is wanted; None says to build it, and `say` why.
+    """The engine, if the cache holds exactly the wanted one; None if it must be built, and `say` gets the reason.
 
-    An engine that is damaged, foreign or out of date is never given.
+    A damaged, foreign or outdated engine is never returned.
     """
     try:
         manifest, engine = read_engine(wanted.cached(), read=read_private)
@@ -79,13 +79,13 @@ def load_cached(wanted: Wanted, *, say: Say) -> bytes | None:
     except FileNotFoundError:
         return None
     except (CacheRefused, EngineRefused, OSError) as error:
-        say(f"the engine in the cache is built again: {error}")
+        say(f"rebuilding the engine in the cache: {error}")
         return None
     return engine
 
 
 def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> bytes:
-    """Build the engine and keep it. Raises BackendError; a cache that cannot be written is said, and no error."""
+    """Build the engine and cache it. Raises BackendError; an unwritable cache is reported, but is not an error."""
     built = build_engine(wanted.api, typed_model(wanted.path, wanted.size_wh, wanted.precision), progress=progress)
     identity = wanted.identity()
     made = manifest(built, wanted.spec, compute_capabilities=CURRENT, **identity)
@@ -94,14 +94,14 @@ def build_cached(wanted: Wanted, *, progress: Progress | None, say: Say) -> byte
         write_engine(wanted.cached(), made, built.engine)
         prune(FOLDER)
     except (CacheRefused, OSError) as error:
-        say(f"the engine cannot be kept for the next start ({getattr(error, 'strerror', None) or error})")
+        say(f"the engine cannot be cached for the next start ({getattr(error, 'strerror', None) or error})")
     return built.engine
 
 
 def manifest(
     built: Built, spec: ModelSpec, *, compute_capabilities: tuple[str, ...], **identity: Any
 ) -> EngineManifest:
-    """The manifest of an engine that was just built."""
+    """The manifest of a newly built engine."""
     fixed = replace(spec, sizes_wh=(identity["size_wh"],), precision=identity["precision"])
     return EngineManifest(
         compute_capabilities=compute_capabilities,

@@ -1,4 +1,4 @@
-"""Which precision a model runs in on this GPU: the fastest, measured, of those that keep the matte."""
+"""Chooses a model's precision on this GPU: the fastest, by measurement, of those that preserve the matte."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bgcam.realtime.model.backends.blob_cache import CacheRefused, private_folde
 from bgcam.realtime.model.onnx_graph import QUANTIZERS, load_onnx
 from bgcam.realtime.model.spec import ModelSpec
 
-# Mean |alpha - alpha in fp32| on the portrait that comes with bgcam.
+# Mean |alpha - alpha in fp32| on the shipped portrait.
 LIMIT = 0.005
 ROUNDS, CALLS = 5, 40
 
@@ -34,7 +34,7 @@ class Measured:
 
 
 def fastest(measured: Mapping[str, Measured], *, limit: float = LIMIT) -> str:
-    """The name of the fastest within the limit; of the nearest to fp32 when none is."""
+    """The name of the fastest within the limit; if none is, of the nearest to fp32."""
     within = {name: m for name, m in measured.items() if m.difference <= limit}
     if within:
         return min(within, key=lambda name: within[name].latency_ms)
@@ -42,9 +42,9 @@ def fastest(measured: Mapping[str, Measured], *, limit: float = LIMIT) -> str:
 
 
 def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, *, say: Say) -> tuple[str, Any]:
-    """The precision for "auto", and its network when that was opened on the way; measured once, then kept in the cache.
+    """The precision for "auto", and its network if that was opened on the way; measured once, then cached.
 
-    open_one: gives the `DeviceNetwork` of a precision. Models without quantizers run in fp16.
+    open_one: opens the `DeviceNetwork` of a precision. Models without quantizers run in fp16.
     """
     kept = read_choice(wanted)
     if kept is not None:
@@ -70,7 +70,7 @@ def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, 
 
 
 def read_choice(wanted: Wanted) -> str | None:
-    """What was measured for this machine, model and size; None when it has to be measured."""
+    """The measurement for this machine, model and size; None if it has to be made."""
     try:
         kept = json.loads(read_private(_path(wanted)))
         found = kept["precision"] if kept["for"] == _key(wanted) else None
@@ -80,9 +80,9 @@ def read_choice(wanted: Wanted) -> str | None:
 
 
 def alpha_of(network: Any, picture: NDArray[np.float32], cupy: Any) -> NDArray[np.float32]:
-    """The alpha of a normalised picture (1, 3, h, w), brought back from the GPU.
+    """The alpha of a normalised picture (1, 3, h, w), copied back from the GPU.
 
-    Any `DeviceNetwork`'s: its arrays need not be CuPy's, and their dtype not NumPy's.
+    Works for any `DeviceNetwork`: its arrays need not be CuPy's, and their dtype not NumPy's.
     """
     given, found = cupy.asarray(network.input), cupy.asarray(network.output)
     stream = cupy.cuda.Stream(non_blocking=True)
@@ -94,7 +94,7 @@ def alpha_of(network: Any, picture: NDArray[np.float32], cupy: Any) -> NDArray[n
 
 
 def latency_ms(network: Any, cupy: Any, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Of one call among many in a row."""
+    """The time of one call among many in a row."""
     stream = cupy.cuda.Stream(non_blocking=True)
     found = []
     for _ in range(ROUNDS + 1):
@@ -107,7 +107,7 @@ def latency_ms(network: Any, cupy: Any, clock: Callable[[], float] = time.perf_c
 
 
 def portrait(spec: ModelSpec, size_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The portrait that comes with bgcam as the network takes it, (1, 3, h, w)."""
+    """The shipped portrait as the network's input, (1, 3, h, w)."""
     import cv2
 
     data = (resources.files("bgcam.realtime") / "assets" / "astronaut.jpg").read_bytes()

@@ -1,4 +1,4 @@
-"""Opening a model on TensorRT or TensorRT-RTX: an engine file as it is, an ONNX file by an engine from the cache."""
+"""Opening a model on TensorRT or TensorRT-RTX: an engine file directly, an ONNX file through a cached engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRECISIONS = ("auto", "fp16", "int8", "fp32")
 
 
 class Opener:
-    """Opens models on one of `APIS`. Looks at once for what that needs: raises BackendError when it is missing.
+    """Opens models on one of `APIS`. Checks its requirements at once: raises BackendError if one is missing.
 
     api, device, cupy: the package, the GPU and CuPy, for tests.
     """
@@ -43,12 +43,12 @@ class Opener:
         progress: Progress | None = None,
         say: Say = say_to_terminal,
     ) -> EngineNetwork:
-        """The network, ready to run; an engine that the cache lacks is built. Raises BackendError.
+        """The network, ready to run; an engine that is not cached is built. Raises BackendError.
 
-        precision: "auto" measures fp16 and int8 once, and takes the faster that keeps the matte.
+        precision: "auto" measures fp16 and int8 once, and takes the faster one that preserves the matte.
         """
         if precision not in PRECISIONS:
-            raise BackendError(f"{self.api_name} runs no {precision}; choose one of: {', '.join(PRECISIONS)}")
+            raise BackendError(f"{self.api_name} does not run in {precision}; choose one of: {', '.join(PRECISIONS)}")
         if path.suffix == SUFFIX:
             return self._open_file(path, size_wh, precision)
 
@@ -61,7 +61,7 @@ class Opener:
         return one(precision)
 
     def is_ready(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int]) -> bool:
-        """Whether `open` has nothing to build, and so takes a moment only."""
+        """Whether `open` has nothing to build, and so is fast."""
         if path.suffix == SUFFIX:
             return True
         choice = read_choice(self._wanted(path, spec, size_wh, "auto"))
@@ -72,7 +72,7 @@ class Opener:
         return compiled and load_cached(wanted, say=lambda line: None) is not None
 
     def forget(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int]) -> None:
-        """Build again what `open` takes from the cache."""
+        """Rebuild what `open` takes from the cache."""
         for precision in ("auto", *PRECISIONS):
             forget_cached(self._wanted(path, spec, size_wh, precision))
 
@@ -86,11 +86,11 @@ class Opener:
             try:
                 return run(engine)
             except BackendError as error:
-                say(f"the engine in the cache is built again: {error}")
+                say(f"rebuilding the engine in the cache: {error}")
         return run(build_cached(wanted, progress=progress, say=say))
 
     def _open_file(self, path: Path, size_wh: tuple[int, int], precision: str) -> EngineNetwork:
-        """An engine that `python -m bgcam.export` wrote: it fits this machine, or it is refused."""
+        """An engine that `python -m bgcam.export` wrote; refused unless it fits this machine."""
         try:
             manifest, engine = read_engine(path)
             wanted: dict[str, object] = {

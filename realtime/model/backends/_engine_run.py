@@ -16,7 +16,7 @@ DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
 
 def _kept(runtime_cache: Path | None) -> bytes | None:
-    """What was compiled for this GPU before; None where there is nothing, or nothing to be trusted."""
+    """What was compiled for this GPU earlier; None if there is nothing that can be trusted."""
     try:
         return None if runtime_cache is None else load_blob(runtime_cache, runtime_cache.name)
     except (CacheRefused, OSError):
@@ -65,7 +65,7 @@ class EngineNetwork:
                 self._graph.launch(stream=stream_of(self._cupy, stream))
 
     def _open(self, runtime_cache: Path | None) -> None:
-        """Make the context, compile what is left to compile, and capture."""
+        """Create the context, compile the remaining kernels, and capture."""
         self._context = self._new_context(runtime_cache, own_graph=False)
         capturable = getattr(self._context, "is_stream_capturable", None)
         if capturable is not None and not capturable(self._stream.ptr):
@@ -78,14 +78,14 @@ class EngineNetwork:
         try:
             with self._stream:
                 self._graph = capture(self._stream, lambda: self._execute(self._stream.ptr))
-        except RuntimeError:  # of CuPy or ours; kernels launched singly are slower, and right
+        except RuntimeError:  # of CuPy or ours; kernels launched one by one are slower, but correct
             self._stream = self._cupy.cuda.Stream(non_blocking=True)
             self.description += ", without a CUDA graph"
 
     def _new_context(self, runtime_cache: Path | None, *, own_graph: bool) -> Any:
-        """A context whose working memory is ours, so that nothing is allocated while frames run.
+        """A context whose working memory is ours, so that nothing is allocated while frames are processed.
 
-        own_graph: TensorRT-RTX captures by itself, for engines that nobody else can capture.
+        own_graph: TensorRT-RTX captures by itself, for engines that cannot be captured otherwise.
         """
         config = self._engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(self._api.ExecutionContextAllocationStrategy.USER_MANAGED)
@@ -125,4 +125,4 @@ class EngineNetwork:
 
     def _why(self) -> str:
         said = self._log.said
-        return " ".join(said[0].split())[:300] if said else "it does not say why"
+        return " ".join(said[0].split())[:300] if said else "it gives no reason"

@@ -1,4 +1,4 @@
-"""Which NVIDIA GPU there is, asked of the driver itself: no package is needed for it."""
+"""Finds the NVIDIA GPU through the driver itself, without any package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Gpu:
 
 
 def gpu(library: Any = None) -> Gpu:
-    """The GPU that CUDA calls 0. library: the driver's, for tests. Raises BackendError where there is none."""
+    """CUDA's GPU 0. library: the driver's, for tests. Raises BackendError if there is none."""
     if library is None:
         try:
             library = ctypes.CDLL(DRIVER_LIBRARIES.get(sys.platform, "libcuda.so.1"))
@@ -36,7 +36,7 @@ def gpu(library: Any = None) -> Gpu:
             raise BackendError(NO_GPU.format("its driver is not installed")) from None
     count, device = ctypes.c_int(), ctypes.c_int()
     if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        raise BackendError(NO_GPU.format("its driver finds none"))
+        raise BackendError(NO_GPU.format("its driver finds no GPU"))
     name = ctypes.create_string_buffer(256)
     values = [ctypes.c_int() for _ in range(3)]
     failed = (
@@ -62,7 +62,7 @@ def has_gpu() -> bool:
 
 
 def _release() -> str:
-    """The driver's release ("580.65.06"), "" where it cannot be read."""
+    """The driver's release ("580.65.06"), "" if it cannot be read."""
     try:
         found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", DRIVER_VERSION_FILE.read_text())
     except OSError:

@@ -1,8 +1,8 @@
-"""The network's last layers outside of OpenVINO, in C where bgcam was installed with a compiler at hand.
+"""The network's last layers outside OpenVINO, in C if bgcam was installed with a compiler.
 
 The head is a 3x3 convolution with four results, of the decoder's features and the picture at half resolution, then a
-pixel shuffle and a sigmoid (`train/network.py`). OpenVINO takes a fifth of a whole matte's time for it: four results
-fill a quarter of a vector, and the layers around it only move numbers about.
+pixel shuffle and a sigmoid (`train/network.py`). In OpenVINO it takes a fifth of a whole matte's time: four results
+fill a quarter of a vector, and the layers around it only move data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bgcam.realtime.picture import native
 
 Float = NDArray[np.float32]
 
-# From the result back.
+# From the result backwards.
 END = ("Result", "Sigmoid", "DepthToSpace", "Add", "Convolution", "Concat")
 UNSHUFFLED = [0, 1, 3, 5, 2, 4]
 PICTURE_CHANNELS = 12
@@ -58,7 +58,7 @@ def cut_head(model: Any) -> tuple[Any, Head] | None:
     one_each = list(add.input_value(1).get_shape()) in ([1, 4, 1, 1], [4, 1, 1])
     if not plain or weights.shape != expected or not one_each or shuffle.get_attributes()["block_size"] != 2:
         return None
-    # A feature's channels side by side are how OpenVINO has them: every other order costs it a millisecond.
+    # OpenVINO stores a feature's channels adjacently: every other order costs it a millisecond.
     cut = Model([ops.transpose(features, np.array([0, 2, 3, 1]))], model.get_parameters(), model.get_friendly_name())
     return cut, Head(weights, bias.ravel())
 
@@ -89,7 +89,7 @@ def _is_unshuffled(node: Any, height: int, width: int) -> bool:
 
 
 def _numbers(node: Any) -> NDArray[Any] | None:
-    """What a Constant holds, reshaped or not; None for anything else."""
+    """A Constant's values, reshaped or not; None for anything else."""
     while node.get_type_name() == "Reshape":
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Constant":

@@ -1,8 +1,8 @@
-"""INT8 weights of an OpenVINO model made such that processors without VNNI compute what all others do.
+"""Narrows an OpenVINO model's INT8 weights, so that processors without VNNI compute the same as all others.
 
-OpenVINO multiplies uint8 by int8 there, and sums of two products are cut off at 16 bits
-(`bgcam.realtime.model.saturation`). Files of today's exporter have no weights with which that happens, and stay as they
-are. Others lose a bit at most, on every processor: what one of them computes is then what all do.
+OpenVINO multiplies uint8 by int8 there, and sums of two products saturate at 16 bits
+(`bgcam.realtime.model.saturation`). Files of the current exporter have no such weights, and are not
+changed. Others lose at most one bit, on every processor, so that all compute the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _stored(convolution: Any) -> tuple[Any, Any] | None:
         if node.get_type_name() == "Multiply":
             multiply = node
         elif node.get_type_name() == "Subtract" and np.any(_constant(node.input_value(1).get_node())):
-            return None  # a zero point: no file of bgcam's has one
+            return None  # a zero point: no file of bgcam has one
         node = node.input_value(0).get_node()
     if multiply is None or node.get_type_name() != "Convert":
         return None

@@ -1,6 +1,6 @@
 """OpenVINO's compiled networks in the user's cache folder: a start with one takes an eighth of the time.
 
-OpenVINO's own cache takes what lies there without a look at it, so this one is used instead.
+OpenVINO's own cache does not verify its files, so this one is used instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, lo
 from bgcam.realtime.model.backends.warming import Say
 
 FOLDER = "openvino"
-# What changes the network before it is compiled: another version of it needs another blob.
+# The code that changes the network before it is compiled: another version of it needs another blob.
 SOURCES = (_head, _narrow_weights, _quantizers, saturation)
 DEVICE = "CPU"
 
@@ -24,7 +24,7 @@ DEVICE = "CPU"
 class Blob:
     """The compiled network of one model file, size and configuration.
 
-    has_head: whether its last layers are in it (see `_head`). say: gets why one in the cache is not used.
+    has_head: whether its last layers are in it (see `_head`). say: called with the reason why a cached one is not used.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Blob:
             name = f"{model.stem[:40]}-{size_wh[0]}x{size_wh[1]}-{hashlib.sha256(self.key.encode()).hexdigest()[:16]}"
             self._path = private_folder(FOLDER) / f"{name}.blob"
         except CacheRefused as error:
-            say(f"nothing is kept for the next start: {error}")
+            say(f"the compiled network cannot be cached: {error}")
         except (OSError, RuntimeError):  # the latter: a user without a home folder
             return
 
     def load(self) -> Any | None:
-        """The compiled network from the cache; None where it has to be compiled."""
+        """The compiled network from the cache; None if it has to be compiled."""
         if self._path is None:
             return None
         try:
@@ -54,11 +54,11 @@ class Blob:
         return None
 
     def refuse(self, why: str) -> None:
-        """Say why what is in the cache is not used; `keep` writes over it."""
-        self._say(f"the compiled network in the cache is made again: {why}")
+        """Report why the cached network is not used; `keep` overwrites it."""
+        self._say(f"recompiling the network in the cache: {why}")
 
     def keep(self, compiled: Any) -> None:
-        """Write it for the next start, which is only slower without it."""
+        """Store it for the next start, which is only slower without it."""
         if self._path is None or _identity(*self._given) != self.key:  # the model's file has changed since it was read
             return
         try:
@@ -68,7 +68,7 @@ class Blob:
 
 
 def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[Any], str]) -> Any:
-    """From the cache if it is there, whole and right, else built and kept. Raises what `build` raises.
+    """From the cache if it is there, complete and correct; otherwise built and cached. Raises what `build` raises.
 
     why_wrong: "" for a network that is right; see `known_matte`.
     """
@@ -84,7 +84,7 @@ def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[
 
 
 def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], has_head: bool) -> str:
-    """All that a compiled network depends on."""
+    """Everything that a compiled network depends on."""
     import openvino
 
     sources = hashlib.sha256(b"".join(Path(str(one.__file__)).read_bytes() for one in SOURCES)).hexdigest()

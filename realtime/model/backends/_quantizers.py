@@ -1,9 +1,9 @@
 """Quantised ONNX models for OpenVINO: each pair of QuantizeLinear and DequantizeLinear becomes one FakeQuantize.
 
 OpenVINO reads the pair as FakeQuantize, Convert to int8, Convert to float, Subtract, Multiply, and its low-precision
-passes then fix the type int8. On processors without AMX, whose convolutions take uint8 alone, 2026.4 computes nonsense
-from that as soon as a Concat joins two such pairs. One FakeQuantize with float in and out says the same numbers, and
-leaves the type to OpenVINO: right results at the same speed.
+passes then fix the type int8. On processors without AMX, whose convolutions accept only uint8, 2026.4 computes nonsense
+from that as soon as a Concat joins two such pairs. One FakeQuantize with float in and out describes the same numbers,
+and leaves the type to OpenVINO: correct results at the same speed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, preci
     """The model on the current GPU. precision: "auto" is fp16; "int8" is not for torch. Raises BackendError."""
     dtype = DTYPES.get("fp16" if precision == "auto" else precision)
     if dtype is None:
-        raise BackendError(f"torch runs no {precision}; choose one of: auto, {', '.join(DTYPES)}")
+        raise BackendError(f"torch does not run in {precision}; choose one of: auto, {', '.join(DTYPES)}")
     if not torch.cuda.is_available():
         raise BackendError(NO_GPU.format(f"torch {torch.__version__}", install_command("torch", CUDA_INDEX)))
     model = without_quantizers(at_size(load_onnx(path), size_wh))
@@ -48,12 +48,12 @@ class TorchDevice:
         self._device = torch.device("cuda", torch.cuda.current_device())
         self._dtype = dtype
         outside = torch.float16 if dtype == torch.float16 else torch.float32
-        # Intermediate results live in a pool that is nobody else's, so their addresses hold for captured graphs too.
+        # Intermediate results live in a private pool, so their addresses stay valid for captured graphs.
         self._pool = torch.cuda.MemPool()
         self._lock = threading.Lock()
         self._warm: set[tuple[int, int]] = set()
         with torch.cuda.device(self._device):
-            # Made outside of inference mode, so that anybody may write into them.
+            # Created outside inference mode, so that other code may write into them.
             self.input = torch.zeros(1, 3, height, width, dtype=outside, device=self._device)
             self.output = torch.zeros(1, 1, height, width, dtype=outside, device=self._device)
             with torch.inference_mode():
@@ -97,7 +97,7 @@ class TorchDevice:
         for fused in choices:
             network = GraphNetwork(model, dtype=self._dtype, device=self._device, fused=fused)
             try:
-                # Outside of the pool, since what cuDNN tries out takes much memory for a moment.
+                # Outside the pool, since cuDNN's trials temporarily take much memory.
                 with self._settings():
                     network(self.input.to(self._dtype))
                 torch.cuda.synchronize(self._device)

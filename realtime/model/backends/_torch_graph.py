@@ -48,7 +48,9 @@ class GraphNetwork(nn.Module):
             build = OPS.get(node.op)
             if build is None:
                 known = ", ".join(sorted(OPS))
-                raise BackendError(f"the torch backend knows no operator {node.op} (it knows {known}); try onnxruntime")
+                raise BackendError(
+                    f"the torch backend does not support the operator {node.op} (it supports {known}); try onnxruntime"
+                )
             run = build(node, constants, fused)
             done = tuple(name for name in dict.fromkeys(node.reads) if last_reader[name] == place)
             self._steps.append(Step(run, node.reads, node.output, done))

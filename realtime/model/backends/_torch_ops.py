@@ -19,7 +19,11 @@ INFINITE = float("inf")
 
 @dataclass(frozen=True)
 class Node:
-    """One operator. inputs: all names, "" for one left out; reads: those that are no constants, in the same order."""
+    """One operator.
+
+    inputs: all names, "" for one left out.
+    reads: those that are not constants, in the same order.
+    """
 
     op: str
     inputs: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""What backends keep in the user's cache folder, written and read so that nothing foreign or damaged is run.
+"""The backends' files in the user's cache folder, written and read so that nothing foreign or damaged is run.
 
 A compiled network is code and weights: another one under the right name, or one with a flipped bit, could show the
-room. So the folder is its user's alone (0700), files are read only if they are the user's own, regular and written by
-nobody else, and each file begins with a checksum over its contents and over the key that it was written for.
+room. So the folder belongs only to its user (0700), files are read only if they are the user's own, regular and not
+writable by others, and each file begins with a checksum over its contents and over the key that it was written for.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from bgcam.realtime.cache import cache_folder
 
 MAGIC = b"bgcam-blob 1\n"
 DIGEST_BYTES = 64
-# Above this a file is none of ours.
+# A larger file is not ours.
 MAX_BYTES = 1 << 30
-# Windows knows no owners and modes in this way; a user's folders are the user's alone there.
+# Windows has no such owners and modes; a user's folders are private there.
 POSIX = hasattr(os, "geteuid")
 
 
 class CacheRefused(Exception):
-    """A cached file or its folder is not to be trusted; says why, in a few words."""
+    """A cached file or its folder cannot be trusted; says why, in a few words."""
 
 
 def private_folder(*names: str) -> Path:
-    """A folder in the user's cache folder, made if missing, that only this user can open.
+    """A folder in the user's cache folder, created if missing, that only this user can open.
 
-    Raises CacheRefused for one that is another user's or a link, OSError and RuntimeError where none can be made.
+    Raises CacheRefused for another user's folder or a link, OSError and RuntimeError if none can be created.
     """
     folder = cache_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,9 @@ def private_folder(*names: str) -> Path:
             path.mkdir(mode=0o700)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            raise CacheRefused(f"{path} is a link or no folder")
+            raise CacheRefused(f"{path} is a link or not a folder")
         if POSIX and found.st_uid != os.geteuid():
-            raise CacheRefused(f"{path} is another user's")
+            raise CacheRefused(f"{path} belongs to another user")
         if POSIX and stat.S_IMODE(found.st_mode) & 0o077:
             path.chmod(0o700)
         folder = path
@@ -57,9 +57,9 @@ def read_private(path: Path) -> bytes:
     with os.fdopen(os.open(path, flags), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise CacheRefused("it is no regular file")
+            raise CacheRefused("it is not a regular file")
         if POSIX and found.st_uid != os.geteuid():
-            raise CacheRefused("it is another user's")
+            raise CacheRefused("it belongs to another user")
         if POSIX and stat.S_IMODE(found.st_mode) & 0o022:
             raise CacheRefused("other users may write to it")
         if found.st_size > MAX_BYTES:
@@ -76,26 +76,26 @@ def unseal(key: str, data: bytes) -> bytes:
     """What `seal` was given. Raises CacheRefused for another key, or anything that changed."""
     begin = len(MAGIC) + DIGEST_BYTES + 1
     if not data.startswith(MAGIC) or len(data) < begin:
-        raise CacheRefused("it is no file of bgcam")
+        raise CacheRefused("it is not a bgcam file")
     contents = data[begin:]
     if data[len(MAGIC) : begin] != _digest(key, contents).encode() + b"\n":
-        raise CacheRefused("its checksum differs")
+        raise CacheRefused("its checksum does not match")
     return contents
 
 
 def load_blob(path: Path, key: str) -> bytes | None:
-    """The contents of a sealed file; None where there is none. Raises CacheRefused, OSError."""
+    """The contents of a sealed file; None if there is no file. Raises CacheRefused, OSError."""
     try:
         contents = unseal(key, read_private(path))
     except FileNotFoundError:
         return None
-    with suppress(OSError):  # what is used stays longest where the cache is cleared by age
+    with suppress(OSError):  # recently used files stay longest when the cache is pruned by age
         os.utime(path)
     return contents
 
 
 def keep_blob(path: Path, key: str, contents: bytes) -> None:
-    """Write a sealed file, whole or not at all, for this user alone. Raises OSError."""
+    """Write a sealed file atomically, readable only by this user. Raises OSError."""
     write_whole(path, seal(key, contents), mode=0o600)
 
 

@@ -1,4 +1,4 @@
-"""Networks whose input and output stay on the GPU, for a frame that is worked on there as a whole."""
+"""Networks whose input and output stay on the GPU, for frames that are processed there entirely."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from bgcam.realtime.errors import BackendError, UsageError
 from bgcam.realtime.model.spec import ModelSpec
 
-# Tried in this order by "auto"; "module:function", imported when it is asked for.
+# Tried in this order by "auto"; "module:function", imported on demand.
 DEVICE_NETWORKS = {
     "tensorrt": "bgcam.realtime.model.backends._engine_open:open_tensorrt",
     "tensorrt-rtx": "bgcam.realtime.model.backends._engine_open:open_tensorrt_rtx",
@@ -24,7 +24,7 @@ class DeviceNetwork(Protocol):
 
     input: (1, 3, h, w), C-contiguous NCHW, float16 or float32, normalised as the model's spec says; to be written into.
     output: (1, 1, h, w) alpha in [0, 1], C-contiguous, float16 or float32. Both have `__cuda_array_interface__`, and
-    stay at their addresses for as long as this object lives. description: what it really runs on, for people.
+    stay at their addresses for as long as this object lives. description: what it really runs on, as text for the user.
     """
 
     input: Any
@@ -45,12 +45,12 @@ def open_device_network(
     """Load a model onto the GPU.
 
     backend: a key of DEVICE_NETWORKS, or "auto" for the first that works; a name never falls back. precision: one of
-    PRECISIONS, "auto" is the backend's fastest that keeps the matte. Raises UsageError for an unknown name,
-    BackendError when none loads (one line that says why, for each).
+    PRECISIONS, "auto" is the backend's fastest that preserves the matte. Raises UsageError for an unknown name,
+    BackendError if none can be loaded (one line with the reason for each).
     """
     for kind, value, known in (("backend", backend, ("auto", *DEVICE_NETWORKS)), ("precision", precision, PRECISIONS)):
         if value not in known:
-            raise UsageError(f"no {kind} of a GPU is called {value!r}; choose one of: {', '.join(known)}")
+            raise UsageError(f"unknown GPU {kind} {value!r}; choose one of: {', '.join(known)}")
     if backend != "auto":
         return _opener(backend)(path, spec, size_wh, precision=precision)
     reasons = []

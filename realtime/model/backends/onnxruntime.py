@@ -16,7 +16,7 @@ from bgcam.realtime.model.spec import ModelSpec
 
 ERRORS_ONLY = 3
 CPU = "CPUExecutionProvider"
-# In order of preference: what a package was built for beside the CPU, and its name for people. INT8 models are slow
+# In order of preference: what a package was built for beside the CPU, and its display name. INT8 models are slow
 # on these, or do not run, so they get them without quantizers.
 ACCELERATORS = {
     "CUDAExecutionProvider": "CUDA",
@@ -49,7 +49,7 @@ class ONNXRuntimeBackend:
             reason = str(error).splitlines()[0]
             raise BackendError(f"onnxruntime cannot load {path} at {size_wh[0]}x{size_wh[1]} ({reason})") from error
         self._input = self._session.get_inputs()[0].name
-        # What was asked for and what was taken may differ: without its libraries, CUDA gives way to the CPU.
+        # The requested and the actual provider may differ: without its libraries, CUDA falls back to the CPU.
         taken = ACCELERATORS.get(self._session.get_providers()[0], "CPU")
         self.description = f"ONNX Runtime {taken}, {precision}"
 
@@ -73,7 +73,7 @@ def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, 
         try:
             model = _without_quantizers(path) if precision == "int8" else path.read_bytes()
             session = _fixed_session(ort, model, size_wh, threads, [provider, CPU], {})
-        except Exception:  # as above; the CPU is what it comes down to, and its errors are told
+        except Exception:  # as above; the CPU is the last resort, and its errors are reported
             continue
         if session.get_providers()[0] == provider:
             return session, IN_PLACE if precision == "int8" else precision

@@ -25,14 +25,14 @@ from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 
 CPUINFO = Path("/proc/cpuinfo")
-# Mattes of a file, each on its share of the threads: those wait for each other the less, the fewer work on one.
+# Mattes of a file, each on its share of the threads: the fewer threads work on one, the less they wait.
 MOST_AT_ONCE = 4
 
 
 class OpenVINOBackend:
     """See `Backend`. `infer` may be called from several threads: each has its own request.
 
-    say: told in a line what is wrong with a compiled network in the cache.
+    say: called with a line about what is wrong with a compiled network in the cache.
     """
 
     name = "openvino"
@@ -115,10 +115,10 @@ class OpenVINOBackend:
 
 @cache
 def _core() -> Any:
-    """The process's only Core, never let go.
+    """The process's only Core, never released.
 
-    A Core's CPU plugin gives the thread a signal stack of its own, and takes it back when it goes. With two of them, or
-    when another thread lets go, a freed stack stays in use: the next signal (Ctrl-C) then kills the process.
+    A Core's CPU plugin gives the thread its own signal stack, and frees it when the Core is released. With two of them,
+    or if another thread releases it, a freed stack stays in use: the next signal (Ctrl-C) then kills the process.
     """
     import openvino as ov
 
@@ -126,7 +126,7 @@ def _core() -> Any:
 
 
 def bf16_is_slow() -> bool:
-    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are quicker in FP32.
+    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are faster in FP32.
 
     OpenVINO takes bf16 wherever there is any. Measured on a Xeon with avx512_bf16 alone: 18.4 ms of processor time a
     matte, against 16.2. False where the system does not list the processor's instructions.
@@ -149,7 +149,7 @@ def runs_int8(compiled: Any) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error that says something: OpenVINO's begin with the place in its own sources."""
+    """The first informative line of an error: OpenVINO's begin with a place in its own sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (useful or lines or [type(error).__name__])[0]

@@ -6,5 +6,5 @@ import sys
 
 
 def without_telemetry() -> None:
-    """Call before openvino or nncf is imported: they take a missing telemetry package for a stub that sends nothing."""
+    """Call before openvino or nncf is imported: without the telemetry package they use a stub that sends nothing."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -44,7 +44,9 @@ class TensorRTBackend:
         self._warming: WarmingBackend | None = None
 
         def make(progress: Progress) -> Backend:
-            with suppress(BackendError):  # compiled now, no frame waits for them later; what is wrong is said then
+            with suppress(
+                BackendError
+            ):  # compiled now, so that no frame waits for them later; errors are reported then
                 load_kernels()
             wrong = ""
             for _ in range(2):
@@ -55,7 +57,7 @@ class TensorRTBackend:
                     return backend
                 if path.suffix == SUFFIX:
                     break
-                say(f"the engine is built again: {wrong}")
+                say(f"rebuilding the engine: {wrong}")
                 found.forget(path, spec, size_wh)
             raise BackendError(f"{self.name}: {wrong}; update its package and the GPU's driver")
 
@@ -67,13 +69,13 @@ class TensorRTBackend:
             self._serving = self._warming = WarmingBackend(self.name, make, fallback, say=say)
 
     def make_optional(self) -> None:
-        """Stay with the fallback when the engine cannot be built; without this, the next `infer` raises."""
+        """Keep the fallback if the engine cannot be built; without this, the next `infer` raises."""
         if self._warming is not None:
             self._warming.optional = True
 
     @property
     def description(self) -> str:
-        """What serves now."""
+        """The backend in use."""
         return self._serving.description
 
     @property
@@ -88,7 +90,7 @@ class TensorRTBackend:
 
 
 class EngineBackend:
-    """See `Backend`: pictures are brought to the GPU and mattes back; threads take turns. cupy: the package."""
+    """See `Backend`: pictures are copied to the GPU and mattes back; threads take turns. cupy: the package."""
 
     at_once = 1
 

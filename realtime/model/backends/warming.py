@@ -14,7 +14,7 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends import Backend
 
 Say = Callable[[str], None]
-# Told how far the work is, in [0, 1].
+# Called with the progress, in [0, 1].
 Progress = Callable[[float], None]
 TELL_EVERY_S = 2.0
 
@@ -46,7 +46,7 @@ class WarmingBackend:
         self._error: BackendError | None = None
         self._begun_s = self._told_s = clock()
         self._furthest = 0.0
-        self._say(f"{name} is getting ready; until then {fallback.description} serves")
+        self._say(f"{name} is getting ready; until then {fallback.description} is used")
         # A daemon: a run that ends before the engine is built does not wait for it.
         self._thread = threading.Thread(target=self._work, name=f"{name} getting ready", daemon=True)
         self._thread.start()
@@ -58,7 +58,7 @@ class WarmingBackend:
 
     @property
     def description(self) -> str:
-        """What serves now."""
+        """The backend in use."""
         return self._serving.description
 
     def infer(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -66,7 +66,7 @@ class WarmingBackend:
         if self._error is not None:
             if not self.optional:
                 raise self._error
-            self._say(f"{self._error}; {self.description} goes on")
+            self._say(f"{self._error}; {self.description} stays in use")
             self._error = None
         return self._serving.infer(bgr)
 

@@ -88,7 +88,7 @@ class Kernels:
         self._launch(name, plain(arguments), blocks=(_parts(count, THREADS), 1), threads=THREADS)
 
     def rows(self, name: str, *arguments: Any, size_wh: tuple[int, int], pixels: int) -> None:
-        """A kernel whose blocks take parts of a row, with so many pixels a thread."""
+        """A kernel whose blocks process parts of a row, with a fixed number of pixels per thread."""
         blocks = (_parts(size_wh[0], THREADS * pixels), size_wh[1])
         self._launch(name, plain(arguments), blocks=blocks, threads=THREADS)
 
@@ -238,7 +238,7 @@ def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:
 def check_layout(layout: str, size_wh: tuple[int, int]) -> None:
     """ValueError unless frames of this size can lie so."""
     if layout not in LAYOUTS:
-        raise ValueError(f"no layout is called {layout!r}; choose one of: {', '.join(LAYOUTS)}")
+        raise ValueError(f"unknown layout {layout!r}; choose one of: {', '.join(LAYOUTS)}")
     odd = (layout != "bgr" and size_wh[0] % 2) or (layout == "nv12" and size_wh[1] % 2)
     if odd or min(size_wh) < 1:
         raise ValueError(f"a frame of {size_wh[0]}x{size_wh[1]} cannot be {layout}: its sides must be even")
@@ -247,7 +247,7 @@ def check_layout(layout: str, size_wh: tuple[int, int]) -> None:
 def check_output(output: str, size_wh: tuple[int, int]) -> None:
     """ValueError unless pictures of this size can be packed so."""
     if output not in OUTPUTS:
-        raise ValueError(f"no output is called {output!r}; choose one of: {', '.join(OUTPUTS)}")
+        raise ValueError(f"unknown output {output!r}; choose one of: {', '.join(OUTPUTS)}")
     if output == "i420" and (size_wh[0] % 2 or size_wh[1] % 2):
         raise ValueError(f"a picture of {size_wh[0]}x{size_wh[1]} cannot be i420: its sides must be even")
 

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).resolve().parent
 FILES = ("pixels.cuh", "frame_to_input.cu", "matte_filters.cu", "foreground.cu", "blur.cu", "composite.cu")
 LAYOUTS = ("bgr", "nv12", "yuyv")
 OUTPUTS = ("bgr", "i420")
-# In which the person's own colours can be laid.
+# In which foreground colours can be composited.
 OWN_LAYOUTS = ("bgr",)
 # A kernel for a network in half or single precision ends in one of these; NumPy's name for each.
 DTYPES = {"float16": "f16", "float32": "f32"}
@@ -33,7 +33,7 @@ ENTRIES = (
 
 
 def source_text() -> str:
-    """CUDA C++ with all kernels of `ENTRIES`, each `extern "C"`; errors in it are told by file and line."""
+    """CUDA C++ with all kernels of `ENTRIES`, each `extern "C"`; errors in it are reported by file and line."""
     parts = [f'#line 1 "{name}"\n{(FOLDER / name).read_text(encoding="utf-8")}' for name in FILES]
     # CuPy's cache and NVRTC take ASCII alone.
     return re.sub(r"[^\x00-\x7f]", "?", "\n".join(parts))

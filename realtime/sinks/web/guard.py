@@ -1,4 +1,4 @@
-"""Who may see the web page: the address it listens on, and which requests are answered."""
+"""Access to the web page: the address it listens on, and which requests are answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_PORT = 8765
 LOOPBACK = "127.0.0.1"
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _ONCE = ("Host", "Origin", "Sec-Fetch-Site", "Content-Length")
-# What browsers say of who asks: the page itself, or the user by the address bar. "same-site" is another port.
+# Who asks, as browsers report it: the page itself, or the user through the address bar. "same-site" is another port.
 _OWN_SITES = ("same-origin", "none")
 
 
@@ -31,24 +31,26 @@ def parse_address(argument: str) -> tuple[str, int]:
     try:
         return str(ipaddress.ip_address(LOOPBACK if host == "localhost" else host)), port
     except ValueError:
-        raise UsageError(f"web:{argument}: {host!r} is no address; give one such as 0.0.0.0:{DEFAULT_PORT}") from None
+        raise UsageError(
+            f"web:{argument}: {host!r} is not an address; give one such as 0.0.0.0:{DEFAULT_PORT}"
+        ) from None
 
 
 def check_address(argument: str, *, allow_remote: bool) -> tuple[str, int]:
-    """The address and port. Raises UsageError also for an address that others can reach, unless they are to."""
+    """The address and port. Also raises UsageError for an address that others can reach, unless that is allowed."""
     address, port = parse_address(argument)
     if is_remote(address) and not allow_remote:
-        raise UsageError(f"web:{argument}: who is in your network could watch; give web:{port}, or add --allow-remote")
+        raise UsageError(f"web:{argument}: anyone on your network could watch; give web:{port}, or add --allow-remote")
     return address, port
 
 
 def is_remote(address: str) -> bool:
-    """Whether others than this machine can reach it."""
+    """Whether other machines can reach it."""
     return not ipaddress.ip_address(address).is_loopback
 
 
 class Guard:
-    """One run's rules: the key in the page's path, and the names by which this machine is asked."""
+    """One run's rules: the key in the page's path, and the host names that are accepted."""
 
     def __init__(self, address: str, port: int):
         self._address, self._port = address, port
@@ -62,23 +64,23 @@ class Guard:
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self._port}/{self._key}/"
 
     def route(self, path: str) -> str | None:
-        """What is asked for behind the key: "" (the page), "stream" ...; None without the right key."""
+        """The path after the key: "" (the page), "stream" ...; None without the right key."""
         key, slash, route = path.partition("?")[0].removeprefix("/").partition("/")
         right = hmac.compare_digest(key.encode(errors="replace"), self._key.encode())
         return route if right and slash else None
 
     def shows_key(self, begun: bytes) -> bool:
-        """Whether what has come of a request has the right key in it."""
+        """Whether the part of a request that has arrived contains the right key."""
         words = begun.partition(b"\n")[0].split(b" ", 2)
         return len(words) > 1 and self.route(words[1].decode("latin-1")) is not None
 
     @staticmethod
     def is_ambiguous(headers: Message[str, str]) -> bool:
-        """Whether a header that the rules are about came twice: which one counts is not to be guessed."""
+        """Whether a header that the rules check was repeated: it would be unclear which one counts."""
         return any(len(headers.get_all(name, ())) > 1 for name in _ONCE)
 
     def refusal(self, headers: Message[str, str]) -> str:
-        """Why a request with these headers is refused, in one line; "" when it may go on."""
+        """Why a request with these headers is refused, in one line; "" if it is accepted."""
         if not self._is_ours(headers.get("Host", "")):
             # A foreign name that resolves to this machine (DNS rebinding) would let any web page read the picture.
             return "bgcam answers to 127.0.0.1 and localhost only, or to this machine's address with --allow-remote"
@@ -101,7 +103,7 @@ class Guard:
         return is_remote(self._address) and self._is_remote_name(name)
 
     def _is_remote_name(self, name: str) -> bool:
-        """By number, or by this machine's own name: no web page can make another name of its own lead to us."""
+        """An address, or this machine's own name: a web page cannot make its own name resolve to these."""
         own = socket.gethostname().lower()
         if name in (own, f"{own}.local"):
             return True
@@ -113,10 +115,12 @@ class Guard:
 
 
 def _own_address() -> str:
-    """This machine's address in its network, for others; its name where there is no network."""
+    """This machine's address for others on its network; its name if there is no network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # documentation's network: nothing is sent, only the route is looked up
+            probe.connect(
+                ("192.0.2.1", 9)
+            )  # a network reserved for documentation: nothing is sent, only the route is looked up
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()

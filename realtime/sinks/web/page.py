@@ -1,8 +1,8 @@
 """The page that the web output shows.
 
-Its script reads the stream itself: a picture in an <img> would stay for ever when bgcam was killed or stopped. It
-blanks the picture when no new one has come for 500 ms, or for 2.5 of the times between the pictures, up to 2 s; and it
-skips what came while it was busy.
+Its script reads the stream itself: a picture in an <img> would stay for ever if bgcam was killed or stopped. It
+blanks the picture when no new one has arrived for 500 ms, or for 2.5 frame intervals, up to 2 s; and it
+skips pictures that arrived while it was busy.
 """
 
 PAGE = """<!doctype html>
@@ -30,7 +30,7 @@ PAGE = """<!doctype html>
   const picture = document.getElementById("picture"), state = document.getElementById("state");
   const context = picture.getContext("2d");
   const say = (text, stopped) => { state.textContent = text; document.body.classList.toggle("stopped", stopped); };
-  // When the newest picture came, how long after the one before it, and whether it may be seen; in ms.
+  // When the newest picture arrived, how long after the previous one, and whether it may be shown; in ms.
   let cameAt = 0, between = 0, fresh = false;
   const patience = () => Math.min(2000, Math.max(500, 2.5 * between));
   const blank = (why) => {

@@ -1,4 +1,4 @@
-"""The web page's HTTP server: a thread a request, with limits on how many, how long and how large."""
+"""The web page's HTTP server: a thread per request, with limits on their number, duration and size."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bgcam.realtime.sinks.web.guard import Guard
 from bgcam.realtime.sinks.web.page import PAGE
 
 MAX_WATCHERS = 8
-# Those that have shown the key: watchers, and what pages ask for beside the stream. Beyond these they are told so.
+# Connections that have sent the key: streams, and other requests of pages. More are refused with a message.
 MAX_KNOWN = 32
-# All others. Beyond these the oldest is hung up on for a new one, which may be the one who has the key.
+# All others. Beyond these the oldest is closed for a new one, which may be the one that has the key.
 MAX_STRANGERS = 32
 MAX_CONNECTIONS = MAX_KNOWN + MAX_STRANGERS
 MAX_REQUEST_BYTES = 16 * 1024
 REQUEST_S = 5.0  # for a whole request to arrive
-# What waits for a watcher that is slow is old when it comes: after the panic button too.
+# Data queued for a slow viewer is old when it arrives, even after the panic button.
 _SEND_BYTES = 128 * 1024
-_SEND_S = 10.0  # for a watcher to take one frame
-_LOOK_S = 0.005  # how often it is looked whether it has
+_SEND_S = 10.0  # for a viewer to receive one frame
+_LOOK_S = 0.005  # how often this is checked
 _BOUNDARY = "bgcam-frame"
 _POLICY = (
     "default-src 'none'; img-src data:; connect-src 'self'; frame-ancestors 'none'; "
@@ -38,17 +38,17 @@ _POLICY = (
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # the address holds the key
+    "Referrer-Policy": "no-referrer",  # the address contains the key
     "Cross-Origin-Resource-Policy": "same-origin",  # no other site may show the picture
     "Content-Security-Policy": _POLICY,
 }
 
-# Waits for a frame newer than the given place and gives its place and JPEG; None at the end.
+# Waits for a frame newer than the given index and returns its index and JPEG; None at the end.
 NextJpeg = Callable[[int], "tuple[int, bytes] | None"]
 
 
 class WebServer(ThreadingHTTPServer):
-    """Serves the page at `guard.url` until `end`. Raises OSError when the address cannot be had."""
+    """Serves the page at `guard.url` until `end`. Raises OSError if the address is not available."""
 
     daemon_threads = True
     block_on_close = False
@@ -77,11 +77,11 @@ class WebServer(ThreadingHTTPServer):
         self._thread.join(timeout=2)
 
     def server_bind(self) -> None:
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)  # those it accepts have it from it
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the DNS for our name, which can take seconds
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)  # accepted sockets inherit it
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's own looks up our name by DNS, which can take seconds
 
     def service_actions(self) -> None:
-        """Asked ten times a second."""
+        """Called ten times per second."""
         self.door.hang_up_slow(REQUEST_S)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -92,11 +92,11 @@ class WebServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def _shows_key(self, client: socket.socket) -> bool:
-        """Whether a request with the key lies there to be read."""
+        """Whether an unread request contains the key."""
         return self.guard.shows_key(peek(client))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away is no event."""
+        """Ignore browsers that disconnect."""
 
 
 class _TooLarge(Exception):
@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = _Request(self.rfile)
 
     def handle(self) -> None:
-        # Before anything of it is read: nobody is to be hung up on who has sent the key.
+        # Before anything of it is read: a connection that has sent the key must not be closed.
         if self.server.guard.shows_key(peek(self.connection, wait_s=REQUEST_S)):
             self.server.door.know(self.connection)
         try:
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.server.guard.is_ambiguous(self.headers):
-            self._say(HTTPStatus.BAD_REQUEST, "a header that may come once came twice")
+            self._say(HTTPStatus.BAD_REQUEST, "a header that may appear only once was repeated")
             return
         refusal = self.server.guard.refusal(self.headers)
         route = self.server.guard.route(self.path)
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self.server.door.arrived(self.connection):
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_KNOWN} connections are open already; close some pages")
         elif self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bgcam takes no data")
+            self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bgcam accepts no data")
         elif route == "":
             self._answer(HTTPStatus.OK, "text/html; charset=utf-8", PAGE.encode())
         elif route == "stream":
@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """In one line, and without repeating what was sent."""
+        """Answer in one line, without repeating the request."""
         self._say(code, HTTPStatus(code).phrase.lower())
 
     def log_message(self, format: str, *arguments: Any) -> None:
@@ -188,15 +188,15 @@ class _Handler(BaseHTTPRequestHandler):
             while self._took_all_but(sent) and (found := self.server.next_jpeg(seen)) is not None:
                 seen, jpeg = found
                 head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                # browsers show a part when the next boundary comes: send it along, not with the next frame
+                # browsers show a part when the next boundary arrives: send it now, not with the next frame
                 sent = self.wfile.write(head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode())
         finally:
             self.server.places.release()
 
     def _took_all_but(self, length: int) -> bool:
-        """Wait until at most so many bytes are on their way to the watcher; False at the end, or after _SEND_S.
+        """Wait until at most this many bytes are in transit to the viewer; False at the end, or after _SEND_S.
 
-        With the length of the last picture, at most that one is on its way when the next is chosen: the newest.
+        With the length of the last picture, at most that one is in transit when the next is chosen: the newest.
         """
         end_s = time.monotonic() + _SEND_S
         while _on_way(self.connection) > length:
@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _on_way(client: socket.socket) -> int:
-    """How many bytes the other side has not confirmed, on Linux; elsewhere 0."""
+    """How many bytes the other side has not acknowledged, on Linux; elsewhere 0."""
     if not sys.platform.startswith("linux"):
         return 0
     import fcntl

@@ -1,4 +1,4 @@
-"""A web page with the live picture: MJPEG over HTTP, for this machine alone unless the user says otherwise."""
+"""A web page with the live picture: MJPEG over HTTP, only for this machine unless the user allows others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _JPEG_QUALITY = 85
 
 
 class WebSink:
-    """The newest frame on a page; `name` is its URL, which holds a key that is another in each run.
+    """The newest frame on a page; `name` is its URL, with a new key for each run.
 
-    argument: [ADDRESS:]PORT, "" for 127.0.0.1:8765; port 0 is any free one. `write` only puts the frame into a slot:
-    watchers' threads encode it, once a frame, and not at all when nobody watches. A watcher that is slow skips frames.
-    `close` ends all watchers. Raises UsageError for an address that others can reach, SinkError for one that is taken.
+    argument: [ADDRESS:]PORT, "" for 127.0.0.1:8765; port 0 is any free one. `write` only stores the frame: viewers'
+    threads encode it, once per frame, and not at all if nobody watches. A slow viewer skips frames. `close` ends all
+    connections. Raises UsageError for an address that others can reach, SinkError for one that is in use.
     """
 
     live, notice = True, ""
@@ -37,7 +37,7 @@ class WebSink:
             self._server = WebServer(address, port, self._slot.next_jpeg)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                reason, hint = "is taken by another program", "web:0 picks a free one"
+                reason, hint = "is in use by another program", "web:0 picks a free one"
             else:
                 reason, hint = f"cannot be opened ({error.strerror})", "give another, or web:0 for a free one"
             raise SinkError(f"the web page's port {port} {reason}; {hint}") from error
@@ -67,13 +67,13 @@ class WebSink:
 
 
 class RemoteWebSink(WebSink):
-    """The same, for `--allow-remote`: it takes any address of this machine. The picture travels unencrypted."""
+    """The same, for `--allow-remote`: accepts any address of this machine. The picture is sent unencrypted."""
 
     allows_remote = True
 
 
 class _Slot:
-    """The newest frame, and its JPEG once somebody asked for it."""
+    """The newest frame, and its JPEG once it was requested."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -96,7 +96,7 @@ class _Slot:
             self._changed.notify_all()
 
     def next_jpeg(self, seen: int) -> tuple[int, bytes] | None:
-        """Wait for a frame newer than the `seen`-th: its place and JPEG; None when closed."""
+        """Wait for a frame newer than the `seen`-th: its index and JPEG; None when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self.closed or self._puts > seen)
         with self._encoding:  # one thread encodes, the others wait and take its result
