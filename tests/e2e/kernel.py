@@ -32,7 +32,17 @@ PACKAGES = (
     *("platformdirs", "rich", "pygments", "markdown_it", "mdurl", "onnx", "google", "ml_dtypes", "packaging"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "*.py", "__editable__*.pth", "*.dist-info"),
 )
-FOLDERS = ("realtime", "export", "models", "tests", "docs", "__init__.py", "__main__.py", "pyproject.toml")
+FOLDERS = (
+    "realtime",
+    "export",
+    "models",
+    "tests",
+    "docs",
+    "__init__.py",
+    "__main__.py",
+    "packages.py",
+    "pyproject.toml",
+)
 # {command: the Debian package that has it}
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
