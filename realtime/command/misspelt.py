@@ -169,7 +169,7 @@ def _background_too(word: str, given: Mapping[str, str]) -> list[str]:
 def _meant(word: str, options: Sequence[str]) -> str:
     shown = word if word.isprintable() and " " not in word else repr(word)
     each = " or ".join(f"{option} {shown}" for option in options)
-    return f"{shown} does not accept before it; did you mean {each}?"
+    return f"{shown} has no option before it; did you mean {each}?"
 
 
 def _same_kind(word: str, before: str) -> bool:
