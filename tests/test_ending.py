@@ -47,6 +47,15 @@ def test_one_that_hangs_or_fails_keeps_no_other() -> None:
     hanging.go.set()
 
 
+def test_several_that_hang_take_the_time_of_one() -> None:
+    sinks = [HangingSink() for _ in range(12)]
+    started_s = time.monotonic()
+    assert len(close_all(sinks, limit_s=0.5)) == 12
+    assert time.monotonic() - started_s < 4
+    for sink in sinks:
+        sink.go.set()
+
+
 def test_an_error_is_told_where_the_recordings_lie() -> None:
     sinks = [FakeSink(), FakeSink(), FakeSink(), FakeSink()]
     for sink, kept in zip(sinks, ("a.mp4", "", "b/"), strict=False):
