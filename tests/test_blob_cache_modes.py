@@ -56,3 +56,11 @@ def test_a_checksum_covers_all_of_the_contents() -> None:
     sealed[-1] ^= 1
     with pytest.raises(CacheRefused, match="checksum"):
         blob_cache.unseal("key", bytes(sealed))
+
+
+def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = private_folder("openvino") / "a.blob"
+    keep_blob(path, "key", b"network")
+    monkeypatch.setattr(blob_cache, "MAX_BYTES", 8)
+    with pytest.raises(CacheRefused, match="bytes"):
+        load_blob(path, "key")
