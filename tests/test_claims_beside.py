@@ -76,6 +76,7 @@ def test_a_note_is_kept_while_its_disk_is_away(tmp_path: Path) -> None:
 
 def test_a_rescue_writes_over_nothing(tmp_path: Path) -> None:
     part = left_part(tmp_path / "a.mp4")
+    assert claims.rescue(part).startswith("mv -n ")
     assert claims.rescue(part).endswith("a-rescued.mp4")
     (tmp_path / "a-rescued.mp4").write_text("rescued before")
     assert claims.rescue(part).endswith("a-rescued-2.mp4")

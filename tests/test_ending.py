@@ -18,7 +18,7 @@ from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.run import pipeline as pipelines
-from bgcam.realtime.run.ending import close_all, say_where
+from bgcam.realtime.run.ending import abort_all, close_all, say_where
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks.video import VideoSink
 
@@ -46,6 +46,25 @@ def test_one_that_hangs_or_fails_keeps_no_other() -> None:
         "the end cannot be written",
     ]
     hanging.go.set()
+
+
+def test_several_that_hang_take_the_time_of_one() -> None:
+    sinks = [HangingSink() for _ in range(12)]
+    started_s = time.monotonic()
+    assert len(close_all(sinks, limit_s=0.5)) == 12
+    assert time.monotonic() - started_s < 4
+    for sink in sinks:
+        sink.go.set()
+
+
+def test_one_that_cannot_be_aborted_keeps_no_other() -> None:
+    class Stubborn(FakeSink):
+        def abort(self) -> None:
+            raise OSError("its disk is gone")
+
+    good = FakeSink()
+    abort_all([Stubborn(), good])
+    assert good.end == "aborted"
 
 
 def test_an_error_is_told_where_the_recordings_lie() -> None:

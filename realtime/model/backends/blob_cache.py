@@ -52,8 +52,11 @@ def private_folder(*names: str) -> Path:
 def read_private(path: Path) -> bytes:
     """A file of this user's. Raises CacheRefused for any other, and for a link; FileNotFoundError, OSError."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
+    kind = path.lstat().st_mode
+    if stat.S_ISLNK(kind):
         raise CacheRefused("it is a link")
+    if stat.S_ISDIR(kind):  # which `fdopen` refuses without closing it
+        raise CacheRefused("it is no regular file")
     with os.fdopen(os.open(path, flags), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
