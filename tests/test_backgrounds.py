@@ -178,7 +178,7 @@ def animated(path: Path, *, mode: str = "RGB") -> Path:
 def test_an_animated_picture_is_none_of_several_pictures(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     moving = animated(tmp_path / "v.webp")
-    with pytest.raises(UsageError, match=r"v\.webp is no picture, and several inputs have to be"):
+    with pytest.raises(UsageError, match=r"v\.webp is not a picture, and several inputs must all be pictures"):
         open_source(input=[str(tmp_path / "a.png"), str(moving)])
 
 

@@ -102,7 +102,11 @@ def test_several_pictures_are_done_in_their_order(in_tmp: Path, bgcam: Run, argu
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-i", "photo.png", "clip.mp4"], 2, "--input clip.mp4 is no picture, and several inputs have to be"),
+        (
+            ["-i", "photo.png", "clip.mp4"],
+            2,
+            "--input clip.mp4 is not a picture, and several inputs must all be pictures",
+        ),
         (["-i", "photo.png", "-i", "gone.png"], 1, "gone.png: no such file or folder"),
         (["-i", "photo.png", "photo.png", "-o", "one.png"], 2, "one.png is one picture, and there are 2 inputs"),
     ],

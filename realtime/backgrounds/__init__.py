@@ -85,7 +85,9 @@ def open_background(spec: str) -> Background:
     if rgb is not None:
         return _colour(spec, rgb)
     if is_meant(spec):
-        raise UsageError(f"background {spec!r} is no colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'")
+        raise UsageError(
+            f"background {spec!r} is not a colour; give a CSS name, '#369', '#336699' or 'rgb(51, 102, 153)'"
+        )
     background = _open_path(path := _find(spec))
     if path in shipped_backgrounds().values():
         background.name = path.stem

@@ -15,7 +15,7 @@ def size_wh(text: str) -> tuple[int, int]:
     """ "1280x720" to (1280, 720); argparse.ArgumentTypeError for anything else."""
     width, separator, height = text.lower().partition("x")
     if not (separator and width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, such as 1280x720")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give WxH, such as 1280x720")
     if not int(width) or not int(height):
         raise argparse.ArgumentTypeError(f"{text!r} has no pixel; give WxH, such as 1280x720")
     if int(width) * int(height) > MAX_PIXELS:
@@ -30,7 +30,7 @@ def rate(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; give a number above 0, such as 30")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate; give a number above 0, such as 30")
     return value
 
 
@@ -47,7 +47,7 @@ def cpu_share(text: str) -> float:
 def thread_count(text: str) -> int:
     """0 or more; argparse.ArgumentTypeError for anything else."""
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; give 1 or more, or 0 for all that help")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads; give 1 or more, or 0 for all that help")
     if int(text) > 1024:
         raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give 1024 at most")
     return int(text)

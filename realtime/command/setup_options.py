@@ -7,7 +7,7 @@ from typing import Any
 
 from bgcam.realtime.command.option_table import DEBUG, Option
 
-FIX = Option(("--fix",), "offer the commands that mend what was found, one by one")
+FIX = Option(("--fix",), "offer the commands that fix what was found, one by one")
 YES = Option(("--yes",), "ask nothing, do it")
 JSON = Option(("--json",), "for bug reports: as JSON, without names of users, homes and machines")
 UNDO = Option(("--undo",), "take back what install-camera did")
@@ -20,7 +20,7 @@ EXAMINED = (
 
 # Command: its help, and its options.
 COMMANDS: dict[str, tuple[str, tuple[Option, ...]]] = {
-    "doctor": ("look for what keeps bgcam or calls from working, and mend it", (FIX, YES, JSON, *EXAMINED)),
+    "doctor": ("look for what keeps bgcam or calls from working, and fix it", (FIX, YES, JSON, *EXAMINED)),
     "install-camera": ("make the virtual camera, now and at every start of the machine", (YES, UNDO)),
     "install-service": ("start bgcam at every log-in: install-service -- --background beach", (YES,)),
     "uninstall-service": ("start it no more", (YES,)),

@@ -91,7 +91,9 @@ def open_source(
     if len(inputs) > 1:
         held = zip(inputs, places, strict=True)
         video = next(one for one, place in held if place is None or not _holds_pictures(place))
-        raise UsageError(f"--input {video} is no picture, and several inputs have to be; run bgcam once for each video")
+        raise UsageError(
+            f"--input {video} is not a picture, and several inputs must all be pictures; run bgcam once for each video"
+        )
     if places[0] is None:
         from bgcam.realtime.sources.network import open_address
 

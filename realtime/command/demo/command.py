@@ -80,7 +80,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length; give seconds above 0 and up to {MAX_SECONDS:g}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length; give seconds above 0 and up to {MAX_SECONDS:g}")
     return value
 
 
