@@ -50,6 +50,11 @@ from bgcam.realtime.sources.images import read_picture
         (["--edge", "shrink", "2"], "--edge takes one value, shrink, and 2 follows it"),
         (["--mirror", "dance"], "no command is called 'dance'"),
         (["-o", "a.mp4", "b.mp4"], "give each its own: --output a.mp4 --output b.mp4"),
+        (
+            ["matte", "a.png", "b.png", "mattes/"],
+            "bgcam matte has no use for 'mattes/'; give one INPUT and one OUTPUT, and for several pictures their folder",
+        ),
+        (["devices", "now"], "bgcam devices has no use for 'now'; see bgcam devices --help"),
         (["matte", "--ctout", "a.png", "b.png"], "bgcam matte has no option --ctout; did you mean --cutout?"),
         (["devices", "--background", "x"], "bgcam devices has no option --background; see bgcam devices --help"),
         (["install-service", "--background", "x"], "bgcam install-service -- --background ..."),
