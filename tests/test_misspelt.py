@@ -52,7 +52,7 @@ from bgcam.realtime.sources.images import read_picture
         (["-o", "a.mp4", "b.mp4"], "give each its own: --output a.mp4 --output b.mp4"),
         (
             ["matte", "a.png", "b.png", "mattes/"],
-            "bgcam matte has no use for 'mattes/'; give one INPUT and one OUTPUT, and for several pictures their folder",
+            "bgcam matte has no use for 'mattes/'; give one INPUT and one OUTPUT, and for several pictures their",
         ),
         (["devices", "now"], "bgcam devices has no use for 'now'; see bgcam devices --help"),
         (["matte", "--ctout", "a.png", "b.png"], "bgcam matte has no option --ctout; did you mean --cutout?"),
