@@ -47,7 +47,7 @@ def test_a_colour_is_read(text: str, rgb: int) -> None:
 )  # fmt: skip
 def test_what_is_no_colour_is_refused_in_one_line(text: str) -> None:
     assert colour_of(text) is None
-    with pytest.raises(UsageError, match="is no colour; give a CSS name"):
+    with pytest.raises(UsageError, match="is not a colour; give a CSS name"):
         open_background(text)
 
 

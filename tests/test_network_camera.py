@@ -48,6 +48,20 @@ def transport_stream(frames: int) -> bytes:
     return file.getvalue()
 
 
+def noise_mp4() -> bytes:
+    """An MP4 of some hundred kilobytes, more than FFmpeg keeps of what it has read, with its index at the end."""
+    file = io.BytesIO()
+    random = np.random.default_rng(0)
+    with av.open(file, "w", format="mp4") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25, options={"qmin": "1", "qmax": "2"})
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 320, 240, "yuv420p", 50_000_000
+        for _ in range(12):
+            bgr = random.integers(0, 256, (240, 320, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(bgr, format="bgr24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
 class Server(ThreadingHTTPServer):
     """/camera: pictures that get brighter by one level each, `per_visit` of them a connection; /file.mp4: a file;
     /live.ts: a stream that ends."""
@@ -211,6 +225,12 @@ def test_size_fit_and_rate_are_kept(server: Server) -> None:
     assert {frame.size_wh for frame in frames} == {(64, 64)}
     assert np.diff([frame.captured_s for frame in frames]).min() > 0.07
     source.close()
+
+
+def test_a_file_whose_index_the_server_cannot_go_back_from_is_to_be_downloaded(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "file.mp4").write_bytes(noise_mp4())
+    with pytest.raises(SourceError, match=r"file\.mp4: no frame can be decoded; download it, and give the file$"):
+        open_source(input=server.url("file.mp4"))
 
 
 def test_a_file_on_a_server_is_a_file(server: Server, tmp_path: Path) -> None:

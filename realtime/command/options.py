@@ -46,7 +46,16 @@ class OneLineParser(argparse.ArgumentParser):
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The options, see `build_parser`. Raises UsageError, and SystemExit by argparse."""
-    return build_parser().parse_args(checked(arguments))
+    parsed, left = build_parser().parse_known_args(checked(arguments))
+    if left:
+        raise UsageError(_too_many(parsed.command, left[0]))
+    return parsed
+
+
+def _too_many(command: str | None, word: str) -> str:
+    """The message about a word after all those that a command takes."""
+    advice = "give one INPUT and one OUTPUT, and for several pictures their folder; " if command == "matte" else ""
+    return f"bgcam {command} has no use for {word!r}; {advice}see bgcam {command} --help"
 
 
 def checked(arguments: Sequence[str]) -> list[str]:

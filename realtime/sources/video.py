@@ -112,7 +112,11 @@ class VideoSource:
             self._first = self._decode_next()
             if self._first is None:
                 why = "" if self._stream.width else ": its pictures have no size, or over 100 megapixels"
-                raise SourceError(f"{self.name}: no frame can be decoded{why}; {self._advice()}")
+                advice = self._advice()
+                if self._path is None and not (as_camera or self.endless):
+                    # From an index at a file's end FFmpeg can only go back where the server gives parts of files.
+                    why, advice = "", "download it, and give the file"
+                raise SourceError(f"{self.name}: no frame can be decoded{why}; {advice}")
             self._shown_wh = self._first.geometry.shown_wh((self._first.frame.width, self._first.frame.height))
             self.size_wh = size_wh or self._shown_wh
         except BaseException:
