@@ -109,7 +109,7 @@ def test_labelling_leaves_out_held_out_photos_and_corrupt_ones_and_refuses_two_o
     assert [p.stem for p in find_pairs(tmp_path / "own")[0]] == ["self_b"]
     assert "c.png: not a readable picture" in capsys.readouterr().out
     cv2.imwrite(str(source / "b.jpg"), np.zeros((60, 80, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"b\.jpg and .*b\.png would get one name"):
+    with pytest.raises(ValueError, match=r"b\.jpg and .*b\.png would get the same name"):
         label.label(everybody, [source], tmp_path / "own")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no pictures in"):

@@ -104,7 +104,7 @@ def child(children: list[Child], folder: Path, fault: str, *outputs: str) -> Chi
     return children[-1]
 
 
-STANDS_STILL = "no new picture for 1 s, and no part says why"
+STANDS_STILL = "no new picture for 1 s, and no error was reported"
 ERRORS = [
     ("fails", (), "the backend failed"),
     ("unexpected", (), "unexpected error: RuntimeError: nobody expected this"),

@@ -270,9 +270,9 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_names_of_device_networks_are_checked(tiny_model: Path) -> None:
-    with pytest.raises(UsageError, match="no backend of a GPU is called 'openvino'; choose one of: auto, "):
+    with pytest.raises(UsageError, match="unknown GPU backend 'openvino'; choose one of: auto, "):
         open_device_network(tiny_model, SPEC, (64, 48), backend="openvino")
-    with pytest.raises(UsageError, match="no precision of a GPU is called 'int4'"):
+    with pytest.raises(UsageError, match="unknown GPU precision 'int4'"):
         open_device_network(tiny_model, SPEC, (64, 48), precision="int4")
 
 

@@ -21,26 +21,38 @@ _MAX_ASPECT = 8
 _ONE = 1 << 16  # the matrix is in 16.16 fixed point
 
 
+Matrix = tuple[float, float, float, float]
+UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0)
+
+
+def display_matrix(frame: VideoFrame) -> Matrix:
+    """The (a, b, c, d) of the frame's display matrix, see `Geometry`; UPRIGHT without one.
+
+    A frame whose side data was read refers to itself in PyAV 18, and stays in memory until the garbage collector comes.
+    """
+    try:
+        found = bytes(cast(SideDataContainer, frame.side_data)[Type.DISPLAYMATRIX])
+    except KeyError:
+        return UPRIGHT
+    a, b, _, c, d, *_ = struct.unpack("=9i", found)
+    return (a / _ONE, b / _ONE, c / _ONE, d / _ONE) if any((a, b, c, d)) else UPRIGHT
+
+
 @dataclass(frozen=True)
 class Geometry:
     """pixel_aspect: a pixel's width by its height. matrix: (a, b, c, d); a stored pixel (x, y) is shown at
     (a x + c y, b x + d y), up to an offset."""
 
     pixel_aspect: Fraction = Fraction(1)
-    matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    matrix: Matrix = UPRIGHT
 
     @classmethod
-    def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> Geometry:
+    def of(cls, matrix: Matrix, pixel_aspect: Fraction | None) -> Geometry:
         """pixel_aspect: as the container or codec says; None, 0 and impossible values count as square."""
         aspect = pixel_aspect or Fraction(1)
         if not Fraction(1, _MAX_ASPECT) <= aspect <= _MAX_ASPECT:
             aspect = Fraction(1)
-        try:
-            found = bytes(cast(SideDataContainer, frame.side_data)[Type.DISPLAYMATRIX])
-        except KeyError:
-            return cls(aspect)
-        a, b, _, c, d, *_ = struct.unpack("=9i", found)
-        return cls(aspect, (a / _ONE, b / _ONE, c / _ONE, d / _ONE)) if any((a, b, c, d)) else cls(aspect)
+        return cls(aspect, matrix)
 
     @property
     def _turned(self) -> bool:

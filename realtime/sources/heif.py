@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import MAX_PIXELS
 from bgcam.realtime.errors import SourceError
-from bgcam.realtime.sources._geometry import Geometry
+from bgcam.realtime.sources._geometry import Geometry, display_matrix
 from bgcam.realtime.sources._heif_boxes import Grid, read_grid
 from bgcam.realtime.sources._streams import best_video
 from bgcam.realtime.sources._to_bgr import ToBgr
@@ -56,7 +56,7 @@ def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8
     frame = next(container.decode(stream), None)
     if frame is None:
         raise ValueError("its picture cannot be decoded")
-    return Geometry.of(frame, stream.sample_aspect_ratio).apply(ToBgr(untagged=_UNTAGGED)(frame))
+    return Geometry.of(display_matrix(frame), stream.sample_aspect_ratio).apply(ToBgr(untagged=_UNTAGGED)(frame))
 
 
 def _tiled(container: av.container.InputContainer, grid: Grid) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._clock import FrameClock
 from bgcam.realtime.sources._deinterlace import Deinterlacer
 from bgcam.realtime.sources._file import ordinary_bytes
-from bgcam.realtime.sources._geometry import Geometry
+from bgcam.realtime.sources._geometry import Geometry, Matrix, display_matrix
 from bgcam.realtime.sources._shape import COVER, contain, shape
 from bgcam.realtime.sources._streams import alpha_decoder, best_video
 from bgcam.realtime.sources._to_bgr import ToBgr
@@ -87,6 +87,7 @@ class VideoSource:
         self._number = 0
         self.start_s = 0.0
         self._to_bgr = ToBgr()
+        self._matrix: Matrix | None = None
         if self._path is not None:
             ordinary_bytes(self._path, "video")
         # With "file:" in front, no name is taken for an address, such as "12:30 call.mp4".
@@ -235,7 +236,10 @@ class VideoSource:
     def _geometry(self, frame: VideoFrame) -> Geometry:
         """The container's pixel aspect has priority, as with FFmpeg; but a broadcast may change the codec's."""
         now = self._stream.codec_context.sample_aspect_ratio
-        return Geometry.of(frame, now if now != self._codec_aspect else self._stream.sample_aspect_ratio)
+        # It changes with a key frame only, and is not free to read.
+        if self._matrix is None or frame.key_frame:
+            self._matrix = display_matrix(frame)
+        return Geometry.of(self._matrix, now if now != self._codec_aspect else self._stream.sample_aspect_ratio)
 
     def _has_no_length(self) -> bool:
         """A web server gives a file's length; playlists of a complete video give its duration."""
