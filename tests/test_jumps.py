@@ -17,7 +17,7 @@ from bgcam.realtime.command import cli
 from bgcam.realtime.command.demo.clip import DemoCamera
 from bgcam.realtime.command.demo.room import draw_room
 from bgcam.realtime.errors import MatteRefused
-from bgcam.realtime.failsafe.jumps import NOBODY, RECENT_FRAMES, SOMEBODY
+from bgcam.realtime.failsafe.jumps import EMPTY, PRESENT, RECENT_FRAMES
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
@@ -67,12 +67,12 @@ def test_jumps_with_nobody_between_are_never_shown() -> None:
 
 @pytest.mark.parametrize("share", [0.35, 0.6])
 def test_a_lens_that_is_uncovered_shows_the_person_after_a_sixth_of_a_second(share: float) -> None:
-    assert believed([0.0] * 20 + [share] * 10) == "#" * 20 + "." * (NOBODY.frames - 1) + "#" * 6
-    assert (NOBODY.frames - 1) / 30 < 1 / 6
+    assert believed([0.0] * 20 + [share] * 10) == "#" * 20 + "." * (EMPTY.frames - 1) + "#" * 6
+    assert (EMPTY.frames - 1) / 30 < 1 / 6
 
 
 def test_beside_a_person_a_jump_needs_fewer_frames() -> None:
-    assert believed([0.3] * 20 + [0.8] * 10) == "#" * 20 + "." * (SOMEBODY.frames - 1) + "#" * 8
+    assert believed([0.3] * 20 + [0.8] * 10) == "#" * 20 + "." * (PRESENT.frames - 1) + "#" * 8
     assert believed([0.3] * 20 + [0.8, 0.3] * 5) == "#" * 20 + ".#" * 5
 
 

@@ -21,10 +21,10 @@ class Limit:
 
 
 # While someone is there, and after an empty room, where no one is there for a mistake to add to.
-SOMEBODY = Limit(growth=0.30, frames=3)
-NOBODY = Limit(growth=0.20, frames=5)
+PRESENT = Limit(growth=0.30, frames=3)
+EMPTY = Limit(growth=0.20, frames=5)
 # Up to this share the room counts as empty.
-NOBODY_SHARE = 0.02
+EMPTY_SHARE = 0.02
 # A frame is compared with the largest share of this many: a person lost for fewer frames is shown again at once.
 RECENT_FRAMES = 10
 # Frames agree if their shares differ by no more than this.
@@ -45,7 +45,7 @@ class Jumps:
         fresh: whether the network ran on this frame; a reused matte confirms nothing.
         """
         before = max(self._recent, default=share)
-        limit = NOBODY if before <= NOBODY_SHARE else SOMEBODY
+        limit = EMPTY if before <= EMPTY_SHARE else PRESENT
         if share - before <= limit.growth:
             return self._believe(share)
         if fresh:
