@@ -2,7 +2,7 @@
 
 The rooms are photos that training holds out by name, chosen for what networks take for a person: dark corners, shelves,
 chairs, plants and clothes beside the head. The people are the keyed clips (but for `held_out`), the keyed speakers and
-a few portraits that training holds out. A picture is 640x360, 30 a second; truth is the alpha that was laid.
+a few portraits that training holds out. A picture is 640x360, 30 a second; truth is the alpha that composited it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Picture = NDArray[np.uint8]
 FPS = 30.0
 # The person's height and the share of it that lies below the picture, where a sway may lift it.
 PERSON_HEIGHT_SHARE, BELOW_SHARE = 0.82, 0.25
-# A clip goes to and fro over so many frames: estimating the person's colours takes longest.
+# A clip plays forwards and backwards over this number of frames: estimating the foreground colours takes longest.
 CLIP_FRAMES = 40
 # How much darker a person may be than on the photo, who sits in a dark room.
 DARKEST = 0.35

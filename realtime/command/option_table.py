@@ -202,8 +202,8 @@ MODEL = Group(
         ),
         Option(
             ("--far",),
-            "look again, closer up, when nobody is found: for people smaller than half the frame's height; a chair is "
-            "mistaken for a person more often",
+            "look again, closer up, when nobody is found: it finds people smaller than half the frame's height, and "
+            "mistakes a chair for a person more often",
         ),
     ),
 )

@@ -65,7 +65,7 @@ class Watch:
     """Guards the sinks of one run.
 
     watchdog_ms: after this long without a new picture, the live sinks get placeholders.
-    give_up_s: after this long without a picture that could be shown, the run ends, unless the source waits for its
+    give_up_s: without a picture fit to be shown for this long, the run ends, unless the source waits for its
         camera.
     panic: only placeholders while it is True; may be set from anywhere, including a signal handler.
     lost: what happened to files that could no longer be written, one line each.
