@@ -259,6 +259,24 @@ def test_who_says_nothing_is_hung_up_on(web_sink, page, monkeypatch):
     close(silent)
 
 
+def test_the_door_never_looks_at_a_request_that_is_being_read():
+    """Its bytes may be gone between "there are some" and the look, which would then wait with the door locked."""
+    door = Door(2, 2)
+    pairs = [socket.socketpair() for _ in range(4)]
+    clients = [ours for ours, _ in pairs]
+    looked = []
+    for client in clients[:2]:
+        assert door.enter(client, lambda other: False)
+    door.begin(clients[0], has_key=False)
+    assert door.enter(clients[2], looked.append)
+    assert looked == []
+    assert door.begin(clients[1], has_key=True)
+    assert door.enter(clients[3], looked.append)
+    assert door.enter(clients[0], looked.append)
+    assert looked == [clients[2]]
+    close([end for pair in pairs for end in pair])
+
+
 def test_a_stranger_is_only_hung_up_on_for_another_and_never_one_who_shows_the_key():
     door = Door(2, 3)
     pairs = [socket.socketpair() for _ in range(6)]

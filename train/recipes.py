@@ -84,7 +84,7 @@ FINISH = replace(
     seed=1,
     twins=True,
     sizes_wh=((1.0, FULL),),
-    losses={**BEST.losses, "steady": 1.0},
+    losses={**BEST.losses, "laplacian": 0.5, "steady": 1.0},
 )
 
 

@@ -24,6 +24,8 @@ class Door:
         # Those whose request is not complete yet, and when each connected; the oldest first.
         self._since_s: dict[socket.socket, float] = {}
         self._strangers: dict[socket.socket, None] = {}
+        # Strangers of whose request nothing was read yet.
+        self._unread: set[socket.socket] = set()
         self._known: set[socket.socket] = set()
         self._lock = threading.Lock()
 
@@ -34,18 +36,26 @@ class Door:
     def enter(self, client: socket.socket, shows_key: Callable[[socket.socket], bool]) -> bool:
         """Add a new connection, a stranger. False if there is no place, which only connections with the key can cause.
 
-        shows_key: whether a stranger's unread request has the key: then its connection stays.
+        shows_key: whether a stranger's unread request has the key: then its connection stays. Called for requests that
+        nobody reads: bytes that disappeared between "there are some" and the look at them would block all others.
         """
         with self._lock:
             if len(self._strangers) >= self._max_strangers:
-                oldest = next((other for other in self._strangers if not shows_key(other)), None)
+                oldest = next((other for other in self._strangers if not self._stays(other, shows_key)), None)
                 if oldest is None:
                     return False
                 self._forget(oldest)
                 _hang_up(oldest)
             self._strangers[client] = None
+            self._unread.add(client)
             self._since_s[client] = time.monotonic()
             return True
+
+    def begin(self, client: socket.socket, *, has_key: bool) -> bool:
+        """From now on its request is read. has_key: what is there already has the key; then like `know`."""
+        with self._lock:
+            self._unread.discard(client)
+        return has_key and self.know(client)
 
     def know(self, client: socket.socket) -> bool:
         """It has sent the key, and takes one of the places for those. False if none is free, or it was closed."""
@@ -83,7 +93,11 @@ class Door:
             for client in (*self._strangers, *self._known):
                 _hang_up(client)
 
+    def _stays(self, client: socket.socket, shows_key: Callable[[socket.socket], bool]) -> bool:
+        return client in self._unread and shows_key(client)
+
     def _forget(self, client: socket.socket) -> None:
+        self._unread.discard(client)
         self._strangers.pop(client, None)
         self._known.discard(client)
         self._since_s.pop(client, None)

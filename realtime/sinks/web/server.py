@@ -134,8 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         # Before anything of it is read: a connection that has sent the key must not be closed.
-        if self.server.guard.shows_key(peek(self.connection, wait_s=REQUEST_S)):
-            self.server.door.know(self.connection)
+        has_key = self.server.guard.shows_key(peek(self.connection, wait_s=REQUEST_S))
+        self.server.door.begin(self.connection, has_key=has_key)
         try:
             self.handle_one_request()
         except _TooLarge:
