@@ -180,6 +180,20 @@ def test_layers_up_to_the_frozen_stride_stay_as_they_are(config, tmp_path) -> No
     assert same == [True, True, True, False, False]
 
 
+def test_frozen_depthwise_weights_stay_and_the_others_learn(tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    network = MatteNet(FAST)
+    before = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    recipe = changed(
+        BEST, steps=2, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=1, frozen_depthwise=True, encoder_lr=1e-3
+    )
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+    state = fit(network, sampler, recipe, Run(tmp_path / "run", device="cpu", workers=0, precision="fp32"))
+    convolutions = {k: v for k, v in before.items() if v.ndim == 4 and k.startswith("encoder.")}
+    assert {torch.equal(state.network[k], v) for k, v in convolutions.items() if v.shape[1] == 1} == {True}
+    assert {torch.equal(state.network[k], v) for k, v in convolutions.items() if v.shape[1] > 1} == {False}
+
+
 def test_a_time_budget_ends_the_run_at_its_lowest_rate(tmp_path, monkeypatch) -> None:
     write_training_set(tmp_path / "data", 8)
     shares = iter([0.0, 0.0, 0.5, 0.5, 0.9999, 1.0])  # asked twice a step

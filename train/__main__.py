@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="freeze the encoder up to stride S",
     )
+    p.add_argument("--frozen-depthwise", action="store_true", help="keep depthwise weights: a third faster on CPUs")
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=minutes, help="stop this part of the run after this time; run again to continue")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
@@ -201,6 +202,7 @@ def run_fit(args: argparse.Namespace) -> None:
         lr=args.lr,
         encoder_lr=args.encoder_lr,
         frozen_stride=args.frozen_stride,
+        frozen_depthwise=args.frozen_depthwise or None,
         seed=args.seed,
     )
     torch.manual_seed(recipe.seed)

@@ -42,6 +42,9 @@ def make_optimizer(network: MatteNet, recipe: Recipe) -> torch.optim.Optimizer:
     """Two groups, encoder first; biases and batch norm are not decayed. Freezes what the recipe leaves as it is."""
     for module in [network.encoder] if not recipe.encoder_lr else network.encoder.layers_to(recipe.frozen_stride):
         freeze(module)
+    for module in network.encoder.modules() if recipe.frozen_depthwise else ():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            module.requires_grad_(False)
     encoder = [p for p in network.encoder.parameters() if p.requires_grad]
     decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
     groups = [

@@ -15,7 +15,8 @@ class Recipe:
 
     steps: optimiser steps in all; sizes_wh: (share of the run, sizes to take turns through) in order.
     lr: peak rate of the decoder; encoder_lr: of the encoder, 0 leaves it as it is. frozen_stride: the encoder's layers
-    up to this stride stay as they are. schedule: "cosine" has a warm-up and ends at `final_lr`.
+    up to this stride stay as they are; frozen_depthwise: so do depthwise weights, whose gradients take a third of a
+    step on a CPU. schedule: "cosine" has a warm-up and ends at `final_lr`.
     twins: every picture twice in a batch with other flaws, as the loss "steady" needs it.
     teacher_share: how much of the loss is against the teacher's matte instead of the label's, where there is a teacher.
     """
@@ -28,6 +29,7 @@ class Recipe:
     sizes_wh: tuple[tuple[float, Sizes], ...]
     losses: dict[str, float]
     frozen_stride: int = 0
+    frozen_depthwise: bool = False
     optimizer: Literal["adam", "adamw"] = "adamw"
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_steps: int = 100

@@ -1,0 +1,1 @@
+"""Control of a running bgcam: what the socket and the control page may ask of it."""
