@@ -264,15 +264,20 @@ def test_the_door_never_looks_at_a_request_that_is_being_read():
     door = Door(2, 2)
     pairs = [socket.socketpair() for _ in range(4)]
     clients = [ours for ours, _ in pairs]
-    looked = []
+    looked: list[socket.socket] = []
+
+    def shows_key(client: socket.socket) -> bool:
+        looked.append(client)
+        return False
+
     for client in clients[:2]:
         assert door.enter(client, lambda other: False)
     door.begin(clients[0], has_key=False)
-    assert door.enter(clients[2], looked.append)
+    assert door.enter(clients[2], shows_key)
     assert looked == []
     assert door.begin(clients[1], has_key=True)
-    assert door.enter(clients[3], looked.append)
-    assert door.enter(clients[0], looked.append)
+    assert door.enter(clients[3], shows_key)
+    assert door.enter(clients[0], shows_key)
     assert looked == [clients[2]]
     close([end for pair in pairs for end in pair])
 
