@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-cpus test-e2e soak lint types pins clean
+.PHONY: help run demo test test-cpus test-e2e soak lint types docs dist pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
 	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
 	@echo "make types   mypy, on the tests too"
+	@echo "make docs    the documentation as a site: out/site/index.html"
+	@echo "make dist    an sdist and a manylinux wheel, checked: dist/"
 	@echo "make pins    requirements/ from pyproject.toml; ARGS=--upgrade for newer versions"
 	@echo "make clean   remove $(VENV) and all that was built"
 
@@ -62,6 +64,21 @@ TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/confte
 types: $(VENV)/.stamp-lint
 	@MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
 
+# --strict: a broken link or anchor is an error.
+docs: $(VENV)/.stamp-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "out/site/index.html"
+
+# auditwheel names the oldest glibc that the wheel runs on, and refuses libraries that a system may lack. Without a C
+# compiler the wheel would be slow, so that is an error here.
+dist: $(VENV)/.stamp-dist
+	rm -rf build dist
+	$(BIN)/python -m build --outdir build/dist .
+	$(BIN)/python -m zipfile -l build/dist/*.whl | grep -q picture/native/_library || { echo "the wheel lacks the compiled stages: install a C compiler" >&2; exit 1; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
+	mv build/dist/*.tar.gz dist/
+	$(BIN)/twine check --strict dist/*
+
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --custom-compile-command "make pins"
@@ -73,6 +90,8 @@ pins: $(VENV)/.stamp-lint
 	$(PIN) $(ARGS) $(TESTED) --generate-hashes -c requirements/torch.txt --no-emit-package torch -o requirements/test.txt
 	$(PIN) $(ARGS) pyproject.toml --generate-hashes -c requirements/test.txt -o requirements/run.txt
 	$(PIN) $(ARGS) --group lint --generate-hashes -c requirements/test.txt -o requirements/lint.txt
+	$(PIN) $(ARGS) --group docs --generate-hashes -c requirements/test.txt -c requirements/lint.txt -o requirements/docs.txt
+	$(PIN) $(ARGS) --group dist --generate-hashes -c requirements/test.txt -c requirements/lint.txt -o requirements/dist.txt
 	$(PIN) $(ARGS) --group e2e --generate-hashes -c requirements/test.txt -o requirements/e2e.txt
 
 clean:
@@ -122,4 +141,12 @@ $(VENV)/.stamp-e2e: $(VENV)/.stamp-test requirements/e2e.txt
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test requirements/lint.txt
 	$(PIP) install --quiet --no-deps -r requirements/lint.txt
+	@touch $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-run requirements/docs.txt
+	$(PIP) install --quiet --no-deps -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.stamp-dist: $(VENV)/.stamp-venv requirements/dist.txt
+	$(PIP) install --quiet --no-deps -r requirements/dist.txt
 	@touch $@
