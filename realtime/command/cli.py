@@ -77,15 +77,17 @@ def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
 
 
 def _run(options: Namespace) -> int:
+    from bgcam.realtime.command.arguments import settings_of
     from bgcam.realtime.command.run import run
 
-    return run(options)
+    return run(settings_of(options))
 
 
 def _matte(options: Namespace) -> int:
+    from bgcam.realtime.command.arguments import settings_of
     from bgcam.realtime.command.matte import matte
 
-    return matte(options)
+    return matte(options.matte_input, options.matte_output, settings_of(options), as_cutout=options.cutout)
 
 
 def _devices(options: Namespace) -> int:

@@ -13,6 +13,7 @@ from bgcam.realtime.command.install.unit import ON_DEMAND, unit_text, why_no_nam
 from bgcam.realtime.command.machine import bgcam_command
 from bgcam.realtime.command.system import System
 from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.settings import Settings
 
 UNIT = "bgcam.service"
 OUTPUTS = ("virtual", "web", "null")
@@ -74,14 +75,16 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
     return 0
 
 
-def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
-    """The command that the service runs, its paths absolute; and its options. Raises BgcamError or exits with 2."""
+def service_command(arguments: Sequence[str]) -> tuple[list[str], Settings]:
+    """The command that the service runs, its paths absolute; and its settings. Raises BgcamError or exits with 2."""
+    from bgcam.realtime.command.arguments import settings_of
     from bgcam.realtime.command.options import build_parser, checked
 
     arguments = checked(arguments)
-    told = build_parser().parse_args(arguments)
-    if told.command is not None:
-        raise UsageError(f"the service runs bgcam itself, not {told.command!r}; give only options after --")
+    options = build_parser().parse_args(arguments)
+    if options.command is not None:
+        raise UsageError(f"the service runs bgcam itself, not {options.command!r}; give only options after --")
+    told = settings_of(options)
     for output in told.output:
         if output.partition(":")[0] not in OUTPUTS:
             raise UsageError(f"--output {output} would be overwritten at every start; give a service virtual or web")
@@ -113,7 +116,7 @@ def _refuse_options_before(options: Namespace) -> None:
             raise UsageError(f"give the service's options last: bgcam install-service -- {option} ...")
 
 
-def _check_values(told: Namespace) -> None:
+def _check_values(told: Settings) -> None:
     """All that `bgcam` would refuse after reading its options. Raises BgcamError."""
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.command.run import check_fit, check_paths
@@ -137,10 +140,10 @@ def _check_values(told: Namespace) -> None:
         open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
 
 
-def _absolute(word: str, told: Namespace) -> str:
+def _absolute(word: str, told: Settings) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    inputs = told.input or ()
+    inputs = told.input
     if value not in (told.background, told.model, *inputs):
         return word
     local = os.path.expanduser(value.removeprefix(FILE_URL) if value in inputs else value)
