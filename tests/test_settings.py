@@ -36,10 +36,16 @@ def test_a_field_is_called_as_its_flag_is() -> None:
         assert one.option.flags[0] == f"--{name.replace('_', '-')}"
 
 
-def test_the_command_line_has_every_setting_once() -> None:
+def test_the_command_line_has_every_setting_once_and_little_else() -> None:
     flags = [flag for action in build_parser()._actions for flag in action.option_strings]
     assert sorted(flags) == sorted(
-        [*(flag for one in all_settings().values() for flag in one.option.flags), "-h", "--help", "--version"]
+        [
+            *(flag for one in all_settings().values() for flag in one.option.flags),
+            "-h",
+            "--help",
+            "--version",
+            "--profile",
+        ]
     )
 
 

@@ -51,7 +51,7 @@ def changed(settings: Settings, new_values: Mapping[str, Any], *, hot_only: bool
         new[name] = value
     _take_blur(new)
     parsed = {name: parse_value(all_settings()[name], value) for name, value in new.items()}
-    parsed |= _cleared(parsed)
+    parsed |= {name: all_settings()[name].default for name in excluded_by(parsed)}
     if hot_only:
         for name in parsed:
             if not all_settings()[name].option.hot and parsed[name] != getattr(settings, name):
@@ -151,24 +151,18 @@ def _take_blur(new: dict[str, Any]) -> None:
     new["background"] = f"{BLUR}{strength or ''}"
 
 
-def _cleared(parsed: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of what the given settings exclude. Raises UsageError if two of them exclude each other."""
-    cleared: dict[str, Any] = {}
-    taken: dict[str, str] = {}
+def excluded_by(parsed: Mapping[str, Any]) -> dict[str, str]:
+    """Which settings the given ones exclude, and by which each is excluded. Raises UsageError where two are given."""
+    excluded: dict[str, str] = {}
     for name, value in parsed.items():
-        one = all_settings()[name]
-        if not one.option.exclusive or value == one.default:
+        word = all_settings()[name].option.exclusive
+        if not word or value == all_settings()[name].default:
             continue
-        if other := taken.get(one.option.exclusive):
-            raise UsageError(f"{other} and {name} exclude each other; give one of them")
-        taken[one.option.exclusive] = name
-        others = (
-            other
-            for other in all_settings().values()
-            if other.name != name and other.option.exclusive == one.option.exclusive
-        )
-        cleared |= {other.name: other.default for other in others}
-    return cleared
+        if name in excluded:
+            raise UsageError(f"{excluded[name]} and {name} exclude each other; give one of them")
+        excluded |= {other: name for other, one in all_settings().items() if one.option.exclusive == word}
+        del excluded[name]
+    return excluded
 
 
 def _same(value: Any) -> Any:

@@ -77,14 +77,14 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
 
 def service_command(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     """The command that the service runs, its paths absolute; and its settings. Raises BgcamError or exits with 2."""
-    from bgcam.realtime.command.arguments import settings_of
-    from bgcam.realtime.command.options import build_parser, checked
+    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.options import checked, parse_arguments
 
     arguments = checked(arguments)
-    options = build_parser().parse_args(arguments)
+    options = parse_arguments(arguments)
     if options.command is not None:
         raise UsageError(f"the service runs bgcam itself, not {options.command!r}; give only options after --")
-    told = settings_of(options)
+    told = chosen(options).settings
     for output in told.output:
         if output.partition(":")[0] not in OUTPUTS:
             raise UsageError(f"--output {output} would be overwritten at every start; give a service virtual or web")
@@ -108,7 +108,7 @@ def _refuse_options_before(options: Namespace) -> None:
     """`bgcam --background beach install-service` would else install a service that blurs. Raises UsageError."""
     from bgcam.realtime.command.options import build_parser
 
-    own = ("service_options", "yes", "debug")
+    own = ("service_options", "yes", "debug", "given")
     usual = vars(build_parser().parse_args(["install-service"]))
     for name, value in vars(options).items():
         if name not in own and value != usual.get(name):
@@ -123,6 +123,7 @@ def _check_values(told: Settings) -> None:
     from bgcam.realtime.model.backends import check_backend_name
     from bgcam.realtime.model.find import find_model
     from bgcam.realtime.run.on_demand import check_on_demand
+    from bgcam.realtime.settings.last_choice import with_last_background
     from bgcam.realtime.sinks import check_output
     from bgcam.realtime.sources import open_source
 
@@ -134,7 +135,7 @@ def _check_values(told: Settings) -> None:
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
-    open_background(told.background)
+    open_background(with_last_background(told, say=lambda line: None).background)
     # A camera may be plugged in later, and an address may answer later.
     if told.input and all("://" not in one.removeprefix(FILE_URL) for one in told.input):
         open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
