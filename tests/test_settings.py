@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from bgcam.realtime.command.arguments import settings_of
 from bgcam.realtime.command.options import build_parser, parse_arguments
 from bgcam.realtime.control.protocol import SettingInfo
 from bgcam.realtime.errors import UsageError
@@ -28,7 +27,7 @@ def test_settings_cannot_be_changed_in_place() -> None:
 
 
 def test_without_arguments_all_settings_are_at_their_defaults() -> None:
-    assert settings_of(parse_arguments([])) == Settings()
+    assert parse_arguments([]).given == {}
 
 
 def test_a_field_is_called_as_its_flag_is() -> None:
@@ -60,7 +59,7 @@ def test_the_command_line_and_json_mean_the_same() -> None:
         "light_wrap": 3.5, "view": "matte", "output": ["web", "a.mp4"], "threads": 2, "max_cpu": 25,
         "watchdog_ms": 250, "camera": 2,
     }  # fmt: skip
-    settings = settings_of(parse_arguments(words))
+    settings = Settings(**parse_arguments(words).given)
     assert changed(Settings(), values) == settings
     assert changed(Settings(), json.loads(json.dumps(to_json(settings)))) == settings
     assert to_json(settings)["edge"] == ["shrink:2", "sharp:1"]

@@ -1,4 +1,4 @@
-"""The settings and the commands' own options as arguments of a parser, and what was parsed as `Settings`."""
+"""The settings, and the commands' own options, as arguments of a parser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, Protocol
 
-from bgcam.realtime.settings import Settings
 from bgcam.realtime.settings.option import Option
 from bgcam.realtime.settings.settings import HELP
 from bgcam.realtime.settings.table import Setting, all_settings
@@ -55,13 +54,6 @@ def add_shared(taker: Taker, names: Iterable[str], *, keep: bool = False) -> Non
     for name in names:
         one = all_settings()[name]
         add_option(taker, one.option, default=one.default, keep=keep)
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    """What was parsed, as settings; those that the parser did not have are at their defaults."""
-    given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in all_settings()}
-    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-    return Settings(**given)
 
 
 def _group(setting: Setting) -> str:
