@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.benchmarks.machine import describe
-from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame, ComposedFrame
+from bgcam.realtime.settings.values import size_wh
 
 STAGES = ("matte", "picture", "sinks")
 WARM_UP_FRAMES = 30

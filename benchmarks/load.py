@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clock
-from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.cores import call_threads
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.run.stats import Summary
+from bgcam.realtime.settings.values import size_wh
 
 # The model's first frames are no steady state.
 WARM_UP_S = 2.0

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.fps import Clip, Clock, decode
 from bgcam.benchmarks.machine import describe
-from bgcam.realtime.command.option_values import size_wh
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
+from bgcam.realtime.settings.values import size_wh
 
 # The network that Linux-Fake-Background-Webcam runs, by its name in peers.json.
 NETWORK = "mediapipe_landscape"

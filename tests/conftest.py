@@ -44,8 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What backends cache goes to a temporary folder, never to the user's."""
+    """What backends cache and bgcam remembers goes to a temporary folder; the user's configuration is not read."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    monkeypatch.setenv("BGCAM_CONFIG", str(tmp_path_factory.getbasetemp() / "no" / "config.toml"))
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from clips import write_clip
 
 from bgcam.realtime.command.cli import main
-from bgcam.realtime.command.option_values import cpu_share
 from bgcam.realtime.cores import CpuMeter, call_threads, limit_threads, matte_share, threads_within
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.settings.values import cpu_share
 from bgcam.realtime.sources.budgeted import LEAST_FPS, BudgetedSource
 
 

@@ -232,6 +232,19 @@ def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch
     assert (seen[0].service_options, seen[0].yes) == (["--background", "#336699", "--yes"], False)
 
 
+def test_what_is_configured_is_the_services_too(
+    system: FakeSystem, unit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("BGCAM_CONFIG", str(config))
+    config.write_text('output = ["web"]\n[profile.film]\noutput = ["out.mp4"]\n')
+    assert install(system, unit) == 0
+    assert "--output" not in exec_start(unit)
+    assert "AF_INET" in unit.read_text()
+    with pytest.raises(UsageError, match=r"--output out.mp4 would be overwritten at every start"):
+        install(system, unit, "--profile", "film")
+
+
 def test_options_before_the_command_are_not_lost_in_silence(system: FakeSystem, unit: Path) -> None:
     words = ("--background", "beach", "install-service", "--yes")
     with pytest.raises(UsageError, match=r"options last: bgcam install-service -- --background"):

@@ -10,9 +10,9 @@ from clips import SIZE_WH, scene, write_picture
 from numpy.typing import NDArray
 
 from bgcam.realtime.command import cli
-from bgcam.realtime.command.options import build_parser
-from bgcam.realtime.command.run import look_of
+from bgcam.realtime.command.options import parse_arguments
 from bgcam.realtime.look import Look
+from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.sources.images import read_picture
 
 
@@ -28,7 +28,7 @@ from bgcam.realtime.sources.images import read_picture
     ],
 )
 def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
-    assert look_of(build_parser().parse_args(arguments)) == look
+    assert look_of(Settings(**parse_arguments(arguments).given)) == look
 
 
 @pytest.mark.parametrize(

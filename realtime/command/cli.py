@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
+from io import StringIO
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,25 @@ def _main(arguments: list[str]) -> int:
         _say("stopped before it finished", error)
         return 1
     except Exception as error:
-        if "--debug" in arguments:
+        if _wants_traceback(arguments):
             import traceback
 
             traceback.print_exc()
         else:
             _say(f"unexpected error: {type(error).__name__}: {error}; run with --debug for the traceback", error)
         return 1
+
+
+def _wants_traceback(arguments: list[str]) -> bool:
+    """By the option or the configuration."""
+    if "--debug" in arguments:
+        return True
+    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.options import parse_arguments
+
+    with suppress(Exception, SystemExit), redirect_stderr(StringIO()):
+        return chosen(parse_arguments(arguments)).settings.debug
+    return False
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -59,7 +72,7 @@ def _dispatch(arguments: list[str]) -> int:
     if options.command == "demo":
         raise UsageError("give the options of demo after its name: bgcam demo --threads 1")
     if options.command in BEFORE:
-        _check_belonging(options, defaults=parse_arguments([]))
+        _check_belonging(options)
     code = COMMANDS[options.command](options)
     if options.command not in GOING_ON and (error := output_error()) is not None:
         if isinstance(error, BrokenPipeError):  # `bgcam devices | head -1`
@@ -68,24 +81,27 @@ def _dispatch(arguments: list[str]) -> int:
     return code
 
 
-def _check_belonging(options: Namespace, *, defaults: Namespace) -> None:
+def _check_belonging(options: Namespace) -> None:
     """Refuse what was given before a command's name and is no option of it. Raises UsageError."""
-    for name, default in vars(defaults).items():
-        if name not in BEFORE[options.command] and getattr(options, name) != default:
+    for name in (*options.given, *(["profile"] if options.profile is not None else [])):
+        if name not in BEFORE[options.command]:
             option, command = f"--{name.replace('_', '-')}", f"bgcam {options.command}"
             raise UsageError(f"{command} does not accept {option}; see {command} --help")
 
 
 def _run(options: Namespace) -> int:
+    from bgcam.realtime.command.chosen import chosen
     from bgcam.realtime.command.run import run
+    from bgcam.realtime.settings.last_choice import with_last_background
 
-    return run(options)
+    return run(with_last_background(chosen(options).settings))
 
 
 def _matte(options: Namespace) -> int:
+    from bgcam.realtime.command.chosen import chosen
     from bgcam.realtime.command.matte import matte
 
-    return matte(options)
+    return matte(options.matte_input, options.matte_output, chosen(options).settings, as_cutout=options.cutout)
 
 
 def _devices(options: Namespace) -> int:
@@ -108,9 +124,18 @@ def _cache(options: Namespace) -> int:
     return show_or_clear(options)
 
 
+def _config(options: Namespace) -> int:
+    from bgcam.realtime.command.config import config
+
+    return config(options)
+
+
 def _doctor(options: Namespace) -> int:
+    from bgcam.realtime.command.chosen import chosen
     from bgcam.realtime.command.doctor.command import doctor
 
+    settings = chosen(options).settings
+    options.camera, options.model, options.backend = settings.camera, settings.model, settings.backend
     return doctor(options)
 
 
@@ -138,6 +163,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "devices": _devices,
     "backgrounds": _backgrounds,
     "cache": _cache,
+    "config": _config,
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
@@ -147,14 +173,15 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
 # What these print is about the result, not the result itself.
 GOING_ON = (None, "matte")
 
-# Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself.
+# Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself, and config
+# shows all.
 _HOW = ("command", "model", "backend", "threads", "far", "debug")
 BEFORE = {
-    "matte": (*_HOW, "overwrite", "no_audio"),
+    "matte": (*_HOW, "overwrite", "no_audio", "profile"),
     "devices": _HOW,
     "backgrounds": _HOW,
     "cache": _HOW,
-    "doctor": (*_HOW, "camera"),
+    "doctor": (*_HOW, "camera", "profile"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,
 }

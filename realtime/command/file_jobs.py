@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from bgcam.realtime.command.transparent import TRANSPARENT, check_look
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.settings import Settings
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sinks.job import Job
 from bgcam.realtime.sources.base import Source
@@ -55,23 +55,23 @@ def _names_of(source: ImagesSource, *, transparent: bool) -> Callable[[int], Pat
     return name_of
 
 
-def check_transparent(options: Namespace, look: Look) -> None:
+def check_transparent(settings: Settings, look: Look) -> None:
     """Raise UsageError for what has no meaning without a background."""
     check_look(look)
-    if not options.output:
+    if not settings.output:
         raise UsageError(
             f"--background {TRANSPARENT} needs an output that holds transparency; give --output with a .png, .webm or "
             ".mov file, or FOLDER/"
         )
 
 
-def check_files(options: Namespace, *, transparent: bool = False) -> None:
+def check_files(settings: Settings, *, transparent: bool = False) -> None:
     """Refuse to replace files that the user wants to keep. Raises SinkError, and what reading a folder raises."""
     names = None
-    if are_pictures(options.input):
-        given = [Path(one) for one in options.input]
+    if are_pictures(settings.input):
+        given = [Path(one) for one in settings.input]
         folder = given[0] if len(given) == 1 and given[0].is_dir() else None
-        outputs = [Path(output) for output in options.output if is_folder(output)]
+        outputs = [Path(output) for output in settings.output if is_folder(output)]
         paths = all_pictures(given, leave_out=outputs)
         if outputs:
             names = written_names(paths, folder, suffix=".png" if transparent else None)
@@ -79,8 +79,8 @@ def check_files(options: Namespace, *, transparent: bool = False) -> None:
             for output in outputs:
                 if any((output / name).resolve() in read for name in names):
                     raise UsageError(f"--output {output} would overwrite what --input reads; give another folder")
-    written = [path for output in options.output for path in written_files(output, names)]
-    check_existing(written, overwrite=options.overwrite)
+    written = [path for output in settings.output for path in written_files(output, names)]
+    check_existing(written, overwrite=settings.overwrite)
 
 
 def are_pictures(inputs: Sequence[str] | None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from bgcam.realtime.picture.views import gray_matte
 from bgcam.realtime.run.build import build_run
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import BAR_CELLS, as_clock
+from bgcam.realtime.settings import Settings
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sources import open_source
 from bgcam.realtime.sources.base import PICTURE_SUFFIXES
@@ -43,22 +43,22 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov")
 CUTOUT_SUFFIXES = (".webm", ".mov")
 
 
-def matte(options: Namespace) -> int:
-    """Write the mattes of `matte_input` to `matte_output`. Gives the exit code: 1 if a picture could not be read."""
-    options.matte_input = options.matte_input.removeprefix("file://")
-    source, target = Path(options.matte_input), Path(options.matte_output)
-    if "://" not in options.matte_input and not source.exists():
+def matte(given: str, output: str, settings: Settings, *, as_cutout: bool = False) -> int:
+    """Write the mattes of `given` to `output`. Gives the exit code: 1 if a picture could not be read."""
+    given = given.removeprefix("file://")
+    source, target = Path(given), Path(output)
+    if "://" not in given and not source.exists():
         raise SourceError(f"{source}: no such file or folder; check the path")
     if source.is_dir():
         jobs = _folder_jobs(source, target)
     elif is_picture(source) and source.exists():
         jobs = [(source, _target_of_one(source, target))]
     else:
-        _check_video(options, source, target)
-        check_existing(written_files(options.matte_output, None), overwrite=options.overwrite)
-        return _matte_video(options)
-    check_existing((png for _, png in jobs), overwrite=options.overwrite)
-    return _matte_pictures(jobs, _open_matting(options), as_cutout=options.cutout, far=options.far)
+        _check_video(source, target, output=output, as_cutout=as_cutout)
+        check_existing(written_files(output, None), overwrite=settings.overwrite)
+        return _matte_video(given, output, settings, as_cutout=as_cutout)
+    check_existing((png for _, png in jobs), overwrite=settings.overwrite)
+    return _matte_pictures(jobs, _open_matting(settings), as_cutout=as_cutout, far=settings.far)
 
 
 def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
@@ -68,8 +68,8 @@ def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     return cut_out(frame.room_bgr, alpha, near, None)
 
 
-def _open_matting(options: Namespace) -> Matting:
-    return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+def _open_matting(settings: Settings) -> Matting:
+    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
 
 
 def _folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
@@ -136,10 +136,10 @@ def _gray(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
     return gray_matte(whole_matte(frame, coarse).alpha)
 
 
-def _check_video(options: Namespace, source: Path, target: Path) -> None:
+def _check_video(source: Path, target: Path, *, output: str, as_cutout: bool) -> None:
     suffix = target.suffix.lower()
-    if options.cutout:
-        if suffix not in CUTOUT_SUFFIXES and not (suffix == "" and is_folder(options.matte_output)):
+    if as_cutout:
+        if suffix not in CUTOUT_SUFFIXES and not (suffix == "" and is_folder(output)):
             raise UsageError(f"{target}: cannot hold a video with transparency; give a .webm or .mov file, or FOLDER/")
     elif suffix not in VIDEO_SUFFIXES:
         raise UsageError(f"{target}: the matte of a video is a video; give a {', '.join(VIDEO_SUFFIXES)} file")
@@ -147,23 +147,23 @@ def _check_video(options: Namespace, source: Path, target: Path) -> None:
         raise UsageError(f"{target} is the input video; give another name for the matte")
 
 
-def _matte_video(options: Namespace) -> int:
-    matting = _open_matting(options)
-    opened = open_source(input=options.matte_input)
+def _matte_video(given: str, output: str, settings: Settings, *, as_cutout: bool) -> int:
+    matting = _open_matting(settings)
+    opened = open_source(input=given)
     try:
         source = FirstRead(opened)
         backend = matting.prepare(source.size_wh)
-        if options.cutout:
+        if as_cutout:
             pipeline = build_run(
-                source, Nothing(), matting, Look(), backend=options.backend, transparent=True, far=options.far
+                source, Nothing(), matting, Look(), backend=settings.backend, transparent=True, far=settings.far
             )
         else:
-            find = SecondLook(matting) if options.far else matting
+            find = SecondLook(matting) if settings.far else matting
             pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
         # A matte is for a program that has the video, with its sound, beside it.
-        sound = options.cutout and not options.no_audio
-        job = job_of(opened, pipeline, transparent=options.cutout, sound=sound)
-        return run_to_outputs(pipeline, source, [options.matte_output], backend=backend.description, job=job)
+        sound = as_cutout and not settings.no_audio
+        job = job_of(opened, pipeline, transparent=as_cutout, sound=sound)
+        return run_to_outputs(pipeline, source, [output], backend=backend.description, job=job)
     finally:
         opened.close()
 

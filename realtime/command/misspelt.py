@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bgcam.realtime.backgrounds.colours import colour_of
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
-from bgcam.realtime.command.option_table import Option
 from bgcam.realtime.errors import UsageError
+from bgcam.realtime.settings.option import Option
 from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 from bgcam.realtime.spelling import closest
 
@@ -135,7 +135,7 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
         return f"{name} takes one value, but {word} follows {given[name]}; quote a name with spaces{advice}"
     if options := _options_for(word, given):
         return _meant(word, options)
-    if last is not None and (last.type is None or last.several):
+    if last is not None and (last.parse is None or last.several):
         return f"{name} takes one value, but {word} follows {given[name]}; quote a name with spaces"
     return f"unknown command {word!r}; the commands are {', '.join(commands)}; see bgcam --help"
 

@@ -1,4 +1,4 @@
-"""The command's parser, made of the tables of options; and what becomes of arguments that it does not know."""
+"""The command's parser, made of the table of settings; and what becomes of arguments that it does not know."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from bgcam import __version__
+from bgcam.realtime.command.arguments import add_option, add_settings, add_shared
 from bgcam.realtime.command.misspelt import arrange, check_options, unknown_option
-from bgcam.realtime.command.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, NO_AUDIO, OVERWRITE, Option
 from bgcam.realtime.command.setup_options import COMMANDS as SETUP
 from bgcam.realtime.command.setup_options import add_setup_commands
 from bgcam.realtime.errors import UsageError
+from bgcam.realtime.settings.option import Option
+from bgcam.realtime.settings.table import all_settings, option_of
 
 USAGE = "bgcam [OPTIONS]\n       bgcam COMMAND [OPTIONS]"
 EXAMPLES = """\
@@ -33,6 +35,15 @@ PLAIN = {
     "devices": "list cameras and virtual cameras",
     "backgrounds": "list the backgrounds: those shipped with bgcam, and the colours",
 }
+CLEAR = Option(flags=("--clear",), help="remove all of it; it is rebuilt when needed")
+CUTOUT = Option(flags=("--cutout",), help="write the person with transparency (RGBA) instead")
+PROFILE = Option(
+    flags=("--profile",),
+    help="use [profile.NAME] of the configuration file too; see `bgcam config`",
+    metavar="NAME",
+)
+# The settings that `bgcam matte` accepts.
+OF_MATTE = ("overwrite", "no_audio", "model", "backend", "threads", "far", "debug")
 _DEMO = "show what bgcam does on a generated clip"
 
 
@@ -45,10 +56,18 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options, see `build_parser`. Raises UsageError, and SystemExit by argparse."""
-    parsed, left = build_parser().parse_known_args(checked(arguments))
+    """The options, see `build_parser`; `given` has the settings among them that were given, as in `Settings`.
+
+    Raises UsageError, and SystemExit by argparse.
+    """
+    parsed, left = build_parser(keep=True).parse_known_args(checked(arguments))
     if left:
         raise UsageError(_too_many(parsed.command, left[0]))
+    given = {name: value for name, value in vars(parsed).items() if name in all_settings()}
+    for name, one in all_settings().items():
+        if name not in given:
+            setattr(parsed, name, [*one.default] if one.option.several else one.default)
+    parsed.given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return parsed
 
 
@@ -60,8 +79,8 @@ def _too_many(command: str | None, word: str) -> str:
 
 def checked(arguments: Sequence[str]) -> list[str]:
     """The arguments as `build_parser` takes them (see `arrange`). Raises UsageError, which names what was meant."""
-    main = [option for group in MAIN for option in group.options]
-    own, rest = arrange(arguments, [*main, DEBUG], commands=[*_options_of(), "demo"])
+    main = [*(one.option for one in all_settings().values()), PROFILE]
+    own, rest = arrange(arguments, main, commands=[*_options_of(), "demo"])
     if rest and rest[0] in _options_of():
         check_options(rest[1:], rest[0], _options_of(), main=main)
     return [*own, *rest]
@@ -74,8 +93,11 @@ def refuse_unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> N
         raise UsageError(unknown_option(unknown[0].partition("=")[0], flags, prog=parser.prog))
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of `bgcam`; `command` is None or the name of another command, such as "matte"."""
+def build_parser(*, keep: bool = False) -> argparse.ArgumentParser:
+    """The parser of `bgcam`; `command` is None or the name of another command, such as "matte".
+
+    keep: settings that are not given are not there, rather than at their defaults.
+    """
     parser = OneLineParser(
         prog="bgcam",
         usage=USAGE,
@@ -85,12 +107,12 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    for group in MAIN:
-        group.add_to(parser)
+    add_settings(parser, keep=keep)
     more = parser.add_argument_group("help")
     more.add_argument("-h", "--help", action="help", help="show this help and exit")
     more.add_argument("--version", action="version", version=f"bgcam {__version__}", help="show the version and exit")
-    DEBUG.add_to(more)
+    add_option(more, PROFILE)
+    add_shared(more, ["debug"], keep=keep)
     _add_commands(parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands", prog="bgcam"))
     return parser
 
@@ -105,22 +127,30 @@ def _add_commands(commands: Any) -> None:
         help="a folder, or a .png for one picture; a .mp4, .mkv, .webm or .mov for a video; with --cutout a .webm, a "
         ".mov (ProRes 4444) or a folder for a video",
     )
-    CUTOUT.add_to(matte)
-    for option in (OVERWRITE, NO_AUDIO, *MODEL.options, DEBUG):
-        option.add_to(matte, keep=True)
+    add_option(matte, CUTOUT)
+    add_shared(matte, OF_MATTE, keep=True)
+    add_option(matte, PROFILE, keep=True)
     for name, about in PLAIN.items():
-        DEBUG.add_to(commands.add_parser(name, help=about, description=about, allow_abbrev=False), keep=True)
+        plain = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        add_shared(plain, ["debug"], keep=True)
     about = "show what is cached between runs and its size, or remove it"
     cache = commands.add_parser("cache", help=about, description=about, allow_abbrev=False)
     cache.add_argument("what", nargs="?", choices=("clear",), metavar="clear", help="as --clear")
-    CLEAR.add_to(cache)
-    DEBUG.add_to(cache, keep=True)
+    add_option(cache, CLEAR)
+    add_shared(cache, ["debug"], keep=True)
+    about = "show each setting and where it comes from, or edit the configuration file"
+    config = commands.add_parser("config", help=about, description=about, allow_abbrev=False)
+    what = "edit: open the configuration file in $VISUAL or $EDITOR; path: print where it is"
+    config.add_argument("what", nargs="?", choices=("edit", "path"), help=what)
+    add_option(config, PROFILE, keep=True)
+    add_shared(config, ["debug"], keep=True)
     add_setup_commands(commands)
     commands.add_parser("demo", help=_DEMO, add_help=False)
 
 
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
-    own = {"matte": (CUTOUT, OVERWRITE, NO_AUDIO, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
+    own: dict[str, tuple[Option, ...]] = {"matte": (CUTOUT, PROFILE, *map(option_of, OF_MATTE)), "cache": (CLEAR,)}
+    own |= {"config": (PROFILE,), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
-    return {name: (*options, DEBUG) for name, options in own.items()}
+    return {name: (*options, option_of("debug")) for name, options in own.items()}

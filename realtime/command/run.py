@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
-from bgcam.realtime.command.option_values import EDGES
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
-from bgcam.realtime.look import Look
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
 from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
@@ -29,6 +28,7 @@ from bgcam.realtime.run.panic import key_hint, panic_button
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
+from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
@@ -45,61 +45,61 @@ NO_VIRTUAL_CAMERA = (
 )
 
 
-def run(options: Namespace) -> int:
+def run(settings: Settings) -> int:
     """Run until the source ends or the user stops it. Gives the exit code; raises BgcamError."""
+    inputs = tuple(one.removeprefix("file://") for one in settings.input)  # one name for what is not written over
+    settings = replace(settings, input=inputs)
     try:
-        return _run(options)
+        return _run(settings)
     except SystemExit as error:  # of a library or a part; options have been read before
         raise as_error(error) from error
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
-        if options.input and not all(map(is_live_address, options.input)):
+        if settings.input and not all(map(is_live_address, settings.input)):
             raise
         return 0
 
 
-def _run(options: Namespace) -> int:
-    if options.input:
-        options.input = [one.removeprefix("file://") for one in options.input]  # one name for what is not written over
-    check_paths(options)
-    transparent = options.background == TRANSPARENT
-    for output in options.output:
-        check_output(output, allow_remote=options.allow_remote, transparent=transparent)
-    check_backend_name(options.backend)
-    check_fit(options)
-    look = look_of(options)
+def _run(settings: Settings) -> int:
+    check_paths(settings)
+    transparent = settings.background == TRANSPARENT
+    for output in settings.output:
+        check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
+    check_backend_name(settings.backend)
+    check_fit(settings)
+    look = look_of(settings)
     if transparent:
-        check_transparent(options, look)
-    check_files(options, transparent=transparent)
-    if not options.input or any("://" in one for one in options.input):  # by its address, it may be a camera
-        options.threads = options.threads or call_threads()
-    if options.max_cpu:
-        options.threads = limit_threads(options.threads, share=options.max_cpu)
-    background = Nothing() if transparent else open_background(options.background)
+        check_transparent(settings, look)
+    check_files(settings, transparent=transparent)
+    if not settings.input or any("://" in one for one in settings.input):  # by its address, it may be a camera
+        settings = replace(settings, threads=settings.threads or call_threads())
+    if settings.max_cpu:
+        settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
+    background = Nothing() if transparent else open_background(settings.background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
-    matting = _open_matting(options) if needs_matte and options.model != AUTO else None
-    outputs = options.output or _default_outputs()
-    if options.on_demand:
-        check_on_demand(options.input, outputs)
+    matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None
+    outputs = [*settings.output] or _default_outputs()
+    if settings.on_demand:
+        check_on_demand(settings.input, outputs)
     source = open_source(
-        camera=options.camera,
-        input=options.input,
-        size_wh=options.size,
-        fps=options.fps,
-        mirror=options.mirror,
-        fit=options.fit or "cover",
-        leave_out=[Path(output) for output in options.output if is_folder(output)],
+        camera=settings.camera,
+        input=settings.input,
+        size_wh=settings.size,
+        fps=settings.fps,
+        mirror=settings.mirror,
+        fit=settings.fit or "cover",
+        leave_out=[Path(output) for output in settings.output if is_folder(output)],
     )
     with closing(source):
-        if not options.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
+        if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
             print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
         if needs_matte and matting is None:
-            options.model = _chosen(options, source)
-            matting = _open_matting(options)
+            settings = replace(settings, model=_chosen(settings, source))
+            matting = _open_matting(settings)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
-        hold = _all_watched(outputs) and are_pictures(options.input)
+        hold = _all_watched(outputs) and are_pictures(settings.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
-        begun = FirstRead(BudgetedSource(read, share=options.max_cpu) if options.max_cpu else read)
+        begun = FirstRead(BudgetedSource(read, share=settings.max_cpu) if settings.max_cpu else read)
         if not hold:
             begun.about_frames = getattr(source, "about_frames", source.frames)
         pictures = getattr(source, "independent", False) and all(map(_is_picture, outputs))
@@ -112,30 +112,30 @@ def _run(options: Namespace) -> int:
             background,
             matting,
             look,
-            backend=options.backend,
-            threads=options.threads,
+            backend=settings.backend,
+            threads=settings.threads,
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
-            watchdog_ms=options.watchdog_ms,
-            far=options.far,
+            watchdog_ms=settings.watchdog_ms,
+            far=settings.far,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
         )
-        if isinstance(source, ReopeningSource) and options.on_demand:
+        if isinstance(source, ReopeningSource) and settings.on_demand:
             source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), placeholder_while_stopped(pipeline.watch.rest):
-            job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
+            job = job_of(source, pipeline, transparent=transparent, sound=not settings.no_audio)
             return run_to_outputs(
                 pipeline,
                 begun,
                 outputs,
                 backend=backend,
-                allow_remote=options.allow_remote,
+                allow_remote=settings.allow_remote,
                 job=job,
                 skipped=lambda: getattr(source, "skipped", 0),
                 hint=key_hint(),
-                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=options.far),
+                notes=lambda: "" if begun.live or not background.needs_matte else _about(empty, far=settings.far),
             )
 
 
@@ -219,21 +219,6 @@ def _first_notice(pipeline: Pipeline[Any], source: FirstRead) -> str:
     return pipeline.notice() or source.notice
 
 
-def look_of(options: Namespace) -> Look:
-    """What the options say of the picture; steps of one kind add up, and shrinking is growing the other way."""
-    steps = dict.fromkeys(EDGES, 0.0)
-    for word, count in options.edge:
-        steps[word] += count
-    return Look(
-        edge_steps=steps["grow"] - steps["shrink"],
-        sharp_steps=steps["sharp"],
-        wrap=options.light_wrap,
-        match=options.light_match,
-        frame=options.frame,
-        view=options.view,
-    )
-
-
 def open_sinks(
     specs: list[str], *, size_wh: tuple[int, int], fps: float, allow_remote: bool = False, job: Job = CAMERA_JOB
 ) -> list[Sink]:
@@ -256,17 +241,17 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         raise
 
 
-def _open_matting(options: Namespace) -> Matting:
-    return Matting(find_model(options.model), backend=options.backend, threads=options.threads)
+def _open_matting(settings: Settings) -> Matting:
+    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
 
 
-def _chosen(options: Namespace, source: Source) -> str:
+def _chosen(settings: Settings, source: Source) -> str:
     name, lines = choose_model(
         source.size_wh,
         fps=source.fps,
-        backend=options.backend,
-        threads=options.threads,
-        share=min(MACHINE_SHARE, matte_share(options.max_cpu, threads=options.threads)),
+        backend=settings.backend,
+        threads=settings.threads,
+        share=min(MACHINE_SHARE, matte_share(settings.max_cpu, threads=settings.threads)),
     )
     for line in lines:
         print(line)
@@ -299,18 +284,18 @@ def _default_outputs() -> list[str]:
     return ["web"]
 
 
-def check_fit(options: Namespace) -> None:
+def check_fit(settings: Settings) -> None:
     """Refuse `--fit` where nothing is brought to a size. Raises UsageError."""
-    if options.fit is not None and (not options.input or options.size is None):
-        raise UsageError(f"--fit {options.fit} fits an --input to a --size; give both, or leave it out")
+    if settings.fit is not None and (not settings.input or settings.size is None):
+        raise UsageError(f"--fit {settings.fit} fits an --input to a --size; give both, or leave it out")
 
 
-def check_paths(options: Namespace) -> None:
+def check_paths(settings: Settings) -> None:
     """Refuse to write over what is read or into its folder, and to write one file twice. Raises UsageError."""
-    inputs = options.input or []
-    read = [("--background", options.background), ("--model", options.model), *(("--input", one) for one in inputs)]
+    inputs = settings.input
+    read = [("--background", settings.background), ("--model", settings.model), *(("--input", one) for one in inputs)]
     seen: set[Path] = set()
-    for output in options.output:
+    for output in settings.output:
         path = Path(output).resolve()
         for option, given in read:
             if not given or not os.path.exists(given):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
-from bgcam.realtime.command.option_table import DEBUG, Option
+from bgcam.realtime.command.arguments import add_option, add_shared
+from bgcam.realtime.settings.option import Option
+from bgcam.realtime.settings.table import option_of
 
-FIX = Option(("--fix",), "offer to run the commands that fix what was found, one by one")
-YES = Option(("--yes",), "do it without asking")
-JSON = Option(("--json",), "for bug reports: print JSON, without names of users, homes and machines")
-UNDO = Option(("--undo",), "undo what install-camera did")
+FIX = Option(flags=("--fix",), help="offer to run the commands that fix what was found, one by one")
+YES = Option(flags=("--yes",), help="do it without asking")
+JSON = Option(flags=("--json",), help="for bug reports: print JSON, without names of users, homes and machines")
+UNDO = Option(flags=("--undo",), help="undo what install-camera did")
 # What doctor is to examine; the same as before the command's name.
 EXAMINED = (
-    Option(("--camera", "-c"), "the camera to examine; default: the first", metavar="X"),
-    Option(("--model",), "the model to run; default: the best that is shipped", metavar="X"),
-    Option(("--backend",), "the backend to run; default: each that bgcam would try", metavar="X"),
+    replace(option_of("camera"), help="the camera to examine; default: the first"),
+    replace(option_of("model"), help="the model to run; default: the best that is shipped", metavar="X"),
+    replace(option_of("backend"), help="the backend to run; default: each that bgcam would try", metavar="X"),
 )
 
 # Command: its help, and its options.
@@ -33,8 +36,8 @@ def add_setup_commands(commands: Any) -> None:
         parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         for option in options:
             # Its own default would hide a value given before the command's name.
-            option.add_to(parser, keep=option in EXAMINED)
+            add_option(parser, option, keep=option in EXAMINED)
         if name == "install-service":
             words = "bgcam's own options, after --; the virtual camera is the output unless one is given"
             parser.add_argument("service_options", nargs="*", metavar="-- OPTION", help=words)
-        DEBUG.add_to(parser, keep=True)
+        add_shared(parser, ["debug"], keep=True)

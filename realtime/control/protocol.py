@@ -6,30 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-
-@dataclass(frozen=True)
-class SettingInfo:
-    """One setting, as a page or a completion needs it.
-
-    name: as in the configuration file, such as "light_wrap".
-    kind: what its value is in JSON: true or false, a number, a text, or a list of texts.
-    help: one sentence.
-    default: the value without a configuration, as JSON.
-    hot: whether it can change while frames flow.
-    choices: all values that it can have; empty if there are others.
-    minimum, maximum: of a number.
-    unit: of a number, such as "ms"; "" for none.
-    """
-
-    name: str
-    kind: Literal["switch", "number", "text", "texts"]
-    help: str
-    default: Any
-    hot: bool
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    unit: str = ""
+from bgcam.realtime.settings import SettingInfo as SettingInfo
 
 
 @dataclass(frozen=True)

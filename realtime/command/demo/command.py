@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bgcam.realtime.command.option_values import thread_count
+from bgcam.realtime.command.arguments import add_option, add_shared
 from bgcam.realtime.command.options import OneLineParser, refuse_unknown
 from bgcam.realtime.errors import BgcamError, SinkError
+from bgcam.realtime.settings import Settings
+from bgcam.realtime.settings.table import option_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,27 +29,25 @@ def main(argv: list[str]) -> int:
     refuse_unknown(unknown, parser)
     # The heavy imports are here, so that `bgcam demo --help` is quick.
     from bgcam.realtime.command.demo.clip import FPS, write_clip
-    from bgcam.realtime.command.options import build_parser as build_main_parser
     from bgcam.realtime.command.run import run
 
     folder = _folder(options.out)
     video, picture = folder / "demo.mp4", folder / "demo.png"
     frames = max(1, round(options.seconds * FPS))
-    shared = [f"--backend={options.backend}", f"--threads={options.threads}"]
-    if options.model is not None:
-        shared.append(f"--model={options.model}")
     with TemporaryDirectory(prefix="bgcam-") as scratch:
         clip = Path(scratch) / "demo clip.mp4"
         print(f"making a clip of {frames} frames", flush=True)
         write_clip(clip, frames=frames)
-        main_job = [
-            f"--input={clip}",
-            f"--background={options.background}",
-            f"--output={video}",
-            "--overwrite",
-            *shared,
-        ]
-        code = run(build_main_parser().parse_args(main_job))
+        settings = Settings(
+            input=(str(clip),),
+            background=options.background,
+            output=(str(video),),
+            overwrite=True,
+            model=options.model or Settings().model,
+            backend=options.backend,
+            threads=options.threads,
+        )
+        code = run(settings)
     if code:
         return code
     _draw_picture(picture, video, frames=frames, options=options)
@@ -63,16 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--out", metavar="FOLDER", default="out", help="where to write; default: out")
-    parser.add_argument(
-        "--background", "-b", metavar="SPEC", default="beach.jpg", help="as for bgcam; default: beach.jpg"
-    )
+    background = replace(option_of("background"), help="as for bgcam; default: beach.jpg")
+    add_option(parser, background, default="beach.jpg")
     parser.add_argument("--seconds", metavar="N", type=_seconds, default=5.0, help="the clip's length; default: 5")
-    parser.add_argument("--model", metavar="NAME|PATH", help="a shipped model or .onnx file")
-    parser.add_argument("--backend", metavar="NAME", default="auto", help="as for bgcam; default: auto")
-    parser.add_argument(
-        "--threads", metavar="N", type=thread_count, default=0, help="threads for the model; default: 0, all processors"
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
+    add_option(parser, replace(option_of("model"), help="a shipped model or .onnx file"))
+    add_option(parser, replace(option_of("backend"), help="as for bgcam; default: auto"), default="auto")
+    threads = replace(option_of("threads"), help="threads for the model; default: 0, all processors")
+    add_option(parser, threads, default=0)
+    add_shared(parser, ["debug"])
     return parser
 
 

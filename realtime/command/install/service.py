@@ -13,6 +13,7 @@ from bgcam.realtime.command.install.unit import ON_DEMAND, unit_text, why_no_nam
 from bgcam.realtime.command.machine import bgcam_command
 from bgcam.realtime.command.system import System
 from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.settings import Settings
 
 UNIT = "bgcam.service"
 OUTPUTS = ("virtual", "web", "null")
@@ -74,14 +75,16 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
     return 0
 
 
-def service_command(arguments: Sequence[str]) -> tuple[list[str], Namespace]:
-    """The command that the service runs, its paths absolute; and its options. Raises BgcamError or exits with 2."""
-    from bgcam.realtime.command.options import build_parser, checked
+def service_command(arguments: Sequence[str]) -> tuple[list[str], Settings]:
+    """The command that the service runs, its paths absolute; and its settings. Raises BgcamError or exits with 2."""
+    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.options import checked, parse_arguments
 
     arguments = checked(arguments)
-    told = build_parser().parse_args(arguments)
-    if told.command is not None:
-        raise UsageError(f"the service runs bgcam itself, not {told.command!r}; give only options after --")
+    options = parse_arguments(arguments)
+    if options.command is not None:
+        raise UsageError(f"the service runs bgcam itself, not {options.command!r}; give only options after --")
+    told = chosen(options).settings
     for output in told.output:
         if output.partition(":")[0] not in OUTPUTS:
             raise UsageError(f"--output {output} would be overwritten at every start; give a service virtual or web")
@@ -105,7 +108,7 @@ def _refuse_options_before(options: Namespace) -> None:
     """`bgcam --background beach install-service` would else install a service that blurs. Raises UsageError."""
     from bgcam.realtime.command.options import build_parser
 
-    own = ("service_options", "yes", "debug")
+    own = ("service_options", "yes", "debug", "given")
     usual = vars(build_parser().parse_args(["install-service"]))
     for name, value in vars(options).items():
         if name not in own and value != usual.get(name):
@@ -113,13 +116,14 @@ def _refuse_options_before(options: Namespace) -> None:
             raise UsageError(f"give the service's options last: bgcam install-service -- {option} ...")
 
 
-def _check_values(told: Namespace) -> None:
+def _check_values(told: Settings) -> None:
     """All that `bgcam` would refuse after reading its options. Raises BgcamError."""
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.command.run import check_fit, check_paths
     from bgcam.realtime.model.backends import check_backend_name
     from bgcam.realtime.model.find import find_model
     from bgcam.realtime.run.on_demand import check_on_demand
+    from bgcam.realtime.settings.last_choice import with_last_background
     from bgcam.realtime.sinks import check_output
     from bgcam.realtime.sources import open_source
 
@@ -131,16 +135,16 @@ def _check_values(told: Namespace) -> None:
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
-    open_background(told.background)
+    open_background(with_last_background(told, say=lambda line: None).background)
     # A camera may be plugged in later, and an address may answer later.
     if told.input and all("://" not in one.removeprefix(FILE_URL) for one in told.input):
         open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
 
 
-def _absolute(word: str, told: Namespace) -> str:
+def _absolute(word: str, told: Settings) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    inputs = told.input or ()
+    inputs = told.input
     if value not in (told.background, told.model, *inputs):
         return word
     local = os.path.expanduser(value.removeprefix(FILE_URL) if value in inputs else value)

@@ -1,4 +1,4 @@
-"""What an option's value has to be: from its text to a number, a size or a word, or an ArgumentTypeError."""
+"""What an option's value has to be: from its text to a number, a size or a word, or an ArgumentTypeError; and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from bgcam.realtime import MAX_PIXELS
 
 EDGES = ("shrink", "grow", "sharp")
 FITS = ("cover", "contain")
+MAX_FPS = 1000
+MAX_STRENGTH = 10
+MAX_THREADS = 1024
+WATCHDOG_MS = (50, 60_000)
 
 
 def size_wh(text: str) -> tuple[int, int]:
@@ -23,20 +27,25 @@ def size_wh(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def size_text(size_wh: tuple[int, int]) -> str:
+    """(1280, 720) to "1280x720"."""
+    return f"{size_wh[0]}x{size_wh[1]}"
+
+
 def rate(text: str) -> float:
     """Frames a second, above 0 and at most 1000; argparse.ArgumentTypeError for anything else."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= 1000:
+    if not 0 < value <= MAX_FPS:
         raise argparse.ArgumentTypeError(f"invalid frame rate {text!r}: give a number above 0, such as 30")
     return value
 
 
 def watchdog(text: str) -> float:
     """50 to 60000 milliseconds; argparse.ArgumentTypeError for anything else."""
-    return _number(text, least=50, most=60_000, example="500")
+    return _number(text, least=WATCHDOG_MS[0], most=WATCHDOG_MS[1], example="500")
 
 
 def cpu_share(text: str) -> float:
@@ -44,12 +53,17 @@ def cpu_share(text: str) -> float:
     return _number(text.removesuffix("%").rstrip(), least=1, most=100, example="25%") / 100
 
 
+def percent(share: float) -> float:
+    """0.25 to 25."""
+    return round(share * 100, 6)
+
+
 def thread_count(text: str) -> int:
     """0 or more; argparse.ArgumentTypeError for anything else."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"invalid number of threads {text!r}: give 1 or more, or 0 for all that help")
-    if int(text) > 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give at most 1024")
+    if int(text) > MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give at most {MAX_THREADS}")
     return int(text)
 
 
@@ -61,9 +75,19 @@ def edge_steps(text: str) -> tuple[str, float]:
     return word, _number(steps if colon else "1", least=0, most=5, example=f"{word}:2")
 
 
+def edge_text(edge: tuple[str, float]) -> str:
+    """("grow", 3.0) to "grow:3"."""
+    return f"{edge[0]}:{edge[1]:g}"
+
+
 def strength(text: str) -> float:
     """0 to 10; argparse.ArgumentTypeError for anything else."""
-    return _number(text, least=0, most=10, example="5")
+    return _number(text, least=0, most=MAX_STRENGTH, example="5")
+
+
+def blur_strength(text: str) -> float:
+    """1 to 10; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=1, most=10, example="5")
 
 
 def _right_edge(text: str) -> str:
