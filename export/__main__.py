@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.packages import missing
-from bgcam.realtime.command.option_values import size_wh
+from bgcam.realtime.settings.values import size_wh
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.find import CHECKSUMS
 
