@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
 from bgcam.packages import missing
-from bgcam.realtime.settings.values import size_wh
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.find import CHECKSUMS
+from bgcam.realtime.settings.values import size_wh
 
 # The backends that a new file is compared on; engines are compared when they are built.
 COMPARED = ("openvino", "onnxruntime", "torch")

@@ -157,6 +157,12 @@ def _uninstall_service(options: Namespace) -> int:
     return uninstall_service(options)
 
 
+def _uninstall(options: Namespace) -> int:
+    from bgcam.realtime.command.install.uninstall import uninstall
+
+    return uninstall(options)
+
+
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
@@ -168,6 +174,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "install-camera": _install_camera,
     "install-service": _install_service,
     "uninstall-service": _uninstall_service,
+    "uninstall": _uninstall,
 }
 
 # What these print is about the result, not the result itself.
@@ -184,6 +191,7 @@ BEFORE = {
     "doctor": (*_HOW, "camera", "profile"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,
+    "uninstall": _HOW,
 }
 
 

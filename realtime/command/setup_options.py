@@ -1,4 +1,4 @@
-"""The options of the commands that set a machine up: doctor, install-camera, install-service, uninstall-service."""
+"""The options of the commands that set a machine up: doctor, install-..., uninstall-service, uninstall."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, tuple[Option, ...]]] = {
     "install-camera": ("create the virtual camera, now and at every boot", (YES, UNDO)),
     "install-service": ("start bgcam at every log-in: install-service -- --background beach", (YES,)),
     "uninstall-service": ("no longer start bgcam at log-in", (YES,)),
+    "uninstall": ("remove what bgcam wrote outside its package: service, cache, last choice", (YES,)),
 }
 
 
