@@ -17,7 +17,7 @@ from bgcam.realtime.picture.blur import blur_background
 from bgcam.realtime.picture.composite import composite_reference
 from bgcam.realtime.picture.despill import Spill, despill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
-from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
+from bgcam.realtime.picture.foreground import LEAST, LOW, Colours, colours_at, fill_weighted, near_colours
 from bgcam.realtime.picture.guided_filter import apply_coefficients, guided_coefficients, luma_of
 from bgcam.realtime.picture.kernels.launch import SHOWS, frame_shape
 
@@ -93,7 +93,7 @@ def laid(machine: Machine, scene_of: Any, small_wh: Any, output: str = "bgr") ->
     frame, seen, alpha = scene_of
     frame_wh = frame.shape[1], frame.shape[0]
     lines = guided_coefficients(alpha, luma_of(seen))
-    pairs = np.stack([lines.gain, lines.offset], axis=-1).astype(np.float32)
+    pairs = np.stack([lines.a, lines.b], axis=-1).astype(np.float32)
     behind = np.random.default_rng(9).integers(0, 256, frame.shape, dtype=np.uint8)
     stage = OwnColours(machine.kernels, machine.zeros, frame_wh, small_wh)
     own = stage.enqueue(machine.put(words(seen)), machine.put(alpha), machine.zeros((4,), np.float32))
@@ -194,5 +194,5 @@ def test_constants_are_shared() -> None:
     from bgcam.realtime.failsafe import matte_check
 
     assert SHOWS == matte_check.SHOWS
-    assert SEEN > 0
+    assert LEAST > 0
     assert Stages() == Stages(None, None, 0, 0, False, 0)

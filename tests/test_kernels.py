@@ -181,7 +181,7 @@ def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
     pairs = machine.put(poisoned((height, width, 2), "float32"))
     machine.kernels.guide(machine.put(luma.astype(np.float32)), machine.put(alpha), pairs, guide=Guide())
     lines = guided.guided_coefficients(alpha, luma)
-    gain, offset = lines.gain, lines.offset
+    gain, offset = lines.a, lines.b
     np.testing.assert_allclose(machine.get(pairs)[..., 0] * 255, gain * 255, atol=2e-3)
     np.testing.assert_allclose(machine.get(pairs)[..., 1], offset, atol=2e-3)
 

@@ -60,7 +60,7 @@ class Filling:
         for at in reversed(range(len(self._sizes))):
             coarsest = at + 1 == len(self._sizes)
             below = min(at + 1, len(self._sizes) - 1)
-            coarse_wh, least = ((0, 0), foreground.TINY) if coarsest else (self._sizes[below], foreground.SEEN)
+            coarse_wh, least = ((0, 0), foreground.TINY) if coarsest else (self._sizes[below], foreground.LEAST)
             width, height = self._sizes[at]
             given = (width, height, *coarse_wh, planes, float(least))
             # The coarsest level reads nothing of its own output.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends import is_x86_64
-from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.backends.normalize import Normalize
 from bgcam.realtime.model.spec import ModelSpec
 
 ERRORS_ONLY = 3
@@ -42,7 +42,7 @@ class ONNXRuntimeBackend:
         except ImportError:
             raise BackendError(missing("onnxruntime")) from None
         self._size_wh = size_wh
-        self._planes = Planes(spec)
+        self._normalize = Normalize(spec)
         try:
             self._session, precision = _best_session(ort, path, size_wh, threads, spec.precision)
         except Exception as error:  # its errors share no base class but Exception
@@ -59,7 +59,7 @@ class ONNXRuntimeBackend:
         if bgr.shape != (height, width, 3) or bgr.dtype != np.uint8:
             raise ValueError(f"expected ({height}, {width}, 3) uint8, found {bgr.shape} {bgr.dtype}")
         try:
-            output = self._session.run(None, {self._input: self._planes(bgr)})[0]
+            output = self._session.run(None, {self._input: self._normalize(bgr)})[0]
         except Exception as error:  # as above
             raise BackendError(f"onnxruntime failed on a frame ({str(error).splitlines()[0]})") from error
         alpha: NDArray[np.float32] = output.reshape(height, width)

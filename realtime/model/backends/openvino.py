@@ -18,7 +18,7 @@ from bgcam.realtime.model.backends._head import Head, cut_head
 from bgcam.realtime.model.backends._narrow_weights import narrow_weights
 from bgcam.realtime.model.backends._openvino_cache import DEVICE, Blob, compiled_network
 from bgcam.realtime.model.backends._quantizers import join_quantizers
-from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.backends.normalize import Normalize
 from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
 from bgcam.realtime.model.known_matte import why_wrong
@@ -51,7 +51,7 @@ class OpenVINOBackend:
             import openvino  # noqa: F401
         except ImportError:
             raise BackendError(missing("openvino")) from None
-        self._size_wh, self._planes = size_wh, Planes(spec)
+        self._size_wh, self._normalize = size_wh, Normalize(spec)
         self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
         try:
@@ -100,7 +100,7 @@ class OpenVINOBackend:
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
         try:
-            planes = self._planes(bgr)
+            planes = self._normalize(bgr)
             # Neither is copied: the input is only read, and the result is read before the request's next call.
             output = request.infer([planes], share_inputs=True, share_outputs=True)[0]
         except RuntimeError as error:

@@ -13,7 +13,7 @@ from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture import native
 
 
-class Planes:
+class Normalize:
     """Called with (h, w, 3) uint8 BGR; gives (1, 3, h, w) float32 in the order of spec.channels, a new array."""
 
     def __init__(self, spec: ModelSpec):
