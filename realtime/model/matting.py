@@ -63,7 +63,7 @@ class Matting:
         """
         backend = self.prepare(frame.size_wh)
         small = backend.infer(seen_bgr)
-        said = f"{backend.description} gave no matte for frame {frame.number}"
+        said = f"{backend.description} returned an invalid matte for frame {frame.number}"
         if small.shape != seen_bgr.shape[:2]:
             raise BackendError(f"{said}: its size is {small.shape}, not {seen_bgr.shape[:2]}; try another --backend")
         wrong = wrong_values(small)
