@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: bf16 or int8 where the processor has them."""
+"""OpenVINO on the CPU, in bf16 or int8 if the processor supports them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 
 CPUINFO = Path("/proc/cpuinfo")
-# Mattes of a file, each on its share of the threads: the fewer threads work on one, the less they wait.
+# Concurrent mattes for a file, each with its share of the threads: fewer threads per matte wait less for each other.
 MOST_AT_ONCE = 4
 
 
 class OpenVINOBackend:
     """See `Backend`. `infer` may be called from several threads: each has its own request.
 
-    say: called with a line about what is wrong with a compiled network in the cache.
+    say: called with a line if a compiled network in the cache is not used.
     """
 
     name = "openvino"
@@ -108,7 +108,7 @@ class OpenVINOBackend:
         if self._head is not None:
             return self._head(output, planes)
         if output.size != height * width:
-            raise BackendError(f"openvino gave {output.size} values for a matte of {width}x{height}")
+            raise BackendError(f"openvino returned {output.size} values for a matte of {width}x{height}")
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
         return alpha
 
@@ -126,10 +126,10 @@ def _core() -> Any:
 
 
 def bf16_is_slow() -> bool:
-    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are faster in FP32.
+    """Whether the processor has bf16 without AMX: then the few other layers of an INT8 model are faster in FP32.
 
-    OpenVINO takes bf16 wherever there is any. Measured on a Xeon with avx512_bf16 alone: 18.4 ms of processor time a
-    matte, against 16.2. False where the system does not list the processor's instructions.
+    OpenVINO uses bf16 whenever it is available. On a Xeon with only avx512_bf16, a matte took 18.4 ms of processor time
+    with it and 16.2 ms without. False if the system does not list the processor's instructions.
     """
     try:
         text = CPUINFO.read_text(encoding="utf-8", errors="replace")
@@ -149,7 +149,7 @@ def runs_int8(compiled: Any) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """The first informative line of an error: OpenVINO's begin with a place in its own sources."""
+    """The first informative line of an error: OpenVINO's messages begin with a position in its sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (useful or lines or [type(error).__name__])[0]
