@@ -286,7 +286,9 @@ OTHERS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """placeholder_ms: from the fault's beginning to the first placeholder. back_ms: from its end to the first picture."""
+    """placeholder_ms: from the fault's beginning to the first placeholder.
+    back_ms: from its end to the first picture.
+    """
 
     placeholder_ms: float
     back_ms: float
