@@ -180,23 +180,27 @@ def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]
 
 
 def _stages(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
-    """Stages of several small kernels each, and the compose that takes what they find."""
+    """Stages of several small kernels each, and compositing with their results."""
     wh, alpha, pixels = held.wh, held.state, held.pixels
     small_wh = alpha.shape[1], alpha.shape[0]
     edge = Edge(run, held.zeros, small_wh, edge_steps=1, sharp_steps=0)
-    own = Foreground(run, held.zeros, wh, small_wh)
+    foreground = Foreground(run, held.zeros, wh, small_wh)
     blurred = BlurredRoom(run, held.zeros, wh, small_wh, strength=5)
     yield "stage: edge", 2 * alpha.nbytes, [partial(edge.enqueue, alpha)] * 20
-    yield "stage: own colours", pixels.nbytes + alpha.nbytes, [partial(own.enqueue, pixels, alpha, held.sums)] * 20
+    yield (
+        "stage: foreground colours",
+        pixels.nbytes + alpha.nbytes,
+        [partial(foreground.enqueue, pixels, alpha, held.sums)] * 20,
+    )
     launches = [partial(blurred.enqueue, pixels, alpha, behind) for behind in held.behind]
     yield "stage: blurred room", pixels.nbytes + alpha.nbytes + held.behind[0].nbytes, launches
-    given = own.enqueue(pixels, alpha, held.sums)
+    given = foreground.enqueue(pixels, alpha, held.sums)
     for output in OUTPUTS:
         compose = partial(run.composite, layout="bgr", output=output, frame_wh=wh, foreground=given)
         buffers = list(zip(held.frames["bgr"], held.behind, held.outs[output], strict=True))
         carried = sum(one.nbytes for one in buffers[0]) + held.coefficients.nbytes
         launches = [partial(compose, frame, behind, held.coefficients, out) for frame, behind, out in buffers]
-        yield f"compose own bgr to {output}", carried, launches
+        yield f"compose foreground bgr to {output}", carried, launches
 
 
 def mattes(cupy: Any, seconds: float) -> Iterator[Row]:

@@ -24,7 +24,7 @@ def open_source(
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are scaled to
+    With neither, the first camera. size_wh and fps are requested from a camera. An input's frames are scaled to
     size_wh by `fit` ("cover" or "contain", see `sources._shape`); a video's frames are dropped or repeated to match
     fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped.
     Raises SourceError, and UsageError for invalid values.

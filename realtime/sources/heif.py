@@ -28,7 +28,7 @@ _UNTAGGED = "ITU601"
 
 
 def read_heif(path: Path) -> NDArray[np.uint8]:
-    """The main picture as (H, W, 3) uint8 BGR, upright. SourceError says in one line what is wrong with it."""
+    """The main picture as (H, W, 3) uint8 BGR, upright. Raises SourceError, which says in one line what is wrong."""
     try:
         grid = read_grid(path.read_bytes())
         if grid is not None and grid.size_wh[0] * grid.size_wh[1] > MAX_PIXELS:

@@ -167,7 +167,7 @@ def composite(
     if not regions:
         return
     tiles = (Rectangle * len(regions))(
-        *((rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
+        *(Rectangle(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
     )
     whole = _contiguous(frame, np.uint8)
     luma_whole = whole if luma_from is frame else _contiguous(luma_from, np.uint8)
