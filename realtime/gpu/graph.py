@@ -21,7 +21,7 @@ from bgcam.realtime.picture.kernels.source import FOREGROUND_LAYOUTS
 if TYPE_CHECKING:
     from bgcam.realtime.model.backends.device import DeviceNetwork
 
-# The picture's bytes are followed by a tail of numbers, each at so many bytes before the end, with its size and type:
+# The picture's bytes are followed by a tail of numbers: for each, the distance from the end in bytes, size and type.
 # COUNTS: how many of the network's alphas are wrong (see `matte_values`), and how many are above SHOWS.
 # CHANGED: how many cells changed by more than `TemporalRules.cut` since the frame before.
 # SUMS: of `despill_sums`.

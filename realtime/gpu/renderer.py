@@ -79,10 +79,10 @@ class GpuRenderer:
 
     def submit(self, frame: CameraFrame) -> Sent:
         """Sends a frame on its way. Raises GpuFailed, the background's errors, and ValueError for another size."""
-        behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
+        background = None if self._background is None else self._background.picture(frame, _no_matte(frame))
         sent = Sent(frame.number, self._refused)
         try:
-            self._path.put(frame.room_bgr, behind)
+            self._path.put(frame.room_bgr, background)
         except (RuntimeError, MemoryError) as error:  # from CuPy, the network's library or bgcam
             raise _failed(frame, error) from error
         self._on_way.append(sent)

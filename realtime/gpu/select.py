@@ -52,14 +52,14 @@ class Asked:
     """What a run is to show.
 
     background: as the user named it.
-    behind: the same, guarded against failures; it is asked for the picture.
+    safe_background: the same, guarded against failures; it is asked for the picture.
     packed: whether I420 is wanted, which needs even sides.
     check: receives each matte's share of the frame.
     model: its file, for `known_matte`.
     """
 
     background: Background
-    behind: Behind
+    safe_background: Behind
     look: Look
     frame_wh: tuple[int, int]
     packed: bool
@@ -104,7 +104,7 @@ def _open(backend: OnGpu, spec: ModelSpec, asked: Asked) -> GpuRenderer | None:
     output = "i420" if asked.packed and even else "bgr"
     shown: dict[str, Any] = {"frame_wh": asked.frame_wh, "stages": stages, "output": output, "check": asked.check}
     try:
-        path = GpuRenderer(network, spec, asked.behind, **shown)
+        path = GpuRenderer(network, spec, asked.safe_background, **shown)
         wrong = "" if asked.model is None else path.why_wrong(asked.model)
         if wrong:
             raise BackendError(f"the GPU path is not used: {wrong}; update its driver and cupy")

@@ -142,11 +142,11 @@ def add_track(stream: AudioStream, output: OutputContainer, *, suffix: str) -> T
         with contextlib.suppress(ValueError):  # not supported by this build of FFmpeg
             track = kind(stream, output, name=name)
     track = track or _Encoded(stream, output, suffix=suffix, name=name)
-    told = {
+    tags = {
         "language": language_for(suffix, stream.metadata.get("language", "")),
         "title": stream.metadata.get("title"),
     }
     out = output.streams[-1]
-    out.metadata.update({key: value for key, value in told.items() if value})
+    out.metadata.update({key: value for key, value in tags.items() if value})
     out.disposition = stream.disposition
     return track

@@ -142,8 +142,8 @@ def bf16_is_slow() -> bool:
 def runs_int8(compiled: Any) -> bool:
     """Whether this processor computes any convolution of an `openvino.CompiledModel` in INT8."""
     for node in compiled.get_runtime_model().get_ordered_ops():
-        told = node.get_rt_info()
-        if told["layerType"].astype(str) == "Convolution" and told["primitiveType"].astype(str).lower().endswith("i8"):
+        info = node.get_rt_info()
+        if info["layerType"].astype(str) == "Convolution" and info["primitiveType"].astype(str).lower().endswith("i8"):
             return True
     return False
 

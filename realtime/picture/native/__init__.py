@@ -169,10 +169,10 @@ def composite(
     tiles = (Rectangle * len(regions))(
         *(Rectangle(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
     )
-    whole = _contiguous(frame, np.uint8)
-    luma_whole = whole if luma_from is frame else _contiguous(luma_from, np.uint8)
-    behind = _contiguous(background, np.uint8)
-    _call("composite", out, whole, luma_whole, behind, out.shape[1], tiles, len(tiles), layers)
+    whole_frame = _contiguous(frame, np.uint8)
+    whole_luma = whole_frame if luma_from is frame else _contiguous(luma_from, np.uint8)
+    whole_background = _contiguous(background, np.uint8)
+    _call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
 
 
 def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
