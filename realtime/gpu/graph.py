@@ -1,5 +1,4 @@
-"""Everything that is computed for a frame on the GPU: the network's input, the network, the picture's stages,
-compositing.
+"""All computation for a frame on the GPU: the network's input, the network, the picture's stages, compositing.
 
 All memory is allocated once and all work is launched on one stream, so that one CUDA graph can capture it. The stages
 have the same order as on the CPU path (`picture/chain.py`).
