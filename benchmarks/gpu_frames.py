@@ -23,7 +23,7 @@ ACCURACY_WH = (1280, 720)
 # What the command adds to the guided, steady blend: before a picture, and before the blurred room.
 STAGES: dict[str, dict[str, Any]] = {
     "": {},
-    ", own colours": {"own_colours": True},
+    ", foreground colours": {"foreground_colours": True},
     ", blurred room": {"blur_strength": 5.0},
 }
 # Layout that goes up, and what comes down; whether the source already writes into pinned memory; one of STAGES.
@@ -32,7 +32,7 @@ FRAMES = [
     ("bgr", "i420", False, ""),
     ("bgr", "i420", True, ""),
     ("nv12", "i420", True, ""),
-    ("bgr", "i420", False, ", own colours"),
+    ("bgr", "i420", False, ", foreground colours"),
     ("bgr", "i420", False, ", blurred room"),
 ]
 
@@ -42,7 +42,7 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
     from bgcam.realtime.gpu.frame_ring import DevicePath
     from bgcam.realtime.gpu.graph import Stages
     from bgcam.realtime.model.backends.device import open_device_network
-    from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
+    from bgcam.realtime.picture.kernels.launch import GuidedRules, TemporalRules
 
     path = find_model()
     spec = read_spec(path)
@@ -59,7 +59,7 @@ def frames(cupy: Any, seconds: float) -> Iterator[Row]:
                 else:
                     network = NoNetwork(cupy, size_wh)
                 for layout, output, pinned, more in FRAMES if kind == "network" else FRAMES[2:3]:
-                    stages = Stages(Guide(), TemporalRules(), **STAGES[more])
+                    stages = Stages(GuidedRules(), TemporalRules(), **STAGES[more])
                     made: dict[str, Any] = {"frame_wh": wh, "layout": layout, "output": output, "stages": stages}
                     one = DevicePath(network, spec, in_flight=1, **made)
                     several = DevicePath(network, spec, in_flight=IN_FLIGHT, **made)

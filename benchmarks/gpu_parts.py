@@ -12,11 +12,12 @@ import numpy as np
 
 from bgcam.benchmarks.gpu_timing import event_times_ms, median_us, one_line, rounds, spread
 from bgcam.realtime.cuda import capture
-from bgcam.realtime.gpu.stages import BlurredRoom, Edge, OwnColours
+from bgcam.realtime.failsafe.matte_check import SHOWS
+from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Foreground
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.model.find import MODELS_FOLDER
 from bgcam.realtime.model.spec import ModelSpec, read_spec
-from bgcam.realtime.picture.kernels.launch import THREADS, Guide, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.picture.kernels.launch import THREADS, GuidedRules, Kernels, TemporalRules, frame_shape
 from bgcam.realtime.picture.kernels.source import LAYOUTS, OUTPUTS
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
@@ -142,58 +143,64 @@ class _Buffers:
         self.luma, self.state, self.seen, self.moved = (
             cupy.asarray(random.random(small, np.float32)) for _ in range(4)
         )
-        self.pairs = cupy.asarray(random.random((*small, 2), np.float32))
-        self.told, self.total = cupy.zeros(2, cupy.int32), cupy.zeros(1, cupy.float32)
+        self.coefficients = cupy.asarray(random.random((*small, 2), np.float32))
+        self.counts, self.total = cupy.zeros(2, cupy.int32), cupy.zeros(1, cupy.float32)
         self.zeros = cupy.zeros
         self.pixels, self.sums = cupy.zeros((*small, 4), cupy.uint8), cupy.zeros(4, cupy.float32)
 
 
 def _cases(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
     """A name, the bytes that must be moved, and a launch for each of the buffers."""
-    wh, behind, outs, pairs, luma = held.wh, held.behind, held.outs, held.pairs, held.luma
+    wh, behind, outs, coefficients, luma = held.wh, held.behind, held.outs, held.coefficients, held.luma
     for layout, frames in held.frames.items():
-        given = partial(run.to_input, layout=layout, frame_wh=wh, spec=held.spec)
+        given = partial(run.resize_normalize, layout=layout, frame_wh=wh, spec=held.spec)
         launches = [partial(given, frame, held.given, luma, held.pixels) for frame in frames]
         yield f"input {layout}", frames[0].nbytes + held.given.nbytes + luma.nbytes + held.pixels.nbytes, launches
     for (layout, frames), output, threads in itertools.product(held.frames.items(), OUTPUTS, (64, 128, 256)):
         if threads != THREADS and (layout, output) != ("bgr", "i420"):
             continue
         compose = partial(run.composite, layout=layout, output=output, frame_wh=wh, threads=threads)
-        launches = [partial(compose, f, b, pairs, o) for f, b, o in zip(frames, behind, outs[output], strict=True)]
-        carried = frames[0].nbytes + behind[0].nbytes + pairs.nbytes + outs[output][0].nbytes
+        launches = [
+            partial(compose, f, b, coefficients, o) for f, b, o in zip(frames, behind, outs[output], strict=True)
+        ]
+        carried = frames[0].nbytes + behind[0].nbytes + coefficients.nbytes + outs[output][0].nbytes
         yield f"compose {layout} to {output}, {threads} threads", carried, launches
     launches = [partial(run.to_i420, b, o, frame_wh=wh) for b, o in zip(behind, outs["i420"], strict=True)]
     yield "pack i420", behind[0].nbytes + outs["i420"][0].nbytes, launches
     # The small kernels always find their data in the cache, as in a frame.
     state, seen, moved, total = held.state, held.seen, held.moved, held.total
-    launches = [partial(run.temporal_movement, luma, seen, moved, total, steadiness=TemporalRules())] * 20
+    launches = [partial(run.temporal_movement, luma, seen, moved, total, rules=TemporalRules())] * 20
     yield "temporal_movement", 3 * luma.nbytes, launches
-    taken = (held.alpha, luma, moved, total, state, seen, pairs, held.told)
-    launches = [partial(run.temporal_filter, *taken, steadiness=TemporalRules())] * 20
-    yield "take alpha", held.alpha.nbytes + 6 * state.nbytes + pairs.nbytes, launches
-    launches = [partial(run.guide, luma, state, pairs, guide=Guide())] * 20
-    yield "guide", luma.nbytes + state.nbytes + pairs.nbytes, launches
+    taken = (held.alpha, luma, moved, total, state, seen, coefficients, held.counts)
+    launches = [partial(run.temporal_filter, *taken, rules=TemporalRules(), shows=SHOWS)] * 20
+    yield "temporal_filter", held.alpha.nbytes + 6 * state.nbytes + coefficients.nbytes, launches
+    launches = [partial(run.guided_filter, luma, state, coefficients, rules=GuidedRules())] * 20
+    yield "guided_filter", luma.nbytes + state.nbytes + coefficients.nbytes, launches
     yield from _stages(run, held)
 
 
 def _stages(run: Kernels, held: _Buffers) -> Iterator[tuple[str, int, list[Any]]]:
-    """Stages of several small kernels each, and the compose that takes what they find."""
+    """Stages of several small kernels each, and compositing with their results."""
     wh, alpha, pixels = held.wh, held.state, held.pixels
     small_wh = alpha.shape[1], alpha.shape[0]
     edge = Edge(run, held.zeros, small_wh, edge_steps=1, sharp_steps=0)
-    own = OwnColours(run, held.zeros, wh, small_wh)
+    foreground = Foreground(run, held.zeros, wh, small_wh)
     blurred = BlurredRoom(run, held.zeros, wh, small_wh, strength=5)
     yield "stage: edge", 2 * alpha.nbytes, [partial(edge.enqueue, alpha)] * 20
-    yield "stage: own colours", pixels.nbytes + alpha.nbytes, [partial(own.enqueue, pixels, alpha, held.sums)] * 20
+    yield (
+        "stage: foreground colours",
+        pixels.nbytes + alpha.nbytes,
+        [partial(foreground.enqueue, pixels, alpha, held.sums)] * 20,
+    )
     launches = [partial(blurred.enqueue, pixels, alpha, behind) for behind in held.behind]
     yield "stage: blurred room", pixels.nbytes + alpha.nbytes + held.behind[0].nbytes, launches
-    given = own.enqueue(pixels, alpha, held.sums)
+    given = foreground.enqueue(pixels, alpha, held.sums)
     for output in OUTPUTS:
-        compose = partial(run.composite, layout="bgr", output=output, frame_wh=wh, own=given)
+        compose = partial(run.composite, layout="bgr", output=output, frame_wh=wh, foreground=given)
         buffers = list(zip(held.frames["bgr"], held.behind, held.outs[output], strict=True))
-        carried = sum(one.nbytes for one in buffers[0]) + held.pairs.nbytes
-        launches = [partial(compose, frame, behind, held.pairs, out) for frame, behind, out in buffers]
-        yield f"compose own bgr to {output}", carried, launches
+        carried = sum(one.nbytes for one in buffers[0]) + held.coefficients.nbytes
+        launches = [partial(compose, frame, behind, held.coefficients, out) for frame, behind, out in buffers]
+        yield f"compose foreground bgr to {output}", carried, launches
 
 
 def mattes(cupy: Any, seconds: float) -> Iterator[Row]:

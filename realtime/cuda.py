@@ -1,4 +1,4 @@
-"""An NVIDIA GPU by CuPy: whether there is one, its streams, and CUDA graphs."""
+"""An NVIDIA GPU through CuPy: whether there is one, its streams, and CUDA graphs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bgcam.realtime.errors import BackendError
 
 
 def load_cupy() -> Any:
-    """CuPy, with a GPU that it can use; BackendError says what is missing."""
+    """Returns CuPy if it can use a GPU. Raises BackendError, which says what is missing."""
     try:
         import cupy
     except ImportError:
         raise BackendError(missing("cupy", extras="cuda")) from None
     try:
         found = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # CuPy's errors for a missing driver differ between versions
+    except Exception as error:  # CuPy's error for a missing driver differs between versions
         raise BackendError(f"no NVIDIA GPU can be used ({error}); install its driver, or use --backend auto") from None
     if not found:
         raise BackendError("no NVIDIA GPU was found; use --backend auto")
@@ -26,7 +26,7 @@ def load_cupy() -> Any:
 
 
 class _Raw:
-    """A stream's handle, as the CUDA stream protocol asks for it: a version, and the handle."""
+    """A stream's handle with CUDA's stream protocol: a version number and the handle."""
 
     def __init__(self, handle: int):
         self._handle = handle
@@ -36,18 +36,18 @@ class _Raw:
 
 
 def stream_of(cupy: Any, handle: int) -> Any:
-    """CuPy's stream for another's `cudaStream_t`, which has to outlive it."""
-    wrap = getattr(cupy.cuda.Stream, "from_external", None)  # from CuPy 14 on, which deprecates ExternalStream
+    """CuPy's stream for another library's `cudaStream_t`, which must outlive it."""
+    wrap = getattr(cupy.cuda.Stream, "from_external", None)  # CuPy 14 and later, where ExternalStream is deprecated
     return cupy.cuda.ExternalStream(handle) if wrap is None else wrap(_Raw(handle))
 
 
 def capture(stream: Any, launch: Callable[[], None]) -> Any:
-    """A CUDA graph of what `launch` puts on this stream, or its own error; the stream is of no use after one."""
+    """A CUDA graph of the work that `launch` adds to this stream. If `launch` raises, the stream is unusable after."""
     stream.begin_capture()
     try:
         launch()
     except BaseException:
-        with contextlib.suppress(Exception):  # it only says that something failed before
+        with contextlib.suppress(Exception):  # it only reports the earlier failure
             stream.end_capture()
         raise
     return stream.end_capture()

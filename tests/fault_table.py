@@ -1,4 +1,4 @@
-"""The faults that bgcam must survive, and what was measured of each.
+"""The faults that bgcam must survive, and the measurements of each.
 
 `python tests/fault_table.py` prints the tables of docs/reliability.md, measured on this machine.
 """
@@ -15,23 +15,28 @@ from waiting import wait_for
 
 @dataclass(frozen=True)
 class Fault:
-    """name: what the injector is set to. how: it is injected. sees: what who watches sees.
+    """One fault.
 
-    back_ms: the longest that the person may stay away after it.
+    name: the injector's name for it.
+    how: how it is injected.
+    sees: what a viewer sees.
+    back_ms: the longest time after which the person must be back.
     """
 
     name: str
     how: str
-    sees: str = "background alone, then the person again"
+    sees: str = "background only, then the person again"
     back_ms: float = 250
 
 
 FAULTS = [
     Fault("camera fails", "`read` raises"),
-    Fault(UNPLUGGED, "`read` raises, and so does opening it again", back_ms=2250),  # it is looked for ever later
+    Fault(
+        UNPLUGGED, "`read` raises, and so does opening it again", back_ms=2250
+    ),  # it is searched for at growing intervals
     Fault("camera hangs", "`read` does not return"),
-    Fault("camera changes its size", "a smaller frame in mid-stream"),
-    Fault("camera turns grey", "frames of one channel in mid-stream"),
+    Fault("camera changes its size", "smaller frames during the run"),
+    Fault("camera turns grey", "frames with one channel during the run"),
     Fault("inference fails", "the backend raises"),
     Fault("inference hangs", "the backend does not return"),
     Fault("matte is NaN", "alpha of NaN"),
@@ -43,8 +48,8 @@ FAULTS = [
     Fault("matte of another size", "a row is missing"),
     Fault("background vanishes", "the background raises"),
     Fault("background of another size", "a row is missing"),
-    Fault("picture fails", "the picture's stage raises"),
-    Fault("picture hangs", "the picture's stage does not return"),
+    Fault("picture fails", "the picture stage raises"),
+    Fault("picture hangs", "the picture stage does not return"),
     Fault("other output hangs", "a second output's `write` does not return"),
 ]
 
@@ -63,7 +68,7 @@ OTHERS = [
     Otherwise(
         "disk is full",
         "the recording's writer raises ENOSPC; a small file system that another program fills",
-        "the picture goes on; the recording plays up to there",
+        "the picture continues; the recording is playable up to that point",
         "test_disk_full.py::test_a_real_full_disk_from_the_command",
     ),
     Otherwise(
@@ -74,20 +79,20 @@ OTHERS = [
     ),
     Otherwise(
         "recording process is killed",
-        "its file is read while it grows",
-        "the hidden file plays but for its end",
+        "its file is read while it is being written",
+        "the hidden file is playable except for its end",
         "test_disk_full.py::test_what_a_killed_run_leaves_plays_but_for_its_end",
     ),
     Otherwise(
         "process is killed",
         "`kill -9` at random moments",
-        "the web page ends, after nothing but pictures and placeholders",
+        "the web page ends; before, it showed only composed pictures and placeholders",
         "test_killed.py::test_a_reader_of_a_killed_run_never_sees_the_room",
     ),
     Otherwise(
         "process is stopped",
         "Ctrl-Z",
-        "background alone until it goes on",
+        "background only, until it continues",
         "test_killed.py::test_a_run_that_is_stopped_shows_the_background_until_it_goes_on",
     ),
     Otherwise(
@@ -99,7 +104,7 @@ OTHERS = [
     Otherwise(
         "mattes are refused while files are made",
         "alpha of 1 everywhere, suddenly",
-        "background alone in those frames; the last line says in how many; exit code 1",
+        "background only in those frames; the last line gives their number; exit code 1",
         "test_whole_command.py::test_a_network_that_takes_all_for_a_person_shows_no_room_anywhere",
     ),
     Otherwise(
@@ -111,168 +116,168 @@ OTHERS = [
     Otherwise(
         "network flickers in an empty room",
         "alpha of 1 on 80 % of the frame, for one frame and for two",
-        "background alone",
+        "background only",
         "test_jumps.py::test_a_network_that_flickers_shows_no_room_in_a_run",
     ),
     Otherwise(
-        "a part gives the camera's frame, or its memory, for the picture",
-        "the picture's stage returns the camera frame, its array, or an object that looks like a composed frame",
-        "background alone; where all outputs are files, an error, and no file",
+        "a part returns the camera's frame, or its memory, as the picture",
+        "the picture stage returns the camera frame, its array, or an object that looks like a composed frame",
+        "background only; if all outputs are files, an error, and no file",
         "test_gate.py::test_a_picture_stage_that_gives_something_else_shows_no_room",
     ),
     Otherwise(
-        "a part ends itself",
-        "SystemExit in the camera, the network, the picture or an output",
+        "a part raises SystemExit",
+        "in the camera, the network, the picture or an output",
         "one line, exit code 1; no file",
         "test_system_exit.py::test_a_stage_that_ends_itself_is_an_error",
     ),
     Otherwise(
-        "model file is cut, written over or removed",
-        "the file of a model that runs is changed",
-        "the picture goes on",
+        "model file is truncated, overwritten or removed",
+        "the file of a running model is changed",
+        "the picture continues",
         "test_matting.py::test_a_model_file_that_changes_in_mid_run_changes_nothing",
     ),
     Otherwise(
-        "another backend takes over in mid-stream",
-        "it becomes ready while frames are under way",
-        "the picture goes on",
+        "another backend takes over during a run",
+        "it becomes ready while frames are in progress",
+        "the picture continues",
         "test_warming.py::test_the_fallback_serves_until_the_other_is_ready",
     ),
     Otherwise(
-        "GPU fails in mid-stream",
+        "GPU fails during a run",
         "its calls raise",
-        "the processor goes on; no frame is lost",
+        "the processor takes over; no frame is lost",
         "test_renderer.py::test_the_processor_goes_on_where_the_gpu_fails",
     ),
     Otherwise(
-        "backend fails while another is made ready",
-        "the new one's constructor raises",
-        "the picture goes on with the old one",
+        "backend fails to start while another is in use",
+        "its constructor raises",
+        "the picture continues with the old one",
         "test_warming.py::test_where_it_is_optional_the_fallback_goes_on",
     ),
     Otherwise(
-        "background's video breaks",
-        "the file is cut off while it plays",
+        "background video breaks",
+        "the file is truncated while it plays",
         "its last good picture",
         "test_backgrounds.py::test_a_video_that_breaks_leaves_its_last_good_picture",
     ),
     Otherwise(
-        "a picture of the slideshow is damaged",
-        "no picture in the file",
-        "the one before it",
+        "picture in a slideshow is damaged",
+        "a file that is not a picture",
+        "the previous picture",
         "test_backgrounds.py::test_a_slideshow_passes_over_what_cannot_be_read",
     ),
     Otherwise(
         "machine is too busy",
         "a stage slower than the camera",
-        "frames dropped evenly; the status line says so",
+        "frames are dropped evenly; the status line says so",
         "test_busy.py::test_frames_are_dropped_evenly_and_latency_stays_bounded",
     ),
     Otherwise(
-        "nobody there",
-        "empty rooms, noise, light switched off and on",
-        "background alone",
+        "no person in the picture",
+        "empty rooms, noise, a light that is switched off and on",
+        "background only",
         "test_nobody_there.py::test_who_leaves_leaves_the_background_alone",
     ),
     Otherwise(
-        "web page asked by a foreign name",
+        "web page requested by a foreign name",
         "DNS rebinding: another Host",
         "403 and one line",
         "test_web_attacks.py::test_dns_rebinding",
     ),
     Otherwise(
-        "web page asked by another site",
+        "web page requested by another site",
         "Origin and Sec-Fetch-Site of another page",
         "403 and one line",
         "test_web_attacks.py::test_cross_site_requests",
     ),
     Otherwise(
-        "web page asked with two answers",
+        "ambiguous request to the web page",
         "Host, Origin or Sec-Fetch-Site twice",
         "400 and one line",
         "test_web_attacks.py::test_a_header_that_comes_twice_is_refused",
     ),
     Otherwise(
-        "web page asked without the key",
-        "paths with a wrong key or none",
+        "web page requested without the key",
+        "paths with a wrong key or without one",
         "403 and one line",
         "test_web_attacks.py::test_the_key_is_needed_and_is_another_each_time",
     ),
     Otherwise(
-        "a hundred watchers at once, slow ones",
+        "a hundred slow viewers at once",
         "sockets that do not read",
-        "8 watch, the others are told; the camera is not slowed",
+        "8 watch, the others get a message; the camera is not slowed down",
         "test_web_attacks.py::test_a_hundred_at_once_do_not_slow_write_and_leave_nothing",
     ),
     Otherwise(
         "web page flooded with connections",
-        "200 that stay, as many new ones as can be made",
-        "who has the key is answered, and watches on",
+        "200 that stay open, and as many new ones as possible",
+        "viewers with the key are served, and keep watching",
         "test_web_attacks.py::test_a_flood_of_strangers_keeps_nobody_out",
     ),
     Otherwise(
-        "a link, pipe, folder or foreign file is planted",
+        "link, pipe, folder or foreign file is planted",
         "at a file's hidden name, guessed or not",
-        "it is left alone",
+        "it is not touched",
         "test_atomic_write.py::test_what_is_planted_at_the_hidden_name_is_left_alone",
     ),
     Otherwise(
         "two runs with one output",
-        "both begin at once",
+        "both start at the same time",
         "one of them is refused",
         "test_claims.py::test_of_two_that_begin_at_once_one_writes",
     ),
     Otherwise(
         "another program takes an output's name",
         "its file is there when the recording ends",
-        "both files are whole",
+        "both files are complete",
         "test_claims.py::test_a_name_that_others_take_meanwhile_costs_no_recording",
     ),
     Otherwise(
-        "several Ctrl-C while a camera is recorded",
+        "several Ctrl-C during a recording from a camera",
         "two to four signals at random times, 2 to 250 ms apart",
-        "the recording is whole",
+        "the recording is complete",
         "test_recordings.py::test_interrupts_at_random_times_leave_the_recording_whole",
     ),
     Otherwise(
         "the log breaks",
-        "its reader goes away or stops reading; its disk is full; it is closed",
-        "the recording is whole",
+        "its reader ends or stops reading; its disk is full; it is closed",
+        "the recording is complete",
         "test_recordings.py::test_a_log_that_nobody_reads_any_more_costs_no_recording",
     ),
     Otherwise(
-        "backend hangs or fails, or the page fails, while a camera is recorded",
-        "the network's call does not return, or raises; the page raises",
-        "the recording is whole, and the last line says where it lies",
+        "backend hangs or fails, or the web page fails, during a recording from a camera",
+        "the backend's call does not return, or raises; the page raises",
+        "the recording is complete, and the last line says where it is",
         "test_recordings.py::test_an_error_keeps_a_cameras_recording_and_the_last_line_says_where",
     ),
     Otherwise(
         "an output cannot be closed",
         "its `close` does not return, or raises",
-        "the others are whole",
+        "the others are complete",
         "test_ending.py::test_one_that_hangs_or_fails_keeps_no_other",
     ),
     Otherwise(
-        "file is damaged or lies",
-        "bytes changed at random; bombs of 144 megapixels",
+        "file is damaged or malicious",
+        "randomly changed bytes; decompression bombs of 144 megapixels",
         "one line, exit code 1",
         "test_lying_videos.py::test_damaged_videos",
     ),
     Otherwise(
         "compiled network in the cache is damaged",
-        "bits flipped, a page zeroed, cut, another network's body",
-        "one line; it is compiled again",
+        "flipped bits, a zeroed page, truncation, another network's contents",
+        "one line; it is recompiled",
         "test_blob_cache.py::test_a_flipped_bit_is_not_run",
     ),
     Otherwise(
         "network, compiler or driver is wrong",
-        "the known picture's matte is another",
-        "one line; compiled again, then the next backend, then exit code 1",
+        "the matte of the known picture differs",
+        "one line; recompiled, then the next backend, then exit code 1",
         "test_known_matte.py::test_a_wrong_network_is_seen",
     ),
     Otherwise(
         "shipped model is damaged",
-        "a byte changed; the table of checksums gone",
+        "a changed byte; no table of checksums",
         "one line, exit code 1",
         "test_spec.py::test_a_shipped_model_is_checked_against_the_table",
     ),
@@ -281,7 +286,9 @@ OTHERS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """card_ms: from the fault's beginning to the first placeholder; back_ms: from its end to the first picture."""
+    """placeholder_ms: from the fault's beginning to the first placeholder.
+    back_ms: from its end to the first picture.
+    """
 
     placeholder_ms: float
     back_ms: float
@@ -290,7 +297,7 @@ class Measured:
 
 
 def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60) -> Measured:
-    """Run a fault that begins, lasts and heals. Raises AssertionError when no placeholder or no picture came."""
+    """Runs a fault that begins, lasts and ends. Raises AssertionError if no placeholder or no picture came."""
     faults = Injector()
     sink, other = LookingSink(faults), LookingSink(faults, live=False)
     pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
@@ -308,7 +315,7 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
         pipeline.stop()
         thread.join(10)
     assert not thread.is_alive(), f"the run does not end after {fault.name}"
-    # Frames that were under way when it began still come through.
+    # Frames that were in progress when it began still come through.
     placeholders_s = [at_s for at_s, placeholder in sink.got if placeholder and began_s <= at_s]
     pictures_s = [at_s for at_s, placeholder in sink.got if not placeholder and at_s >= healed_s]
     shown = [end[0] - begin[0] for begin, end in zip(sink.got, sink.got[1:], strict=False) if not begin[1]]

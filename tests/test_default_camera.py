@@ -29,7 +29,7 @@ def formats_of(device: Device) -> list[str]:
 def test_an_infrared_camera_is_passed_over() -> None:
     device, line = choose_default([INFRARED, WEBCAM], formats=formats_of)
     assert device == WEBCAM
-    assert line == "skipped /dev/video0 (Integrated IR Camera), which gives grey pictures only (GREY)"
+    assert line == "skipped /dev/video0 (Integrated IR Camera), which offers only grey pictures (GREY)"
     assert choose_default([WEBCAM, INFRARED], formats=formats_of) == (WEBCAM, "")
 
 

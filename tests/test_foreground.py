@@ -11,7 +11,7 @@ from picture_scenes import PERSON, ROOM, before, disc, shrunk
 
 from bgcam.realtime.picture.composite import composite_foreground, composite_reference
 from bgcam.realtime.picture.foreground import (
-    SEEN,
+    LEAST,
     TINY,
     Colours,
     colours_at,
@@ -56,7 +56,7 @@ def fill_reference(colours: NDArray[np.float64], weight: NDArray[np.float64], le
         even = np.pad(known, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         half = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
         wide = stretched(down(half, levels - 1), (height, width))
-        return (near[..., :3] + SEEN * wide) / (near[..., 3:] + SEEN)
+        return (near[..., :3] + LEAST * wide) / (near[..., 3:] + LEAST)
 
     return down(np.dstack([colours * weight[..., None], weight]), levels)
 

@@ -32,7 +32,7 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed, composed_i420
 from bgcam.realtime.picture.composite import composite_reference
 from bgcam.realtime.picture.kernels import load as kernel_load
-from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
+from bgcam.realtime.picture.kernels.launch import GuidedRules, TemporalRules
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 FRAME_WH = (64, 34)
@@ -119,7 +119,7 @@ def test_the_graph_is_made_or_missed_in_words(cupy: Any) -> None:
 
 
 def test_i420_is_of_the_same_picture(cupy: Any) -> None:
-    stages = Stages(Guide())
+    stages = Stages(GuidedRules())
     made = [
         DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, output=output, stages=stages) for output in ("bgr", "i420")
     ]
@@ -142,14 +142,14 @@ def test_a_matte_that_is_none_stops_the_frame_alone(cupy: Any, wrong: float) -> 
     broken = network(cupy, broken=wrong)
     path = DevicePath(broken, SPEC, frame_wh=FRAME_WH, in_flight=2)
     path.put(frame(0), frame(1))
-    with pytest.raises(MatteRefused, match="bright gave no matte for a frame: 1 of 1536 values are not finite or"):
+    with pytest.raises(MatteRefused, match="bright returned an invalid matte: 1 of 1536 values are not finite or"):
         path.take()
     assert path.in_flight == 0
 
 
 def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
-    steadiness = TemporalRules(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), sure=0.0, cut=300.0)  # ever a quarter
-    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, stages=Stages(steadiness=steadiness))
+    rules = TemporalRules(rest=0.25, apart=(2.0, 3.0), moved=(900.0, 901.0), sure=0.0, cut=300.0)  # ever a quarter
+    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=1, stages=Stages(temporal_filter=rules))
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.75), (black, 0.5625)):
         path.put(shown, black)
@@ -162,7 +162,9 @@ def test_mattes_are_held_and_reset_forgets(cupy: Any) -> None:
 
 
 def test_a_cut_is_taken_as_it_is(cupy: Any) -> None:
-    path = DevicePath(network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=2, stages=Stages(steadiness=TemporalRules()))
+    path = DevicePath(
+        network(cupy), SPEC, frame_wh=FRAME_WH, in_flight=2, stages=Stages(temporal_filter=TemporalRules())
+    )
     white, black = (np.full((*FRAME_WH[::-1], 3), level, np.uint8) for level in (255, 0))
     for shown, alpha in ((white, 1.0), (black, 0.0), (white, 1.0)):
         path.put(shown, black)
@@ -310,17 +312,17 @@ def test_a_known_frame_tells_whether_the_gpu_is_right(
     made = Clear(cupy, cupy.zeros((1, 3, 64, 96), np.float32), cupy.zeros((1, 1, 64, 96), np.float32))
     made.turned = harm == "network"
     kernels = kernel_load.load_kernels()
-    real = {name: getattr(kernels, name) for name in ("composite", "to_input")}
+    real = {name: getattr(kernels, name) for name in ("composite", "resize_normalize")}
 
     def composite(frame: Any, behind: Any, *given: Any, **options: Any) -> None:
-        real["composite"](frame, frame, *given, **options)  # the room stands behind
+        real["composite"](frame, frame, *given, **options)  # the room is the background
 
-    def to_input(frame: Any, *given: Any, **options: Any) -> None:
-        real["to_input"](frame[::-1].copy(), *given, **options)
+    def resize_normalize(frame: Any, *given: Any, **options: Any) -> None:
+        real["resize_normalize"](frame[::-1].copy(), *given, **options)
 
-    for name, replaced in (("composite", composite), ("input", to_input)):
+    for name, replaced in (("composite", composite), ("input", resize_normalize)):
         if harm == name:
-            monkeypatch.setattr(kernels, "composite" if name == "composite" else "to_input", replaced)
+            monkeypatch.setattr(kernels, "composite" if name == "composite" else "resize_normalize", replaced)
     spec = ModelSpec(name="clear", encoder="none", precision="fp32", sizes_wh=(small_wh,))
     path = DevicePath(made, spec, frame_wh=frame_wh, output=output)
     alpha = (known_picture(small_wh)[..., 2] > 0.55 * 255).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The picture's stages by kernels against the CPU path's: edge, own colours, spill, blurred room, laying the person."""
+"""The stages as kernels against the CPU path: edge, foreground colours, despill, blurred room, compositing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pytest
 from cuda_host import Machine
 from picture_scenes import before, disc
 
-from bgcam.realtime.gpu.graph import Stages
-from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Filling, OwnColours
+from bgcam.realtime.gpu.stages import BlurredRoom, Edge, Foreground, ForegroundFill
 from bgcam.realtime.picture.blur import blur_background
 from bgcam.realtime.picture.composite import composite_reference
 from bgcam.realtime.picture.despill import Spill, despill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
-from bgcam.realtime.picture.foreground import LOW, SEEN, Colours, colours_at, fill_weighted, near_colours
+from bgcam.realtime.picture.foreground import LOW, Colours, colours_at, fill_weighted, near_colours
 from bgcam.realtime.picture.guided_filter import apply_coefficients, guided_coefficients, luma_of
-from bgcam.realtime.picture.kernels.launch import SHOWS, frame_shape
+from bgcam.realtime.picture.kernels.launch import frame_shape
 
 # Frame and network: usual ones, odd ones, aspects that differ, one pixel, and a frame smaller than the network's.
 SIZES = [
@@ -75,12 +74,12 @@ def test_the_edge_is_the_cpu_paths(machine: Machine, small_wh: Any, edge_steps: 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (40, 23), (31, 64)])
 @pytest.mark.parametrize(("planes", "levels"), [(1, 0), (2, 4), (3, 7)])
-def test_filling_is_the_cpu_paths(machine: Machine, size_wh: Any, planes: int, levels: int) -> None:
+def test_fill_is_the_cpu_paths(machine: Machine, size_wh: Any, planes: int, levels: int) -> None:
     random = np.random.default_rng(2)
     shape = (planes, size_wh[1], size_wh[0])
     weight = np.clip(random.uniform(-1, 1.5, shape), 0, 1)[..., None]
     known = np.concatenate([random.uniform(0, 255, (*shape, 3)) * weight, weight], axis=-1).astype(np.float32)
-    stage = Filling(machine.kernels, machine.zeros, size_wh, planes=planes, levels=levels)
+    stage = ForegroundFill(machine.kernels, machine.zeros, size_wh, planes=planes, levels=levels)
     machine.write(stage.known, known)
     stage.enqueue()
     for plane in range(planes):
@@ -88,18 +87,18 @@ def test_filling_is_the_cpu_paths(machine: Machine, size_wh: Any, planes: int, l
         np.testing.assert_allclose(machine.get(stage.filled)[plane, ..., :3], expected, atol=0.02)
 
 
-def laid(machine: Machine, scene_of: Any, small_wh: Any, output: str = "bgr") -> tuple[np.ndarray, list[Any]]:
+def composed(machine: Machine, scene_of: Any, small_wh: Any, output: str = "bgr") -> tuple[np.ndarray, list[Any]]:
     """The composed picture's bytes, and what the stages gave: colours, limits, sums."""
     frame, seen, alpha = scene_of
     frame_wh = frame.shape[1], frame.shape[0]
-    lines = guided_coefficients(alpha, luma_of(seen))
-    pairs = np.stack([lines.gain, lines.offset], axis=-1).astype(np.float32)
+    coefficients = guided_coefficients(alpha, luma_of(seen))
+    pairs = np.stack([coefficients.a, coefficients.b], axis=-1).astype(np.float32)
     behind = np.random.default_rng(9).integers(0, 256, frame.shape, dtype=np.uint8)
-    stage = OwnColours(machine.kernels, machine.zeros, frame_wh, small_wh)
+    stage = Foreground(machine.kernels, machine.zeros, frame_wh, small_wh)
     own = stage.enqueue(machine.put(words(seen)), machine.put(alpha), machine.zeros((4,), np.float32))
     out = machine.put(np.full(frame_shape(output, frame_wh), 0xCD, np.uint8))
     given = [machine.put(one) for one in (frame, behind, pairs)]
-    machine.kernels.composite(*given, out, layout="bgr", output=output, frame_wh=frame_wh, own=own)
+    machine.kernels.composite(*given, out, layout="bgr", output=output, frame_wh=frame_wh, foreground=own)
     return machine.get(out), [machine.get(one) for one in own[:3]]
 
 
@@ -107,7 +106,7 @@ def laid(machine: Machine, scene_of: Any, small_wh: Any, output: str = "bgr") ->
 @pytest.mark.parametrize(("frame_wh", "small_wh"), SIZES)
 def test_colours_and_spill_are_the_cpu_paths(machine: Machine, frame_wh: Any, small_wh: Any, room: Any) -> None:
     _, seen, alpha = made = scene(frame_wh, small_wh, room)
-    _, (colours, limits, sums) = laid(machine, made, small_wh)
+    _, (colours, limits, sums) = composed(machine, made, small_wh)
     expected = near_colours(seen, alpha, frame_wh=frame_wh)
     # The CPU path brings bytes to the grid, in steps of 1/32 of a pixel; hardly any weight makes much of that.
     for side, wanted in zip(colours, (expected.person, expected.room), strict=True):
@@ -139,14 +138,14 @@ def composed_reference(
 
 @pytest.mark.parametrize("room", [GREEN_ROOM, GREY_ROOM])
 @pytest.mark.parametrize(("frame_wh", "small_wh"), SIZES)
-def test_the_person_is_laid_as_on_the_cpu(machine: Machine, frame_wh: Any, small_wh: Any, room: Any) -> None:
+def test_the_person_is_composited_as_on_the_cpu(machine: Machine, frame_wh: Any, small_wh: Any, room: Any) -> None:
     frame, seen, alpha = made = scene(frame_wh, small_wh, room)
-    got, (colours, limits, _) = laid(machine, made, small_wh)
+    got, (colours, limits, _) = composed(machine, made, small_wh)
     behind = np.random.default_rng(9).integers(0, 256, frame.shape, dtype=np.uint8)
     whole = apply_coefficients(guided_coefficients(alpha, luma_of(seen)), frame)
     grid = near_colours(seen, alpha, frame_wh=frame_wh).grid
     spill = find_spill(seen, alpha, frame_wh=frame_wh)
-    # With the very colours and limits that the kernels found: only the laying is compared here.
+    # With the colours and limits that the kernels found, so that only compositing is compared here.
     person, behind_it = (np.ascontiguousarray(side[..., :3]) for side in colours)
     same = Colours(person, behind_it, grid)
     if spill is not None:
@@ -164,7 +163,7 @@ def test_the_person_is_laid_as_on_the_cpu(machine: Machine, frame_wh: Any, small
 
 def test_own_colours_in_i420_are_of_the_same_picture(machine: Machine) -> None:
     made = scene((64, 34), (48, 32), GREEN_ROOM)
-    bgr, planes = (laid(machine, made, (48, 32), output)[0] for output in ("bgr", "i420"))
+    bgr, planes = (composed(machine, made, (48, 32), output)[0] for output in ("bgr", "i420"))
     np.testing.assert_array_equal(planes, cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420))
 
 
@@ -188,11 +187,3 @@ def test_a_room_that_is_not_seen_is_black_or_filled_and_never_the_persons(machin
     behind = machine.put(np.full((34, 64, 3), 0xCD, np.uint8))
     stage.enqueue(machine.put(words(seen)), machine.put(np.ones((32, 48), np.float32)), behind)
     assert not machine.get(behind).any()
-
-
-def test_constants_are_shared() -> None:
-    from bgcam.realtime.failsafe import matte_check
-
-    assert SHOWS == matte_check.SHOWS
-    assert SEEN > 0
-    assert Stages() == Stages(None, None, 0, 0, False, 0)

@@ -90,7 +90,7 @@ def test_places_are_parts_of_the_whole() -> None:
     small = np.random.default_rng(6).uniform(0, 1, (12, 16)).astype(np.float32)
     lines, frame = guided_coefficients(small, noise(12, 16)), noise(61, 90, 3)
     places = [(slice(0, 16), slice(0, 90)), (slice(48, 61), slice(32, 64))]
-    whole, parts = apply_coefficients(lines, frame), apply_coefficients(lines, frame, places=places)
+    whole, parts = apply_coefficients(lines, frame), apply_coefficients(lines, frame, regions=places)
     for place in places:
         assert np.array_equal(parts[place], whole[place])
 

@@ -14,7 +14,9 @@ from bgcam.realtime.matte_values import ROUNDING
 from bgcam.realtime.model.matting import resize
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.composite import composite_reference
-from bgcam.realtime.picture.kernels.launch import UNSTEADY, Guide, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.picture.guided_filter import guided_coefficients
+from bgcam.realtime.picture.kernels.launch import UNFILTERED, GuidedRules, Kernels, TemporalRules, frame_shape
+from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter_reference
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32")
 POISON = 0xCD
@@ -70,7 +72,7 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     got = machine.put(poisoned((1, 3, height, width), dtype))
     luma = machine.put(poisoned((height, width), "float32"))
     seen = machine.put(poisoned((height, width, 4), "uint8"))
-    machine.kernels.to_input(machine.put(frame), got, luma, seen, layout=layout, frame_wh=frame_wh, spec=spec)
+    machine.kernels.resize_normalize(machine.put(frame), got, luma, seen, layout=layout, frame_wh=frame_wh, spec=spec)
 
     small = resize(bgr, size_wh)
     flip = spec.channels == "RGB"
@@ -87,64 +89,52 @@ def test_input_is_the_cpu_paths(machine: Machine, layout: str, frame_wh: Any, si
     assert not machine.get(seen)[..., 3].any()
 
 
-def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, steadiness: TemporalRules) -> Any:
-    """What is kept after the frame, as NumPy: alpha, luma; then the pairs, and what was told."""
+def take(machine: Machine, output: np.ndarray, luma: np.ndarray, kept: Any, rules: TemporalRules) -> Any:
+    """The state after the frame, as NumPy: alpha, luma; then the coefficients and the counts."""
     new = machine.put(luma.astype(np.float32))
     alpha, seen = (machine.put(one.astype(np.float32)) for one in kept)
     moved, total = machine.put(np.zeros(luma.shape, np.float32)), machine.put(np.zeros(1, np.float32))
-    pairs, told = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(2, np.int32))
-    if steadiness != UNSTEADY:
+    pairs, counts = machine.put(poisoned((*luma.shape, 2), "float32")), machine.put(np.zeros(2, np.int32))
+    if rules != UNFILTERED:
         moved = machine.put(poisoned(luma.shape, "float32"))
-        machine.kernels.temporal_movement(new, seen, moved, total, steadiness=steadiness)
-    machine.kernels.temporal_filter(
-        machine.put(output), new, moved, total, alpha, seen, pairs, told, steadiness=steadiness
-    )
-    return [machine.get(one) for one in (alpha, seen, pairs, told)]
+        machine.kernels.temporal_movement(new, seen, moved, total, rules=rules)
+    arrays = machine.put(output), new, moved, total, alpha, seen, pairs, counts
+    machine.kernels.temporal_filter(*arrays, rules=rules, shows=0.1)
+    return [machine.get(one) for one in (alpha, seen, pairs, counts)]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 50), (48, 32), (31, 9)])
 @pytest.mark.parametrize("change", [3, 30, 200])  # noise and slow movement, movement, a cut
-def test_mattes_are_held_steady_as_on_the_cpu(machine: Machine, dtype: str, size_wh: Any, change: int) -> None:
-    temporal = pytest.importorskip("bgcam.realtime.picture.temporal_filter")
-    constants = [
-        temporal.REST,
-        temporal.APART,
-        temporal.MOVED,
-        temporal.SURE,
-        temporal.LEAVE,
-        temporal.HELD,
-        temporal.CUT,
-    ]
-    assert TemporalRules() == TemporalRules(*constants)
+def test_temporal_filter_is_the_cpu_paths(machine: Machine, dtype: str, size_wh: Any, change: int) -> None:
     shape = size_wh[::-1]
     random = np.random.default_rng(2)
     seen = random.uniform(0, 255, shape).astype(np.float32)
     luma = np.clip(seen + random.normal(0, change, shape) + change, 0, 255).astype(np.uint8)
     before = np.clip(random.normal(0.5, 0.6, shape), 0, 1).astype(np.float32)
     output = np.clip(before + random.normal(0, 0.2, shape), 0, 1).astype(dtype)[None, None]
-    alpha, kept, pairs, told = take(machine, output, luma, (before, seen), TemporalRules())
-    expected = temporal.temporal_filter_reference(output[0, 0].astype(np.float32), luma, temporal.Kept(before, seen))
+    alpha, kept, pairs, counts = take(machine, output, luma, (before, seen), TemporalRules())
+    expected = temporal_filter_reference(output[0, 0].astype(np.float32), luma, Kept(before, seen))
     np.testing.assert_allclose(alpha, expected.alpha, atol=1e-4)
     np.testing.assert_allclose(kept, expected.luma, atol=1e-2)
     np.testing.assert_array_equal(pairs[..., 1], alpha)
     np.testing.assert_array_equal(pairs[..., 0], 0)
-    assert list(told) == [0, np.count_nonzero(output.astype(np.float32) > np.float32(0.1))]
+    assert list(counts) == [0, np.count_nonzero(output.astype(np.float32) > np.float32(0.1))]
 
 
-@pytest.mark.parametrize("steadiness", [TemporalRules(), UNSTEADY])
-def test_a_first_matte_is_taken_as_it_is(machine: Machine, steadiness: TemporalRules) -> None:
+@pytest.mark.parametrize("rules", [TemporalRules(), UNFILTERED])
+def test_a_first_matte_is_taken_as_it_is(machine: Machine, rules: TemporalRules) -> None:
     output = np.random.default_rng(3).uniform(-9e-4, 1 + 9e-4, (1, 1, 5, 7)).astype(np.float32)
     luma = np.random.default_rng(4).integers(0, 256, (5, 7), dtype=np.uint8)
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
-    alpha, seen, _, _ = take(machine, output, luma, nothing, steadiness)
+    alpha, seen, _, _ = take(machine, output, luma, nothing, rules)
     np.testing.assert_array_equal(alpha, np.clip(output[0, 0], 0, 1))
     np.testing.assert_array_equal(seen, luma)
 
 
 def test_unsteady_mattes_follow_at_once(machine: Machine) -> None:
     output = np.random.default_rng(3).uniform(0, 1, (1, 1, 5, 7)).astype(np.float32)
-    alpha, _, _, _ = take(machine, output, np.zeros((5, 7), np.uint8), (np.ones((5, 7)), np.ones((5, 7))), UNSTEADY)
+    alpha, _, _, _ = take(machine, output, np.zeros((5, 7), np.uint8), (np.ones((5, 7)), np.ones((5, 7))), UNFILTERED)
     np.testing.assert_allclose(alpha, output[0, 0], atol=1e-6)
 
 
@@ -154,8 +144,8 @@ def test_alpha_that_is_none_is_counted_and_hides(machine: Machine, dtype: str, w
     output = np.ones((1, 1, 50, 7), dtype)
     output[0, 0, 2, 3] = output[0, 0, 49, 1:3] = wrong
     nothing = np.full((50, 7), np.nan), np.zeros((50, 7))
-    alpha, _, _, told = take(machine, output, np.zeros((50, 7), np.uint8), nothing, UNSTEADY)
-    assert list(told) == [3, 347]
+    alpha, _, _, counts = take(machine, output, np.zeros((50, 7), np.uint8), nothing, UNFILTERED)
+    assert list(counts) == [3, 347]
     assert alpha[2, 3] == 0
     assert alpha.sum() == 347
 
@@ -165,33 +155,29 @@ def test_alpha_out_of_range_by_rounding_is_clipped(machine: Machine, dtype: str)
     output = np.full((1, 1, 5, 7), 1 + ROUNDING / 2, dtype)
     output[0, 0, 2] = -ROUNDING / 2
     nothing = np.full((5, 7), np.nan), np.zeros((5, 7))
-    alpha, _, _, told = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNSTEADY)
-    assert list(told) == [0, 28]
+    alpha, _, _, counts = take(machine, output, np.zeros((5, 7), np.uint8), nothing, UNFILTERED)
+    assert list(counts) == [0, 28]
     assert set(np.unique(alpha)) == {0, 1}
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 9), (48, 32), (19, 23)])
-def test_guided_pairs_are_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
-    guided = pytest.importorskip("bgcam.realtime.picture.guided_filter")
-    assert Guide() == Guide(guided.RADIUS, guided.EPS, guided.LOW, guided.HIGH, guided.SPAN)
+def test_guided_filter_is_the_cpu_paths(machine: Machine, size_wh: Any) -> None:
     width, height = size_wh
     random = np.random.default_rng(3)
     luma = random.integers(0, 256, (height, width), dtype=np.uint8)
     alpha = np.clip(random.normal(0.5, 0.7, (height, width)), 0, 1).astype(np.float32)
     pairs = machine.put(poisoned((height, width, 2), "float32"))
-    machine.kernels.guide(machine.put(luma.astype(np.float32)), machine.put(alpha), pairs, guide=Guide())
-    lines = guided.guided_coefficients(alpha, luma)
-    gain, offset = lines.gain, lines.offset
-    np.testing.assert_allclose(machine.get(pairs)[..., 0] * 255, gain * 255, atol=2e-3)
-    np.testing.assert_allclose(machine.get(pairs)[..., 1], offset, atol=2e-3)
+    given = machine.put(luma.astype(np.float32)), machine.put(alpha)
+    machine.kernels.guided_filter(*given, pairs, rules=GuidedRules())
+    expected = guided_coefficients(alpha, luma)
+    np.testing.assert_allclose(machine.get(pairs)[..., 0] * 255, expected.a * 255, atol=2e-3)
+    np.testing.assert_allclose(machine.get(pairs)[..., 1], expected.b, atol=2e-3)
 
 
 def composed_reference(bgr: np.ndarray, behind: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     size_wh = bgr.shape[1], bgr.shape[0]
-    gain, offset = (
-        cv2.resize(np.ascontiguousarray(pairs[..., i]), size_wh, interpolation=cv2.INTER_LINEAR) for i in (0, 1)
-    )
-    alpha = np.clip(gain * cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY) + offset, 0, 1).astype(np.float32)
+    a, b = (cv2.resize(np.ascontiguousarray(pairs[..., i]), size_wh, interpolation=cv2.INTER_LINEAR) for i in (0, 1))
+    alpha = np.clip(a * cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY) + b, 0, 1).astype(np.float32)
     return composite_reference(bgr, behind, alpha)
 
 
@@ -258,4 +244,6 @@ def test_frames_that_cannot_be_are_refused(layout: str, size_wh: Any) -> None:
         raise AssertionError("launched")
 
     with pytest.raises(ValueError, match=r"layout|even"):
-        Kernels(launch).to_input(None, np.zeros((1, 3, 16, 16)), None, None, layout=layout, frame_wh=size_wh, spec=SPEC)
+        Kernels(launch).resize_normalize(
+            None, np.zeros((1, 3, 16, 16)), None, None, layout=layout, frame_wh=size_wh, spec=SPEC
+        )

@@ -29,10 +29,10 @@ def test_kernels_compile(nvrtc: Nvrtc, architecture: int) -> None:
     assert [name for name in ENTRIES if f".text.{name}\0".encode() not in code] == []
 
 
-def test_an_error_is_told_by_file_and_line(nvrtc: Nvrtc) -> None:
+def test_an_error_names_file_and_line(nvrtc: Nvrtc) -> None:
     code, log = nvrtc.compile(source_text().replace("int Y = blockIdx.y", "int Y = blockIdx.nothing"), architecture=90)
     assert code == b""
-    assert log.startswith("frame_to_input.cu(")
+    assert log.startswith("resize_normalize.cu(")
 
 
 def test_the_source_is_ascii() -> None:

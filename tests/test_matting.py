@@ -92,7 +92,9 @@ def mostly(value: float) -> NDArray[np.float32]:
 )
 def test_what_is_no_matte_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, answer: NDArray[Any]) -> None:
     answering(monkeypatch, answer)
-    with pytest.raises(MatteRefused, match=r"broken CPU gave no matte for frame 7: .*; try another --backend"):
+    with pytest.raises(
+        MatteRefused, match=r"broken CPU returned an invalid matte for frame 7: .*; try another --backend"
+    ):
         Matting(tiny_model)(half_bright(480, 640))
 
 

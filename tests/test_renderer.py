@@ -163,7 +163,7 @@ def test_a_matte_out_of_range_is_refused_as_on_the_processor(cupy: FakeCupy, fau
     path = gpu(cupy, faults)
     faults.set(name)
     sent = path.submit(frame(0))
-    with pytest.raises(MatteRefused, match="a stand-in gave no matte"):
+    with pytest.raises(MatteRefused, match="a stand-in returned an invalid matte"):
         path.collect(frame(0), sent)
 
 

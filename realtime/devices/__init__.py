@@ -1,1 +1,1 @@
-"""Cameras and virtual cameras of this machine, and who uses them."""
+"""The cameras and virtual cameras of this machine, and the programs that use them."""

@@ -1,4 +1,4 @@
-"""The cameras and virtual cameras of this machine: by V4L2 on Linux, cameras alone by what Windows and macOS offer."""
+"""Lists cameras and virtual cameras with V4L2 on Linux; on Windows and macOS, only cameras."""
 
 from __future__ import annotations
 
@@ -18,21 +18,28 @@ LOOPBACK_DRIVER = "v4l2 loopback"
 _SYSFS = Path("/sys/class/video4linux")
 _DEV = Path("/dev")
 
-# linux/videodev2.h. The kernel encodes direction and struct size into the request's number.
+# linux/videodev2.h. A request's number encodes its direction and the size of its struct.
 _VIDIOC_QUERYCAP = 0x80685600
 _QUERYCAP = struct.Struct("=16s32s32sIII12x")
 _CAPTURE = 0x00000001 | 0x00001000  # single and multi-planar
 _DEVICE_CAPS = 0x80000000
 
-# OpenCV's numbers of its backends for cameras.
+# The numbers of OpenCV's camera backends.
 _AVFOUNDATION, _MSMF = 1200, 1400
 
 
 @dataclass(frozen=True)
 class Device:
-    """One video device. path: "/dev/video0". name: its card label. index: the number in the path. driver: as the kernel
-    says, "" when it may not be asked. by_id: its /dev/v4l/by-id path, which survives a reboot, or None. bus: where it
-    is plugged in, as the driver says ("usb-0000:00:14.0-2"), or "". locked: this user has no permission to open it."""
+    """One video device.
+
+    path: "/dev/video0".
+    name: its card label.
+    index: the number in the path.
+    driver: the driver's name, "" if this user may not query it.
+    by_id: its /dev/v4l/by-id path, which survives a reboot, or None.
+    bus: where it is plugged in, as the driver reports it ("usb-0000:00:14.0-2"), or "".
+    locked: this user has no permission to open it.
+    """
 
     path: str
     name: str
@@ -48,7 +55,13 @@ class Device:
 
 @dataclass(frozen=True)
 class Capability:
-    """What VIDIOC_QUERYCAP says: driver, card label, the V4L2_CAP_* bits of this node, and where it is plugged in."""
+    """The answer to VIDIOC_QUERYCAP.
+
+    driver: the driver's name.
+    card: the card label.
+    bits: the V4L2_CAP_* bits of this node.
+    bus: where it is plugged in.
+    """
 
     driver: str
     card: str
@@ -60,13 +73,13 @@ QueryCap = Callable[[str], Capability]
 
 
 def query_capability(path: str) -> Capability:
-    """Ask the driver what it is. Raises OSError."""
+    """Queries a device by its path. Raises OSError."""
     with opened(path) as descriptor:
         return capability_of(descriptor)
 
 
 def capability_of(descriptor: int) -> Capability:
-    """The same of an open device. Raises OSError."""
+    """Queries an open device. Raises OSError."""
     import fcntl
 
     answer = bytearray(_QUERYCAP.size)
@@ -76,14 +89,14 @@ def capability_of(descriptor: int) -> Capability:
 
 
 def held_output_format(path: str) -> HeldFormat:
-    """The format that an output device holds now (VIDIOC_G_FMT). Raises OSError."""
+    """The current format of an output device (VIDIOC_G_FMT). Raises OSError."""
     with opened(path) as descriptor:
         return output_format(descriptor)
 
 
 @contextmanager
 def opened(path: str) -> Iterator[int]:
-    """A device's descriptor, for asking it things. Raises OSError."""
+    """Opens a device for queries and yields its descriptor. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
         yield descriptor
@@ -92,9 +105,9 @@ def opened(path: str) -> Iterator[int]:
 
 
 def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability) -> list[Device]:
-    """Devices that give pictures, by number. Virtual cameras are left out: one of them may be our own output.
+    """Cameras by number. Virtual cameras are left out, because one of them may be bgcam's own output.
 
-    A camera that this user has no permission to open is listed too, as locked: opening it then says what to do.
+    A camera that this user has no permission to open is also listed, as locked: opening it then reports what to do.
     """
     if sys.platform != "linux":
         return list_foreign_cameras()
@@ -108,15 +121,15 @@ def list_cameras(*, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap =
 def list_virtual_cameras(
     *, sysfs: Path = _SYSFS, dev: Path = _DEV, querycap: QueryCap = query_capability
 ) -> list[Device]:
-    """Devices of the v4l2loopback module, by number, whoever writes to them now; locked ones too."""
-    # With exclusive_caps the output bit vanishes while a writer streams, so the driver's name decides.
+    """Devices of the v4l2loopback module by number, also if a program writes to them or they are locked."""
+    # With exclusive_caps the output bit is cleared while a writer streams, so the driver's name decides.
     return _list(lambda found: found.driver == LOOPBACK_DRIVER, sysfs=sysfs, dev=dev, querycap=querycap)
 
 
 def list_foreign_cameras() -> list[Device]:
-    """Cameras on Windows (Media Foundation) and macOS (AVFoundation); none where cv2-enumerate-cameras is missing.
+    """Cameras on Windows (Media Foundation) and macOS (AVFoundation); none if cv2-enumerate-cameras is missing.
 
-    index: what `cv2.VideoCapture` takes, its backend included.
+    index: the argument of `cv2.VideoCapture`, including its backend.
     """
     import importlib
 
@@ -132,7 +145,7 @@ def list_foreign_cameras() -> list[Device]:
 def find_device(devices: Sequence[Device], wanted: str) -> Device:
     """The device that `wanted` names: an index, a path, a by-id path, or part of its name or by-id name in any case.
 
-    Raises SourceError when none fits, or several do (it lists them).
+    Raises SourceError if none matches, or if several do (it lists them).
     """
     folded = wanted.casefold()
     tests: tuple[Callable[[Device], bool], ...] = (
@@ -142,7 +155,7 @@ def find_device(devices: Sequence[Device], wanted: str) -> Device:
         lambda device: folded in device.name.casefold() or folded in Path(device.by_id or "").name.casefold(),
     )
     if wanted.isdigit():
-        tests = tests[:1]  # "1" is a number and no part of "USB 3.1 camera"
+        tests = tests[:1]  # "1" is a number, not part of "USB 3.1 camera"
     if wanted:
         for test in tests:
             fitting = [device for device in devices if test(device)]
@@ -176,10 +189,10 @@ def _list(keep: Callable[[Capability], bool], *, sysfs: Path, dev: Path, queryca
 
 
 def _by_sysfs(node: Path) -> Capability:
-    """What is known of a device that may not be opened: its name, and which of them are v4l2loopback's."""
-    if (node / "max_openers").exists():  # that driver alone has it
+    """What sysfs says of a device that this user may not open: its name, and whether it is v4l2loopback's."""
+    if (node / "max_openers").exists():  # only that driver has it
         return Capability(LOOPBACK_DRIVER, _read(node / "name"), 0)
-    # a camera's first node (index 0) is the one with pictures
+    # A camera's first node (index 0) is the one with pictures.
     return Capability("", _read(node / "name"), _CAPTURE if _read(node / "index") in ("", "0") else 0)
 
 

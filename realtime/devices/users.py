@@ -1,4 +1,4 @@
-"""Who has a device open, from /proc: only on Linux; elsewhere nobody is found."""
+"""Finds the processes that have a device open, in /proc: only on Linux; elsewhere none is found."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that has the device open. maps: it has the device's buffers in its memory, so pictures stream. reads:
-    it has opened it for reading alone.
+    """A process that has the device open.
+
+    maps: it has mapped the device's buffers into its memory, so it streams pictures.
+    reads: it has opened the device for reading only.
     """
 
     pid: int
@@ -29,7 +31,11 @@ class Holder:
 
 @dataclass(frozen=True)
 class Holders:
-    """found: by process number. unseen: some processes may not be looked at, so that there may be more."""
+    """The processes that have the device open.
+
+    found: by process id.
+    unseen: some processes may not be inspected, so there may be more.
+    """
 
     found: tuple[Holder, ...] = ()
     unseen: bool = False
@@ -47,7 +53,7 @@ class Holders:
 def find_holders(path: str, *, proc: Path = _PROC) -> Holders:
     """The processes, without this one, that have the device at `path` open. Takes some milliseconds.
 
-    Without root only the user's own processes may be looked at, and not all of these.
+    Without root, only the user's own processes can be inspected, and not all of these.
     """
     real = os.path.realpath(path)
     found, unseen = [], False
@@ -68,17 +74,17 @@ def find_holders(path: str, *, proc: Path = _PROC) -> Holders:
 
 
 def count_open(paths: Collection[str], *, proc: Path = _PROC) -> int:
-    """How often these devices are open in the processes that may be looked at, this one included."""
+    """How often these devices are open in the processes that can be inspected, including this one."""
     real, count = {os.path.realpath(path) for path in paths}, 0
     for entry in proc.iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it has ended, or may not be looked at
+            with contextlib.suppress(OSError):  # it has ended, or may not be inspected
                 count += sum(file in real for _, file in _open_files(entry / "fd"))
     return count
 
 
 def busy_line(path: str, *, proc: Path = _PROC) -> str:
-    """Who holds the device at `path` and what to do about it, for an error's second half."""
+    """Which programs have the device at `path` open and what to do, as the second half of an error message."""
     try:
         holders = find_holders(path, proc=proc)
     except OSError:  # no /proc
@@ -98,7 +104,7 @@ def _open_files(descriptors: Path) -> Iterator[tuple[str, str]]:
 
 
 def _reads(info: Path) -> bool:
-    """Whether a descriptor was opened for reading alone (proc(5), /proc/PID/fdinfo: the flags are octal)."""
+    """Whether a descriptor was opened for reading only (proc(5), /proc/PID/fdinfo: the flags are octal)."""
     flags = re.search(r"^flags:\s*([0-7]+)", _read(info), re.MULTILINE)
     return flags is not None and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY
 
@@ -110,14 +116,14 @@ def _name(folder: Path) -> str:
 
 
 def _runs_bgcam(words: Sequence[str]) -> bool:
-    """Whether a command line of Python's is `python -m bgcam` or `python /a/path/bgcam`, with or without options."""
+    """Whether a Python command line is `python -m bgcam` or `python /a/path/bgcam`, with or without options."""
     rest = iter(words[1:])
     for word in rest:
         if word in ("-X", "-W"):
             next(rest, "")
         elif not word.startswith("-"):
             return os.path.basename(word) == "bgcam"
-        elif word.endswith(("m", "c")):  # -m, -Im; what follows is no option of Python's
+        elif word.endswith(("m", "c")):  # -m, -Im: what follows is not an option of Python's
             return word.endswith("m") and next(rest, "") == "bgcam"
     return False
 

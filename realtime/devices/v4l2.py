@@ -1,7 +1,7 @@
-"""Video4Linux by ioctl, as far as bgcam needs it: a camera's modes, an output's format, and the viewers' event.
+"""The Video4Linux ioctls that bgcam needs: a camera's modes, an output's format, and the event for viewers.
 
-Numbers and layouts are those of linux/videodev2.h; the kernel encodes direction and struct size into a request's
-number. All functions take an open descriptor and raise OSError.
+Numbers and layouts are those of linux/videodev2.h; a request's number encodes its direction and the size of its struct.
+All functions take an open descriptor and raise OSError.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-# What OpenCV makes BGR of; of two formats that give size and rate, the first.
+# The formats that OpenCV converts to BGR, in order of preference for a given size and rate.
 DECODED = ("MJPG", "YUYV", "NV12", "YU12", "UYVY", "YV12", "NV21", "JPEG", "BGR3", "RGB3", "GREY")
 
 BUF_TYPE_CAPTURE, BUF_TYPE_OUTPUT = 1, 2
 
-# struct v4l2_format: a u32 type, then a union of 200 bytes that is aligned like a pointer.
+# struct v4l2_format: a u32 type, then a union of 200 bytes with the alignment of a pointer.
 _UNION_AT = struct.calcsize("P")
 _FORMAT_BYTES = _UNION_AT + 200
 _G_FMT, _S_FMT = 0xC0005604 | _FORMAT_BYTES << 16, 0xC0005605 | _FORMAT_BYTES << 16
-# struct v4l2_pix_format: width, height, fourcc, field, bytes a line, bytes a picture, colorspace, then priv, flags,
-# YCbCr encoding and quantization, which count where priv is the magic number.
+# struct v4l2_pix_format: width, height, fourcc, field, bytes per line, bytes per picture, colorspace, then priv, flags,
+# YCbCr encoding and quantization, which are valid if priv is the magic number.
 _PIX = struct.Struct("=II4sIIIIIIII")
 _FIELD_NONE, _SMPTE170M, _PRIV_MAGIC, _ENC_601, _LIMITED = 1, 1, 0xFEEDCAFE, 1, 2
-# struct v4l2_streamparm of an output: type, capability, mode, numerator and denominator of the seconds a frame.
+# struct v4l2_streamparm of an output: type, capability, mode, numerator and denominator of the seconds per frame.
 _S_PARM, _PARM = 0xC0CC5616, struct.Struct("=IIIII184x")
 _TIME_PER_FRAME = 0x1000
 
@@ -36,17 +36,17 @@ _ENUM_SIZES, _SIZE = 0xC02C564A, struct.Struct("=I4sI6I8x")
 _ENUM_RATES, _RATE = 0xC034564B, struct.Struct("=I4sIII6I8x")
 _DISCRETE = 1
 
-# struct v4l2_event of 64-bit systems: type, and at 8 the payload, a u32 count.
+# struct v4l2_event on 64-bit systems: the type, and at offset 8 the payload, a u32 count.
 _DQEVENT, _EVENT_BYTES, _EVENT_AT = 0x80885659, 136, 8
 _SUBSCRIBE, _UNSUBSCRIBE, _SUBSCRIPTION = 0x4020565A, 0x4020565B, struct.Struct("=III20x")
 _SEND_INITIAL = 1
-# v4l2loopback's event: since 0.13, and what Ubuntu's 0.12 had before.
+# v4l2loopback's event: since 0.13, and that of Ubuntu's 0.12 before.
 CLIENT_USAGE = (0x08000000 + 0x08E00000 + 1, 0x08000000)
 
 
 @dataclass(frozen=True)
 class HeldFormat:
-    """The picture format that a driver holds. fourcc: V4L2's, "YU12" for I420."""
+    """The picture format of a device. fourcc: V4L2's code, "YU12" for I420."""
 
     size_wh: tuple[int, int]
     fourcc: str
@@ -57,7 +57,7 @@ class HeldFormat:
 
 @dataclass(frozen=True)
 class Mode:
-    """What a camera can give. fps: the highest at this size, 0 when the driver does not say."""
+    """A mode of a camera. fps: the highest rate at this size, 0 if the driver does not report it."""
 
     fourcc: str
     size_wh: tuple[int, int]
@@ -68,7 +68,7 @@ class Mode:
 
 
 def output_format(descriptor: int) -> HeldFormat:
-    """The format that an output device holds now."""
+    """The current format of an output device."""
     request = bytearray(_FORMAT_BYTES)
     struct.pack_into("=I", request, 0, BUF_TYPE_OUTPUT)
     _ioctl(descriptor, _G_FMT, request)
@@ -76,13 +76,13 @@ def output_format(descriptor: int) -> HeldFormat:
 
 
 def unpack_format(answer: bytes) -> HeldFormat:
-    """Width, height and fourcc out of the bytes of a `struct v4l2_format`."""
+    """Width, height and fourcc from the bytes of a `struct v4l2_format`."""
     width, height, fourcc = struct.unpack_from("=II4s", answer, _UNION_AT)
     return HeldFormat((width, height), fourcc.decode("latin-1"))
 
 
 def set_output_format(descriptor: int, wanted: HeldFormat, *, picture_bytes: int, line_bytes: int) -> None:
-    """Ask for a format with BT.601's colours in limited range. A driver may say yes and hold another: ask it after."""
+    """Requests a format with BT.601 colours in limited range. A driver may agree and keep another: check it."""
     request = bytearray(_FORMAT_BYTES)
     struct.pack_into("=I", request, 0, BUF_TYPE_OUTPUT)
     fourcc = wanted.fourcc.encode("latin-1")
@@ -93,18 +93,18 @@ def set_output_format(descriptor: int, wanted: HeldFormat, *, picture_bytes: int
 
 
 def set_output_rate(descriptor: int, fps: float) -> None:
-    """Tell readers how many frames a second will come."""
+    """Sets the frame rate that readers see."""
     request = bytearray(_PARM.pack(BUF_TYPE_OUTPUT, _TIME_PER_FRAME, 0, 1000, max(1, round(fps * 1000))))
     _ioctl(descriptor, _S_PARM, request)
 
 
 def start_output(descriptor: int) -> None:
-    """Begin to stream as a writer (VIDIOC_STREAMON)."""
+    """Starts to stream as a writer (VIDIOC_STREAMON)."""
     _ioctl(descriptor, _STREAMON, bytearray(struct.pack("=i", BUF_TYPE_OUTPUT)))
 
 
 def list_modes(descriptor: int, *, sizes: Sequence[tuple[int, int]] = ()) -> list[Mode]:
-    """What a camera can give, in its own order. sizes: looked for where it takes any size in a range."""
+    """A camera's modes in its own order. sizes: tried if it accepts any size in a range."""
     return [
         Mode(fourcc, size_wh, _best_rate(descriptor, fourcc, size_wh))
         for fourcc in list_formats(descriptor)
@@ -113,16 +113,16 @@ def list_modes(descriptor: int, *, sizes: Sequence[tuple[int, int]] = ()) -> lis
 
 
 def list_formats(descriptor: int) -> list[str]:
-    """The four letters of each format that a camera offers, in its own order."""
+    """The FourCC codes of the formats that a camera offers, in its own order."""
     requests = _enumerate(descriptor, _ENUM_FMT, lambda at: _FMTDESC.pack(at, BUF_TYPE_CAPTURE, 0, bytes(4)))
     return [_FMTDESC.unpack(request)[3].decode("latin-1") for request in requests]
 
 
 class ClientUsage:
-    """v4l2loopback's event that tells whether a reader streams. Raises OSError when the driver has no such event.
+    """v4l2loopback's event that reports whether a reader streams. Raises OSError if the driver has no such event.
 
-    descriptor: of the device, open; nobody else may take events from it. An event that got lost would never be made up
-    for, so the driver is asked anew now and then: `ask_again`.
+    descriptor: of the open device; nothing else may dequeue its events. A lost event is never repeated, so `ask_again`
+        has to be called now and then.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -141,7 +141,7 @@ class ClientUsage:
                     raise
 
     def streams(self) -> bool:
-        """Whether a reader streams now; never waits."""
+        """Whether a reader streams now. Does not block."""
         while any(found & select.POLLPRI for _, found in self._poll.poll(0)):
             event = bytearray(_EVENT_BYTES)
             _ioctl(self._descriptor, _DQEVENT, event)
@@ -150,7 +150,7 @@ class ClientUsage:
         return self._count > 0
 
     def ask_again(self) -> None:
-        """Have the driver say anew how it is, in case an event got lost."""
+        """Makes the driver report its state again, in case an event was lost."""
         _ioctl(self._descriptor, _UNSUBSCRIBE, bytearray(_SUBSCRIPTION.pack(self._type, 0, 0)))
         self._subscribe()
 
@@ -175,7 +175,7 @@ def _sizes(descriptor: int, fourcc: str, wanted: Sequence[tuple[int, int]]) -> I
 def _best_rate(descriptor: int, fourcc: str, size_wh: tuple[int, int]) -> float:
     code, best = fourcc.encode("latin-1"), 0.0
     for request in _enumerate(descriptor, _ENUM_RATES, lambda at: _RATE.pack(at, code, *size_wh, *[0] * 7)):
-        # The first interval is the one, or the shortest of a range: the highest rate.
+        # The first interval is the only one, or the shortest of a range, which is the highest rate.
         _, _, _, _, kind, numerator, denominator, *_rest = _RATE.unpack(request)
         best = max(best, denominator / numerator if numerator else 0.0)
         if kind != _DISCRETE:

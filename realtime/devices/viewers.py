@@ -1,4 +1,4 @@
-"""Whether a program reads a virtual camera: by the driver's event, or by checking who has it open."""
+"""Detects whether a program reads a virtual camera: by the driver's event, or by the processes that have it open."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from bgcam.realtime.devices.users import Holders, count_open, find_holders
 from bgcam.realtime.devices.v4l2 import ClientUsage
 
 _MODULE = Path("/sys/module/v4l2loopback")
-# The devices that belong to no hardware.
+# Devices without hardware.
 _NODES = Path("/sys/devices/virtual/video4linux")
 _ASK_AGAIN_S = 5.0
 _LOOK_S = 0.2
-# While a program has it open that does not stream yet; all of /proc is then searched this often.
+# How often all of /proc is searched: while a program has the device open and does not stream yet, and otherwise.
 _SEARCH_S, _SEARCH_CALM_S = 0.5, 5.0
 
 
 class Viewers(IntEnum):
-    """OPEN: a program has it open, perhaps only to ask its name. STREAMING: a program takes pictures."""
+    """The use of a virtual camera.
+
+    OPEN: a program has it open, perhaps only to read its name.
+    STREAMING: a program reads pictures.
+    """
 
     NONE = 0
     OPEN = 1
@@ -28,9 +32,9 @@ class Viewers(IntEnum):
 
 
 def watch_viewers(descriptor: int, path: str) -> Callable[[], Viewers]:
-    """Returns, at each call and without waiting, who reads the virtual camera that this process has open.
+    """Returns a function that reports, without blocking, who reads the virtual camera that this process has open.
 
-    Called from one thread at a time. It raises OSError when the device is gone.
+    The function is called from one thread at a time, and raises OSError if the device is gone.
     """
     try:
         return EventViewers(ClientUsage(descriptor))
@@ -39,7 +43,7 @@ def watch_viewers(descriptor: int, path: str) -> Callable[[], Viewers]:
 
 
 class EventViewers:
-    """By v4l2loopback's client-usage event: opening the device without streaming is not noticed."""
+    """Uses v4l2loopback's client-usage event, which does not report programs that only open the device."""
 
     def __init__(self, usage: ClientUsage, *, clock: Callable[[], float] = time.monotonic):
         self._usage, self._clock = usage, clock
@@ -55,9 +59,9 @@ class EventViewers:
 class OpenViewers:
     """For drivers without the event: v4l2loopback 0.12, as Debian 12 has it.
 
-    The module's use count says, for every user and at no cost, how often its devices are open: once is ourselves. If it
-    is more, /proc says who, and who has mapped the device's buffers streams. A program that may not be looked at, such
-    as another user's, counts as one that has it open.
+    The module's use count says how often its devices are open, for all users and at no cost; one of them is this
+    process. If there are more, /proc says which programs they are, and a program that has mapped the device's buffers
+    streams. A program that cannot be inspected, such as another user's, counts as one that has the device open.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class OpenViewers:
         holders = self._find(self._path)
         if any(holder.maps for holder in holders.found):
             return Viewers.STREAMING
-        # What remains without the visible uses may be ours, or another loopback's.
+        # Uses that are not visible in /proc may be of this device or of another loopback device.
         unknown = not holders.found and holders.unseen and count > self._count_seen(self._loopbacks())
         return Viewers.OPEN if holders.found or unknown else Viewers.NONE
 
@@ -103,7 +107,7 @@ class OpenViewers:
 
 
 def module_uses(module: Path = _MODULE) -> int:
-    """How often v4l2loopback's devices are open, by all users; 0 when that cannot be known."""
+    """How often v4l2loopback's devices are open, by all users; 0 if unknown."""
     try:
         return int((module / "refcnt").read_text())
     except (OSError, ValueError):

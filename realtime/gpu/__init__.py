@@ -1,6 +1,6 @@
-"""The GPU path: bgcam's own CUDA kernels, and the frame that stays on the GPU from upload to download.
+"""The GPU path: a frame stays on the GPU from upload to download.
 
-`source` reads the kernels' text, `kernels` launches them on whatever runs them, `cuda` does so by CuPy. `staging`
-brings frames into pinned memory, `frame_ring` keeps several in flight, and `renderer` makes of that frames in,
-composed frames out.
+`select` decides whether it is used, `graph` and `stages` compute a frame with the kernels of `picture/kernels/`,
+`staging` copies frames into pinned memory, `frame_ring` keeps several in flight, and `renderer` turns camera frames
+into composed frames.
 """

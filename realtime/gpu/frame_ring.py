@@ -1,10 +1,8 @@
-"""Packed frames in, packed pictures out, several in flight: n + 1 goes up while n is computed and n - 1 comes down.
+"""Packed frames in, packed pictures out, several in flight: n + 1 is uploaded while n is computed and n - 1 downloaded.
 
-One CUDA graph holds all that is computed for a frame (`graph`).
-
-A few slots are made once, each with buffers of its own on the GPU, a pinned one to upload from, and a graph; nothing is
-allocated for a frame but the pinned array that it comes back in, which CuPy's pool hands out again when it is let go.
-The network has one input and one output, so frames are computed one after another, on one stream.
+A few slots are created once, each with buffers on the GPU, a pinned buffer to upload from, and a CUDA graph of all the
+work for a frame (`graph`). For each frame only the pinned array of its result is allocated, from CuPy's pool. The
+network has one input and one output, so frames are computed one after another on one stream.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime import cuda as gpu_cuda
 from bgcam.realtime.errors import MatteRefused
-from bgcam.realtime.gpu.graph import TAIL_BYTES, TOLD, FrameWork, Stages
+from bgcam.realtime.gpu.graph import COUNTS, TAIL_BYTES, FrameWork, Stages
 from bgcam.realtime.gpu.staging import copy_parts
 from bgcam.realtime.model.spec import ModelSpec
 from bgcam.realtime.picture.kernels import load as kernel_load
@@ -35,12 +33,19 @@ TO_GPU, TO_HOST = 1, 2  # cudaMemcpyKind
 
 @dataclass
 class _Slot:
-    """One frame's buffers on the GPU, its pinned staging, and what tells how far it is."""
+    """One frame in flight.
+
+    frame, out: buffers on the GPU.
+    staging, background_staging: pinned memory to upload from; the second is allocated with the first new background.
+    uploaded, computed, done: events that mark its progress.
+    graph: all of its work, or None to launch each kernel.
+    result: the pinned array that it is downloaded to.
+    """
 
     frame: Any
     out: Any
     staging: NDArray[np.uint8]
-    behind_staging: NDArray[np.uint8] | None
+    background_staging: NDArray[np.uint8] | None
     uploaded: Any
     computed: Any
     done: Any
@@ -51,9 +56,13 @@ class _Slot:
 class DevicePath:
     """Frames of one size and layout, in order. One thread may put and another take.
 
-    layout: how frames are packed, one of source.LAYOUTS. output: "bgr" or "i420". in_flight: slots, 1 or more. graph:
-    False launches each kernel singly. graph_note: why there is no graph, or "".
-    Raises BackendError without a GPU, ValueError for a size that cannot be packed so, and what FrameWork raises.
+    layout: how frames are packed, one of source.LAYOUTS.
+    output: "bgr" or "i420".
+    in_flight: the number of slots, 1 or more.
+    graph: False launches each kernel on its own.
+    graph_note: why there is no graph, or "".
+
+    Raises BackendError without a GPU, ValueError for a size that does not fit the layout, and the errors of FrameWork.
     """
 
     def __init__(
@@ -83,7 +92,7 @@ class DevicePath:
         self._streams = {name: cupy.cuda.Stream(non_blocking=True) for name in ("up", "compute", "down")}
         self._slots = [self._slot() for _ in range(in_flight)]
         self._free, self._busy = deque(self._slots), deque[_Slot]()
-        cupy.cuda.runtime.deviceSynchronize()  # what was filled above was so on another stream
+        cupy.cuda.runtime.deviceSynchronize()  # the buffers were filled on another stream
         self.graph_note = "not asked for"
         self._warm_up()
         if graph:
@@ -91,25 +100,28 @@ class DevicePath:
         self.reset()
 
     def put(self, pixels: NDArray[np.uint8], background: NDArray[np.uint8] | None, *, pinned: bool = False) -> None:
-        """Send a frame on its way. pixels: of `frame_shape`; background: (H, W, 3) BGR, uploaded unless it is the very
-        array of the frame before; None before the blurred room. pinned: pixels are `pinned_array`'s, and are left alone
-        until they were taken.
+        """Sends a frame on its way.
+
+        pixels: of `frame_shape`.
+        background: (H, W, 3) BGR, uploaded unless it is the same array as for the frame before; None for the blurred
+            room.
+        pinned: pixels are an array from `pinned_array`, which the caller does not change until the frame is taken.
 
         Raises ValueError for another shape, or when `in_flight` frames are on their way: take one first.
         """
         if pixels.shape != self.frame_shape or pixels.dtype != np.uint8:
             raise ValueError(f"expected a frame {self.frame_shape} uint8, found {pixels.shape} {pixels.dtype}")
-        if not self._work.asks_for_background:
+        if not self._work.needs_background:
             background = None
         elif background is None or background.shape != self.background_shape or background.dtype != np.uint8:
             found = None if background is None else background.shape
             raise ValueError(f"a frame {self.frame_shape} does not fit a background {found}")
         if not self._free:
-            raise ValueError(f"{len(self._slots)} frames are in flight already; take one first")
+            raise ValueError(f"{len(self._slots)} frames are already in flight; take one first")
         slot = self._free.popleft()
         try:
             self._send(slot, pixels, background, pinned)
-        except BaseException:  # a frame that is not on its way must not be taken for the next one
+        except BaseException:  # otherwise the next frame would be taken for this one
             self._free.append(slot)
             raise
         self._busy.append(slot)
@@ -123,11 +135,11 @@ class DevicePath:
             _upload(cuda, slot.frame.data.ptr, pixels, slot.staging, up)
         slot.uploaded.record(up)
         if background is not None and background is not self._shown:
-            if slot.behind_staging is None:
-                slot.behind_staging = self.pinned_array(self.background_shape)
-            # On the computing stream: frames before this one still read the old background.
+            if slot.background_staging is None:
+                slot.background_staging = self.pinned_array(self.background_shape)
+            # On the computing stream, because the frames before this one still read the old background.
             self._shown = None
-            _upload(cuda, self._work.behind.data.ptr, background, slot.behind_staging, compute)
+            _upload(cuda, self._work.background.data.ptr, background, slot.background_staging, compute)
             self._shown = background
         compute.wait_event(slot.uploaded)
         if slot.graph is None:
@@ -141,14 +153,14 @@ class DevicePath:
         slot.done.record(down)
 
     def take(self) -> NDArray[np.uint8]:
-        """The oldest frame's picture, waited for: `out_shape`, pinned, the caller's to keep.
+        """Waits for the oldest frame's picture and returns it: `out_shape`, pinned, owned by the caller.
 
-        Raises MatteRefused when the network gave no matte for it, ValueError when nothing is on its way.
+        Raises MatteRefused if the network returned no valid matte, ValueError if no frame is in flight.
         """
         return self.take_with_share()[0]
 
     def take_with_share(self) -> tuple[NDArray[np.uint8], float]:
-        """As `take`, and the share of the network's alpha that is above `kernels.SHOWS`, before any smoothing."""
+        """As `take`, and the share of the network's alphas above `matte_check.SHOWS`, before any filter."""
         if not self._busy:
             raise ValueError("no frame is in flight; put one first")
         slot = self._busy.popleft()
@@ -158,40 +170,39 @@ class DevicePath:
         finally:
             self._free.append(slot)
         assert result is not None
-        at, size_bytes, kind = TOLD
+        at, size_bytes, kind = COUNTS
         wrong, shown = (int(one) for one in result[-at:][:size_bytes].view(kind))
         if wrong:
-            said = f"{self._network.description} gave no matte for a frame"
-            share = f"{wrong} of {self._work.cells} values"
-            raise MatteRefused(f"{said}: {share} are not finite or outside of 0 to 1; try another --backend")
+            found = f"{wrong} of {self._work.cells} values are not finite or outside 0 to 1"
+            raise MatteRefused(f"{self._network.description} returned an invalid matte: {found}; try another --backend")
         size = int(np.prod(self.out_shape))
         return result[:size].reshape(self.out_shape), shown / self._work.cells
 
     @property
     def in_flight(self) -> int:
-        """Frames that were put and not taken."""
+        """The number of frames that were put and not yet taken."""
         return len(self._busy)
 
     def reset(self) -> None:
-        """Forget the mattes of frames before, as after a cut. Frames in flight are not touched."""
+        """Forgets the mattes of earlier frames, as after a cut. Does not affect frames in flight."""
         with self._streams["compute"]:
             self._work.kept_alpha.fill(np.nan)
 
     def pinned_array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """A uint8 array that the GPU reads and writes by itself, not filled."""
+        """A uint8 array in pinned memory, which the GPU accesses directly; its content is undefined."""
         import cupyx
 
         array: NDArray[np.uint8] = cupyx.empty_pinned(shape, np.uint8)
         return array
 
     def alpha(self) -> NDArray[np.float32]:
-        """The newest frame's matte at the network's size, (h, w) in [0, 1], after smoothing. Waits; for comparisons."""
+        """Waits for the newest frame's matte at network size, (h, w) in [0, 1], after the temporal filter."""
         self._streams["compute"].synchronize()
         found: NDArray[np.float32] = self._cupy.asnumpy(self._work.kept_alpha)
         return found
 
     def compute_times_ms(self, runs: int) -> list[float]:
-        """What the GPU takes for all that is computed for a frame, run by run, without the copies. For measuring."""
+        """The GPU's time for all computation of a frame, for each run, without the copies. For benchmarks."""
         stream, slot = self._streams["compute"], self._slots[0]
         times_ms = []
         for _ in range(runs):
@@ -222,23 +233,23 @@ class DevicePath:
         self._work.enqueue(slot.frame, slot.out, self._streams["compute"])
 
     def _warm_up(self) -> None:
-        """Kernels load and the network settles: none of that may happen inside a capture, or in a frame's time."""
+        """Loads kernels and lets the network initialize, which must not happen in a capture or while frames flow."""
         for slot in self._slots[:1] * WARM_UP_RUNS:
             self._enqueue(slot)
         self._streams["compute"].synchronize()
 
     def _capture(self) -> str:
-        """A graph for each slot; otherwise the reason, and every kernel is launched by itself."""
+        """Captures a graph for each slot. Returns "", or why there are none and kernels are launched singly."""
         stream = self._streams["compute"]
         try:
             for slot in self._slots:
                 slot.graph = gpu_cuda.capture(stream, partial(self._enqueue, slot))
                 slot.graph.launch(stream)
             stream.synchronize()
-        except Exception as error:  # a network that cannot be captured fails in its own way
+        except Exception as error:  # each backend fails in its own way if its network cannot be captured
             for slot in self._slots:
                 slot.graph = None
-            # What broke inside a capture leaves the stream unusable.
+            # A failed capture leaves the stream unusable.
             self._streams["compute"] = self._cupy.cuda.Stream(non_blocking=True)
             self._warm_up()
             return f"cannot be captured ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"

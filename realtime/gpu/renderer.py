@@ -1,7 +1,8 @@
-"""Camera frames in, composed frames out, each in its turn and each with its own matte; computed on the GPU.
+"""Camera frames in, composed frames out, in order and each with its own matte; computed on the GPU.
 
-What keeps the room hidden holds as on the CPU path: a frame whose matte is none, or is refused by `MatteCheck`, gives
-an error and no picture, and so do the frames in flight after it, since its matte is part of theirs.
+The room stays hidden as on the CPU path: a frame whose matte is invalid, or refused by `MatteCheck`, raises an error
+and returns no picture. So do the frames in flight after it, because the temporal filter has mixed its matte into
+theirs.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ IN_FLIGHT = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sent:
-    """A frame that is on its way. run: how many frames had been refused when it set out."""
+    """A frame in flight. run: how many frames had been refused when it was submitted."""
 
     number: int
     run: int
@@ -39,9 +40,12 @@ class Sent:
 class GpuRenderer:
     """A network on the GPU, ready for frames of one size: one thread submits, another collects, in the same order.
 
-    background: asked for its picture in `submit`, without a matte; not asked where `stages` blur the room. output:
-    "bgr" or "i420", what comes back from the GPU. check: told each matte. At most `in_flight` frames may be on their
-    way. Raises BackendError without a GPU.
+    background: asked for its picture in `submit`, without a matte; not used if `stages` blur the room.
+    output: "bgr" or "i420", the format of the result.
+    check: receives each matte's share of the frame.
+    in_flight: the largest number of frames on their way.
+
+    Raises BackendError without a GPU.
     """
 
     def __init__(
@@ -65,37 +69,39 @@ class GpuRenderer:
         self._refused = 0
 
     def why_wrong(self, model: Path) -> str:
-        """Why it is not to be used, "" if a known picture comes out right or none is known. Before the first frame."""
+        """Why it must not be used; "" if a known picture is rendered correctly, or none is known. Call before any
+        frame.
+        """
         expected = expected_cells(model, self._size_wh)
         if expected is None:
             return ""
         return why_wrong_frame(self._path, expected, self._size_wh, blurred=self._background is None)
 
     def submit(self, frame: CameraFrame) -> Sent:
-        """Send a frame on its way. Raises GpuFailed, what the background raises, and ValueError for another size."""
-        behind = None if self._background is None else self._background.picture(frame, _no_matte(frame))
+        """Sends a frame on its way. Raises GpuFailed, the background's errors, and ValueError for another size."""
+        background = None if self._background is None else self._background.picture(frame, _no_matte(frame))
         sent = Sent(frame.number, self._refused)
         try:
-            self._path.put(frame.room_bgr, behind)
-        except (RuntimeError, MemoryError) as error:  # of CuPy, the network's library or ours
+            self._path.put(frame.room_bgr, background)
+        except (RuntimeError, MemoryError) as error:  # from CuPy, the network's library or bgcam
             raise _failed(frame, error) from error
         self._on_way.append(sent)
         return sent
 
     def collect(self, frame: CameraFrame, sent: Sent) -> ComposedFrame:
-        """The frame, composed; it has to be the oldest on its way. Raises GpuFailed; BackendError for its matte."""
-        oldest = self._on_way.popleft()  # first: were this frame to fail, the next would not get its picture
+        """Returns the composed frame. It must be the oldest in flight. Raises GpuFailed, BackendError."""
+        oldest = self._on_way.popleft()  # first, so that the next frame gets its own picture even if this one fails
         try:
             picture, share = self._path.take_with_share()
             if oldest is not sent or sent.number != frame.number:
                 raise ValueError(f"{frame} cannot take the picture of frame {oldest.number}")
-            # Also for the frames after a refused one: their own mattes were counted before smoothing.
+            # Also for the frames after a refused one: their mattes are counted before the temporal filter.
             if self._check is not None:
                 self._check.believe(frame.number, share)
         except BackendError:
-            with contextlib.suppress(RuntimeError):  # a GPU that failed says so of the next frame
+            with contextlib.suppress(RuntimeError):  # a failed GPU is reported with the next frame
                 self._path.reset()
-            self._refused += 1  # last: what sets out from here on sees none of it
+            self._refused += 1  # last: frames submitted from here on do not contain it
             raise
         except RuntimeError as error:
             raise _failed(frame, error) from error

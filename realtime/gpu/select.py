@@ -1,4 +1,4 @@
-"""Whether whole frames can go through the GPU, and what for: the answer in words where they cannot."""
+"""Decides whether whole frames are rendered on the GPU, and says why not where they are not."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bgcam.realtime.model.backends import Backend, OnGpu, cpu_order
 from bgcam.realtime.model.engine_file import SUFFIX
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.spec import ModelSpec
-from bgcam.realtime.picture.kernels.launch import Guide, TemporalRules
+from bgcam.realtime.picture.kernels.launch import GuidedRules, TemporalRules
 
 Rescue = Callable[[], Matting]
 
 
 def stages_for(look: Look, background: Background) -> Stages:
-    """What the GPU does for this look, as `picture/chain.py` does. Raises BackendError for what has no kernel."""
+    """The GPU stages for this look, equivalent to `picture/chain.py`. Raises BackendError for what has no kernel."""
     asked = {
         "--light-wrap": look.wrap > 0,
         "--light-match": look.match > 0,
@@ -38,23 +38,28 @@ def stages_for(look: Look, background: Background) -> Stages:
     if lacking:
         raise BackendError(f"the GPU path does not support {' or '.join(lacking)}; leave it out to use the GPU")
     return Stages(
-        Guide(),
+        GuidedRules(),
         TemporalRules(),
         edge_steps=look.edge_steps,
         sharp_steps=look.sharp_steps,
-        own_colours=not background.same_room,
+        foreground_colours=not background.same_room,
         blur_strength=background.strength if isinstance(background, Blur) else 0.0,
     )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is to show. background: as the user named it; behind: what is asked for its picture. packed: whether
-    I420 is wanted, which needs even sides. check: told each matte. model: its file, for `known_matte`.
+    """What a run is to show.
+
+    background: as the user named it.
+    safe_background: the same, guarded against failures; it is asked for the picture.
+    packed: whether I420 is wanted, which needs even sides.
+    check: receives each matte's share of the frame.
+    model: its file, for `known_matte`.
     """
 
     background: Background
-    behind: Behind
+    safe_background: Behind
     look: Look
     frame_wh: tuple[int, int]
     packed: bool
@@ -63,25 +68,22 @@ class Asked:
 
 
 def rescue_of(matting: Matting, frame_wh: tuple[int, int], *, backend: str, threads: int) -> Rescue | None:
-    """What finds mattes on the processor when the GPU fails, made when it is called.
+    """Opens matting on the processor for when the GPU fails; None if there is no replacement.
 
-    None where there is nothing in its place. backend: as the user named it; what is named is never replaced by another.
+    backend: as the user named it. A backend that was chosen by name is never replaced.
     """
-    if backend != "auto" or matting.path.suffix == SUFFIX:  # an engine runs on no other
+    if backend != "auto" or matting.path.suffix == SUFFIX:  # an engine runs on no other backend
         return None
     return partial(processor_matting, matting.path, frame_wh, threads=threads)
 
 
 def gpu_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], GpuRenderer | None] | None:
-    """What opens the GPU path for a backend when it is called and the network is ready: see `Drawing`.
-
-    None for a backend of the processor.
-    """
+    """Opens the GPU path for a backend, called once the network is ready (see `Drawing`); None for a CPU backend."""
     return partial(_open, backend, spec, asked) if isinstance(backend, OnGpu) else None
 
 
 def processor_matting(model_path: Path, frame_wh: tuple[int, int], *, threads: int) -> Matting:
-    """The model on the first backend of the processor that loads it. Raises BackendError when none does."""
+    """The model on the first CPU backend that loads it. Raises BackendError if none does."""
     reasons = []
     for name in cpu_order():
         try:
@@ -102,13 +104,13 @@ def _open(backend: OnGpu, spec: ModelSpec, asked: Asked) -> GpuRenderer | None:
     output = "i420" if asked.packed and even else "bgr"
     shown: dict[str, Any] = {"frame_wh": asked.frame_wh, "stages": stages, "output": output, "check": asked.check}
     try:
-        path = GpuRenderer(network, spec, asked.behind, **shown)
+        path = GpuRenderer(network, spec, asked.safe_background, **shown)
         wrong = "" if asked.model is None else path.why_wrong(asked.model)
         if wrong:
             raise BackendError(f"the GPU path is not used: {wrong}; update its driver and cupy")
         return path
     except BackendError:
         raise
-    except (RuntimeError, MemoryError, ValueError) as error:  # of CuPy and of the network's library
+    except (RuntimeError, MemoryError, ValueError) as error:  # from CuPy and the network's library
         why = " ".join(str(error).split()) or type(error).__name__
         raise BackendError(f"the GPU path cannot be opened ({why}); update its driver and cupy") from error

@@ -1,7 +1,7 @@
-"""Stages of the picture on network-size grids, by kernels: the edge, the person's own colours, the blurred room.
+"""The picture's stages that consist of several kernels, each with buffers of its own.
 
-Each is the CPU path's of the same name, with its constants; what it needs is allocated once. `zeros` makes an array on
-the GPU, filled with 0.
+They follow the functions of `picture/` of the same names, and use their constants. `zeros(shape, dtype)` allocates an
+array on the GPU, filled with 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 class Edge:
-    """`picture/edges.py`: the person's edge moved out or in by a number of steps, and sharpened."""
+    """`picture/edges.py`: moves the person's edge out or in by a number of steps, and sharpens it."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, small_wh: Size, *, edge_steps: float, sharp_steps: float):
         self._kernels, self._small_wh, self._grows = kernels, small_wh, int(edge_steps > 0)
@@ -30,7 +30,7 @@ class Edge:
         self._buffers = [zeros(small_wh[::-1], np.float32) for _ in range(2)]
 
     def enqueue(self, alpha: Any) -> Any:
-        """From alpha (h, w), which is left alone, to another array (h, w): the same one for every frame."""
+        """Returns the new alpha (h, w), in an array that the next frame overwrites; `alpha` is not changed."""
         width, height = self._small_wh
         for at, (share, steeper) in enumerate(self._steps):
             into = self._buffers[at % 2]
@@ -40,8 +40,8 @@ class Edge:
         return alpha
 
 
-class Filling:
-    """`foreground.fill` of planes of cells, (planes, rows, columns, 4) float32: from `known` to `filled`."""
+class ForegroundFill:
+    """`foreground.fill` for planes of cells, (planes, rows, columns, 4) float32: from `known` to `filled`."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, size_wh: Size, *, planes: int, levels: int):
         self._kernels, self._planes = kernels, planes
@@ -56,20 +56,20 @@ class Filling:
         flat, planes = self._kernels.flat, self._planes
         for at, (width, height) in enumerate(self._sizes[1:]):
             count = planes * width * height
-            flat("grid_halve", self._known[at], self._known[at + 1], *self._sizes[at], planes, count=count)
+            flat("foreground_halve", self._known[at], self._known[at + 1], *self._sizes[at], planes, count=count)
         for at in reversed(range(len(self._sizes))):
             coarsest = at + 1 == len(self._sizes)
             below = min(at + 1, len(self._sizes) - 1)
-            coarse_wh, least = ((0, 0), foreground.TINY) if coarsest else (self._sizes[below], foreground.SEEN)
+            coarse_wh, least = ((0, 0), foreground.TINY) if coarsest else (self._sizes[below], foreground.LEAST)
             width, height = self._sizes[at]
             given = (width, height, *coarse_wh, planes, float(least))
-            # The coarsest level reads nothing of its own output.
+            # At the coarsest level the second array is not read.
             arrays = self._known[at], self._filled[below], self._filled[at]
-            flat("grid_fill", *arrays, *given, count=planes * width * height)
+            flat("foreground_fill", *arrays, *given, count=planes * width * height)
 
 
-class OwnColours:
-    """`picture/foreground.py` and `despill.py`: what `Kernels.compose` needs to composite foreground colours."""
+class Foreground:
+    """`picture/foreground.py` and `picture/despill.py`: the arguments to composite foreground colours."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, frame_wh: Size, small_wh: Size):
         self._kernels, self._small_wh = kernels, small_wh
@@ -83,23 +83,25 @@ class OwnColours:
         self._deep = max(1, round(despill.DEEP_SHARE * cells))
         self._sigma = max(0.5, despill.FADE_SHARE * cells)
         grid_wh, self._limit_wh = ((grid.columns, grid.rows) for grid in (self._grid, self._limit_grid))
-        self._colours = Filling(kernels, zeros, grid_wh, planes=2, levels=foreground.LEVELS)
-        self._inside = Filling(kernels, zeros, self._limit_wh, planes=1, levels=despill.LEVELS)
+        self._colours = ForegroundFill(kernels, zeros, grid_wh, planes=2, levels=foreground.LEVELS)
+        self._inside = ForegroundFill(kernels, zeros, self._limit_wh, planes=1, levels=despill.LEVELS)
         self._share = zeros(self._limit_wh[::-1], np.float32)
         self._limits = zeros((*self._limit_wh[::-1], 2), np.float32)
 
     def enqueue(self, seen: Any, alpha: Any, sums: Any) -> list[Any]:
-        """seen (h, w, 4) uint8 BGR0 and alpha (h, w), to the further arguments of `compose_own`. sums: (4,) zeros."""
+        """Returns `foreground` for `Kernels.composite`, from seen (h, w, 4) uint8 BGR0 and alpha (h, w). sums: (4,)
+        zeros.
+        """
         flat, small_wh, low, high = self._kernels.flat, self._small_wh, foreground.LOW, foreground.HIGH
         grid_wh, limit_wh = (self._grid.columns, self._grid.rows), self._limit_wh
         known, count = self._colours.known, grid_wh[0] * grid_wh[1]
-        flat("grid_known", seen, alpha, known, *small_wh, *grid_wh, *self._steps, low, high, count=count)
+        flat("foreground_known", seen, alpha, known, *small_wh, *grid_wh, *self._steps, low, high, count=count)
         self._colours.enqueue()
         given, count = (*small_wh, *limit_wh, *self._limit_steps), limit_wh[0] * limit_wh[1]
         seen_px = small_wh[0] * small_wh[1]
-        self._kernels.over_all("room_sums", seen, alpha, sums, seen_px, low, count=seen_px, shared_bytes=16)
-        flat("grid_share", alpha, self._share, *given, low, high, count=count)
-        flat("deep_known", seen, self._share, self._inside.known, *given, self._deep, count=count)
+        self._kernels.over_all("despill_sums", seen, alpha, sums, seen_px, low, count=seen_px, shared_bytes=16)
+        flat("despill_share", alpha, self._share, *given, low, high, count=count)
+        flat("despill_known", seen, self._share, self._inside.known, *given, self._deep, count=count)
         self._inside.enqueue()
         arrays = self._inside.filled, self._share, sums, self._limits
         numbers = (gaussian_radius(self._sigma), self._sigma, float(despill.NEAR), *despill.TINTED)
@@ -108,35 +110,35 @@ class OwnColours:
 
 
 class BlurredRoom:
-    """`picture/blur.py`: the room, blurred without the person, as the background. strength: 1 to 10."""
+    """`picture/blur.py`: the blurred room without the person, as the background. strength: 1 to 10."""
 
     def __init__(self, kernels: Kernels, zeros: Zeros, frame_wh: Size, small_wh: Size, *, strength: float):
         self._kernels, self._frame_wh, self._small_wh = kernels, frame_wh, small_wh
         plan = blur.plan_blur(frame_wh, small_wh, strength=strength)
         self._work_wh, self._sigmas = plan.work_wh, plan.sigmas
-        self._holes = Filling(kernels, zeros, plan.holes_wh, planes=1, levels=plan.levels)
+        self._holes = ForegroundFill(kernels, zeros, plan.holes_wh, planes=1, levels=plan.levels)
         self._holes_wh = plan.holes_wh
         self._known = zeros((*small_wh[::-1], 4), np.float32)
         self._work, self._whole = (zeros((*self._work_wh[::-1], 4), np.float32) for _ in range(2))
 
-    def enqueue(self, seen: Any, alpha: Any, behind: Any) -> None:
-        """seen (h, w, 4) uint8 BGR0 and alpha (h, w), to behind (H, W, 3) uint8 BGR."""
+    def enqueue(self, seen: Any, alpha: Any, background: Any) -> None:
+        """Computes background (H, W, 3) uint8 BGR from seen (h, w, 4) uint8 BGR0 and alpha (h, w)."""
         flat, small_wh, work_wh, holes_wh = self._kernels.flat, self._small_wh, self._work_wh, self._holes_wh
         count, holes = work_wh[0] * work_wh[1], holes_wh[0] * holes_wh[1]
-        flat("room_known", seen, alpha, self._known, *small_wh, float(blur.EDGE), count=small_wh[0] * small_wh[1])
-        flat("area_cells", self._known, self._work, *small_wh, *work_wh, count=count)
-        flat("area_cells", self._work, self._holes.known, *work_wh, *holes_wh, count=holes)
+        flat("blur_known", seen, alpha, self._known, *small_wh, float(blur.EDGE), count=small_wh[0] * small_wh[1])
+        flat("blur_resize", self._known, self._work, *small_wh, *work_wh, count=count)
+        flat("blur_resize", self._work, self._holes.known, *work_wh, *holes_wh, count=holes)
         self._holes.enqueue()
-        flat("room_whole", self._work, self._holes.filled, self._whole, *work_wh, *holes_wh, count=count)
+        flat("blur_join", self._work, self._holes.filled, self._whole, *work_wh, *holes_wh, count=count)
         for down, sigma in enumerate(self._sigmas):
             given = (*work_wh, down, gaussian_radius(sigma), sigma)
             into = self._work if down == 0 else self._whole
             source = self._whole if down == 0 else self._work
-            flat("blur_line", source, into, *given, count=count)
+            flat("blur_gaussian", source, into, *given, count=count)
         wide = self._frame_wh
-        self._kernels.rows("enlarge", self._whole, behind, *work_wh, *wide, size_wh=wide, pixels=4)
+        self._kernels.rows("blur_enlarge", self._whole, background, *work_wh, *wide, size_wh=wide, pixels=4)
 
 
 def gaussian_radius(sigma: float) -> int:
-    """Of the window that OpenCV's GaussianBlur takes for this sigma and floats."""
+    """The radius of the window that OpenCV's GaussianBlur uses for this sigma with floats."""
     return (round(sigma * 4 * 2 + 1) | 1) // 2

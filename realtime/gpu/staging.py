@@ -1,5 +1,5 @@
-"""Ordinary memory into pinned memory, by several threads at once, told part by part: the first parts then go up to the
-GPU while the last are still being copied. One thread copies about 10 GB/s, a fifth of what the link to a GPU carries.
+"""Copies ordinary memory into pinned memory with several threads, part by part, so that the first parts are uploaded
+while the last are still being copied. One thread copies about 10 GB/s, a fifth of the bandwidth of the link to a GPU.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-# A part is no smaller than this: handing it to a thread costs as much as copying some 100 kB.
+# No part is smaller than this: handing it to a thread costs as much as copying some 100 kB.
 PART_BYTES = 1 << 20
 MOST_THREADS = 4
 
@@ -21,9 +21,10 @@ MOST_THREADS = 4
 def copy_parts(
     source: NDArray[np.uint8], pinned: NDArray[np.uint8], *, threads: int | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Copy `source` into `pinned`, of the same shape: gives (first, end) of the rows that are there, in order, all.
+    """Copies `source` into `pinned` of the same shape. Yields (first, end) of the rows that are complete, in order.
 
-    pinned must be C-contiguous, source need not be. threads: None is as many as serve here; 1 uses this thread alone.
+    pinned: C-contiguous; source need not be.
+    threads: None for a number that suits this machine; 1 copies in the calling thread.
     """
     threads = _threads() if threads is None else threads
     rows = source.shape[0]
@@ -35,7 +36,7 @@ def copy_parts(
             np.copyto(pinned[first:end], source[first:end])
             yield first, end
         return
-    # NumPy lets go of the interpreter while it copies.
+    # NumPy releases the GIL while it copies.
     copies = [_pool().submit(np.copyto, pinned[first:end], source[first:end]) for first, end in spans]
     for copy, span in zip(copies, spans, strict=True):
         copy.result()

@@ -1,4 +1,4 @@
-"""`--model auto`: times each shipped model once on this machine, and takes the best one that leaves most of it free."""
+"""`--model auto`: times each shipped model once on this machine, and chooses the best one that leaves it time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TensorRT engine in a file that says what it is: an engine alone is opaque, and loading a foreign one may crash.
+"""A TensorRT engine in a self-describing file: an engine alone is opaque, and loading a foreign one may crash.
 
 The file is one line of text, one line of JSON (`EngineManifest`), and the engine's bytes.
 """
@@ -18,17 +18,21 @@ SUFFIX = ".engine"
 
 
 class EngineRefused(Exception):
-    """The file is no engine of ours, is damaged, or is not what is wanted; it says which."""
+    """The file is not a bgcam engine, is damaged, or does not match; the message says which."""
 
 
 @dataclass(frozen=True)
 class EngineManifest:
-    """What an engine was made of, by what, and for what.
+    """What an engine was built from, with what, and for what.
 
-    api: "tensorrt" or "tensorrt-rtx"; api_version: of that package. model_sha256: of the ONNX file. precision: fp16,
-    fp32 or int8. gpu, driver: of the machine, "" for an engine that was built for others. compute_capabilities: what
-    it was built for, such as "SM89", or ("CURRENT",). input, output: name, shape and type of each. spec: the model's,
-    with this engine's size alone, as JSON.
+    api: "tensorrt" or "tensorrt-rtx".
+    api_version: the version of that package.
+    model_sha256: of the ONNX file.
+    precision: fp16, fp32 or int8.
+    gpu, driver: of the machine, "" for an engine that was built for others.
+    compute_capabilities: what it was built for, such as "SM89", or ("CURRENT",).
+    input, output: name, shape and type of each.
+    spec: the model's, with only this engine's size, as JSON.
     """
 
     api: str
@@ -47,13 +51,13 @@ class EngineManifest:
 
 
 def write_engine(path: Path, manifest: EngineManifest, engine: bytes | memoryview) -> None:
-    """Write the file whole. Raises OSError."""
+    """Writes the file, whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, MAGIC, json.dumps(asdict(manifest), sort_keys=True).encode(), b"\n", engine)
 
 
 def read_engine(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> tuple[EngineManifest, bytes]:
-    """What the file says of itself, and the engine, its checksum compared. Raises EngineRefused, FileNotFoundError."""
+    """The manifest and the engine, after checking its checksum. Raises EngineRefused, FileNotFoundError."""
     data = read(path)
     if not data.startswith(MAGIC):
         raise EngineRefused("it is not a bgcam engine file")
@@ -70,7 +74,7 @@ def read_engine(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) 
 
 
 def check_engine(manifest: EngineManifest, wanted: Mapping[str, object]) -> None:
-    """Raise EngineRefused with the first field that is not as wanted (by `EngineManifest`'s names)."""
+    """Raises EngineRefused with the first field of `EngineManifest` that differs from the wanted value."""
     for name, value in wanted.items():
         found = getattr(manifest, name)
         if found != value:

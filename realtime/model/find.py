@@ -12,7 +12,7 @@ from bgcam.realtime.errors import ModelError
 BY_QUALITY = ("fast", "resnet50_half", "resnet50")
 DEFAULT_MODEL = BY_QUALITY[0]
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
-# Beside the models: a line for each and for their known mattes, as `sha256sum` writes it. Made by
+# In the models' folder: a line for each model and for their known mattes, as `sha256sum` writes it. Written by
 # `python -m bgcam.export.checksums`.
 CHECKSUMS = "SHA256SUMS"
 
@@ -23,17 +23,17 @@ def shipped_models() -> list[str]:
 
 
 def find_model(name_or_path: str | None = None) -> Path:
-    """The file of a model: a path to an .onnx file, or the name of a shipped one; None or "auto" is the best one.
+    """The file of a model: the path of an .onnx file, or the name of a shipped model; None or "auto" is the best one.
 
-    Raises ModelError, which lists the shipped ones, and for a shipped one that is not as it was made. A file that is
-    given by its path is taken as it is.
+    Raises ModelError, which lists the shipped models, and for a shipped model that was changed. A file that is given by
+    its path is not checked.
     """
     wanted = DEFAULT_MODEL if name_or_path in (None, "auto") else name_or_path
     shipped = MODELS_FOLDER / f"{wanted}.onnx"
     if wanted in shipped_models():
         check_shipped(shipped)
         return shipped
-    path = Path(os.path.expanduser(wanted))  # Path's own fails for an unknown user
+    path = Path(os.path.expanduser(wanted))  # Path.expanduser fails for an unknown user
     if os.path.isfile(path):
         return path
     names = ", ".join(shipped_models()) or "none"
@@ -49,7 +49,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_shipped(path: Path) -> None:
-    """Raise ModelError unless the table beside a shipped model, or a table of models, holds its checksum."""
+    """Raises ModelError unless the file's checksum is in the table in its folder."""
     advice = "install bgcam again, or after an export of your own run: python -m bgcam.export.checksums"
     try:
         found = sha256_of(path)

@@ -1,9 +1,9 @@
-"""A known picture with a known matte: whether a network, once loaded, does what its file says.
+"""A known picture with a known matte, to test a network after it is loaded.
 
-A checksum proves that a file is whole, but not that what was compiled of it, the driver or the processor's instructions
-are right. So one picture, the portrait that comes with bgcam, goes through each network that is loaded, and its matte
-is compared with the one that was written down when the model was made (`python -m bgcam.export.checksums`). Models that
-nobody wrote one down for, such as a user's own, are not compared.
+A checksum proves that a file is intact, but not that the compiled network, the driver or the processor's instructions
+are correct. So each loaded network gets one picture, the portrait that comes with bgcam, and its matte is compared with
+the one that was recorded when the model was made (`python -m bgcam.export.checksums`). Models without a recorded matte,
+such as a user's own, are not tested.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bgcam.realtime.model.find import MODELS_FOLDER, check_shipped, sha256_of
 TABLE = "known_mattes.json"
 PICTURE = Path(__file__).resolve().parents[1] / "assets" / "astronaut.jpg"
 CELL_PX = 16
-# The same model in INT8, BF16, FP16 and FP32 on four backends stays within a third of these (see the tests).
+# The same model in INT8, BF16, FP16 and FP32 on four backends differs by at most a third of these (see the tests).
 MEAN_LIMIT, CELL_LIMIT = 0.03, 0.40
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -32,9 +32,9 @@ Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 @cache
 def known_picture(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """The portrait, cut to this size's aspect from the top and the middle: (h, w, 3) uint8 BGR, not to be written to.
+    """The portrait, cropped at the top centre to this size's aspect: (h, w, 3) uint8 BGR, which must not be changed.
 
-    Raises BackendError where its file is missing or damaged.
+    Raises BackendError if its file is missing or damaged.
     """
     import cv2
 
@@ -61,9 +61,9 @@ def cells_of(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def expected_cells(model: Path, size_wh: tuple[int, int], *, folder: Path = MODELS_FOLDER) -> NDArray[np.uint8] | None:
-    """What was written down for a model file at a size; None where nothing was.
+    """The recorded cells for a model file at a size; None if there are none.
 
-    Raises ModelError where the table is not as it was shipped.
+    Raises ModelError if the table is not the shipped one.
     """
     path, (width, height) = folder / TABLE, size_wh
     if not path.exists() or not model.is_file():
@@ -75,27 +75,27 @@ def expected_cells(model: Path, size_wh: tuple[int, int], *, folder: Path = MODE
 
 
 def _model_sha256(path: Path) -> str:
-    """Of the ONNX file; that which an engine was built from, for an engine's file."""
+    """The SHA-256 of the ONNX file; for an engine file, of the ONNX file that it was built from."""
     if path.suffix != ".engine":
         return sha256_of(path)
     from bgcam.realtime.model.engine_file import EngineRefused, read_engine
 
     try:
         return read_engine(path)[0].model_sha256
-    except (EngineRefused, OSError):  # whoever opens it reports that
+    except (EngineRefused, OSError):  # reported when the file is opened
         return ""
 
 
 def difference(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> tuple[float, float]:
-    """Mean and largest difference of two mattes' cells, in alpha."""
+    """The mean and the largest difference of two mattes' cells, in alpha."""
     apart = np.abs(found.astype(np.float32) - expected) / 255
     return float(apart.mean()), float(apart.max())
 
 
 def why_wrong(infer: Infer, model: Path, size_wh: tuple[int, int], *, folder: Path = MODELS_FOLDER) -> str:
-    """Why a network must not be used, as text for the user; "" if its matte of the known picture is right or not known.
+    """Why a network must not be used, as text for the user; "" if its matte is correct or none was recorded.
 
-    infer: as a backend's. Raises what it raises.
+    infer: a backend's `infer`, whose errors are passed on.
     """
     expected = expected_cells(model, size_wh, folder=folder)
     if expected is None:

@@ -1,4 +1,4 @@
-"""From a camera frame to its coarse matte: resize, infer. The picture stage brings it to the frame's size."""
+"""Camera frame to coarse matte: resize and infer. The picture stages upsample the matte to the frame's size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from bgcam.realtime.picture import native
 class Matting:
     """A model, ready for frames of any size; may be called from several threads.
 
-    path: the model's file. spec: what it says of itself. passed_over: why backends before the one taken were passed
-    over, one line each.
-    Raises ModelError when the file is no model of ours; UsageError for an unknown backend's name.
+    path: the model's file.
+    spec: the metadata in it.
+    passed_over: why earlier backends were skipped, one line each.
+
+    Raises ModelError if the file is not a bgcam model, UsageError for the name of an unknown backend.
     """
 
     def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0):
@@ -34,11 +36,11 @@ class Matting:
         self._lock = threading.Lock()
 
     def prepare(self, frame_wh: tuple[int, int]) -> Backend:
-        """Load what frames of this size need, once per input size. Raises BackendError."""
+        """Loads the model for frames of this size, once per input size. Raises BackendError."""
         size_wh = self.spec.best_size_wh(frame_wh)
         with self._lock:
             if size_wh not in self._loaded:
-                # After the first, stay with the backend that was taken: two at once would be hard to understand.
+                # Later sizes use the backend of the first: two at the same time would be confusing.
                 name = next((b.name for b in self._loaded.values()), self._wanted)
                 found, passed_over = load_backend(name, self.path, self.spec, size_wh, threads=self._threads)
                 self._loaded[size_wh] = found
@@ -53,17 +55,17 @@ class Matting:
         return self.infer(frame, self.see(frame))
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        """What the network is to see of a frame: (h, w, 3) uint8 BGR."""
+        """The network's view of a frame: (h, w, 3) uint8 BGR."""
         return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
-        """The second half of a call: the matte of a frame of which `see` gave this. Raises as a call does.
+        """The second half of a call: the matte for the result of `see`. Raises the same errors as a call.
 
-        What the backend returned is checked here, before rounding is clipped: see `matte_values`.
+        The backend's values are checked here, before values outside [0, 1] by rounding are clipped; see `matte_values`.
         """
         backend = self.prepare(frame.size_wh)
         small = backend.infer(seen_bgr)
-        said = f"{backend.description} gave no matte for frame {frame.number}"
+        said = f"{backend.description} returned an invalid matte for frame {frame.number}"
         if small.shape != seen_bgr.shape[:2]:
             raise BackendError(f"{said}: its size is {small.shape}, not {seen_bgr.shape[:2]}; try another --backend")
         wrong = wrong_values(small)
@@ -73,9 +75,9 @@ class Matting:
 
 
 def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) to (h, w, 3) uint8, the aspect not kept; without the moire that picking single pixels gives.
+    """(H, W, 3) to (h, w, 3) uint8, of any aspect, without the moire that sampling single pixels causes.
 
-    The reference of `resize_area` and of the GPU's input kernel.
+    The reference for `resize_area` and for the kernels of resize_normalize.cu.
     """
     shrinks = bgr.shape[1] >= size_wh[0] and bgr.shape[0] >= size_wh[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -85,9 +87,10 @@ def resize(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8
 def resize_area(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """As `resize`, within a few grey levels, at a fraction of its cost.
 
-    Compiled, and the same to a level or two, where a result's pixel is a whole number of columns wide, as from 1280x720
-    to 320x192. Else even sides are halved by means of 2x2 pixels, which OpenCV does far faster than any other area,
-    while the result is no smaller than asked for; what is then left to shrink, if by 2 at most each way, is bilinear.
+    Where a pixel of the result is a whole number of columns wide, as from 1280x720 to 320x192, the compiled code is
+    used, which differs by a level or two. Otherwise even sides are halved by means of 2x2 pixels, which OpenCV does far
+    faster than any other area, as long as the result is no smaller than the target. The rest, if at most a factor of 2
+    in each direction, is bilinear.
     """
     width, height = size_wh
     columns, rest = divmod(bgr.shape[1], width)

@@ -1,15 +1,15 @@
-"""Mattes without inference while nothing moves: the matte of the last frame that the network saw goes on holding.
+"""Skips inference while nothing moves: the last matte of the network is reused.
 
 At network size, in cells of CELL x CELL pixels (those at the right and lower edge may be smaller):
 
 1. change = mean over the cell of |luma - luma of the frame of the last inference|, in grey levels.
-2. noise = the median of all cells' changes, at most NOISIEST: where most of the picture stands still, what is left of a
-   change is the camera's noise.
-3. Something moved if any cell's change is over STEP + FACTOR * noise.
+2. noise = the median of all cells' changes, at most NOISIEST: if most of the picture is still, that is the camera's
+   noise.
+3. Something moved if any cell's change is above STEP + FACTOR * noise.
 
-The comparison is with the frame of the last inference, not with the last frame, so that slow movement adds up until it
-counts. Only what has moved too little to count is shown with a matte that is not its own: under about half a pixel of
-the network's. Whatever the pictures say, every `refresh`th frame is inferred.
+The comparison is with the frame of the last inference, not with the previous frame, so that slow movement adds up until
+it counts. A frame is only shown with an older matte if it has moved less than that, by about half a pixel of the
+network's input. At least every `refresh`th frame is inferred in any case.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def moved(luma: Luma, before: Luma) -> bool:
 
 
 class Matter(Protocol):
-    """What `matting.Matting` does: what the network is to see of a frame, (h, w, 3) uint8 BGR, and its matte."""
+    """The two halves of `matting.Matting`: the network's view of a frame, (h, w, 3) uint8 BGR, and its matte."""
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]: ...
 
@@ -70,14 +70,14 @@ class Matter(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inferred:
-    """The last inference: its frame's number, alpha (h, w) float32 in [0, 1], luma (h, w) uint8 of what was seen."""
+    """The last inference: its frame's number, alpha (h, w) float32 in [0, 1], luma (h, w) uint8 of the input."""
 
     number: int
     alpha: NDArray[np.float32]
     luma: Luma
 
     def holds_for(self, number: int, luma: Luma, *, refresh: int) -> bool:
-        """Whether frame `number` may take this alpha."""
+        """Whether frame `number` may use this alpha."""
         near = abs(number - self.number) < refresh
         return near and luma.shape == self.luma.shape and not moved(luma, self.luma)
 
@@ -85,9 +85,11 @@ class Inferred:
 class StillMatting:
     """Called as `Matting` is; may be called from several threads, frames in any order.
 
-    refresh: the greatest number of frames from one inference to the next. skipped: frames without inference.
-    Two workers may both infer where one would have been enough; no frame takes a matte that does not hold for it, since
-    what decides are its own pixels, not the order.
+    refresh: the largest number of frames from one inference to the next.
+    skipped: the number of frames without inference.
+
+    Two workers may both infer where one would be enough. No frame gets a matte that is wrong for it, because its own
+    pixels decide, not the order.
     """
 
     def __init__(self, matting: Matter, *, refresh: int = REFRESH_FRAMES):
@@ -99,7 +101,7 @@ class StillMatting:
         self._lock = threading.Lock()
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
-        """The matte of this frame, with what is seen of this frame. Raises BackendError."""
+        """The matte of this frame, with the network's view of this frame. Raises BackendError."""
         seen_bgr = self._matting.see(frame)
         luma, last = luma_of(seen_bgr), self._last
         if last is not None and last.holds_for(frame.number, luma, refresh=self._refresh):
@@ -113,13 +115,13 @@ class StillMatting:
         return coarse
 
     def forget(self) -> None:
-        """The last matte holds for no more frames: it was refused."""
+        """Discards the last matte, because it was refused."""
         with self._lock:
             self._last = None
 
 
 class SamePicture:
-    """A matting for a source that holds its last picture: the same array again takes its matte over, whatever else.
+    """Matting for a source that repeats its last picture: the same array again reuses the matte, without inference.
 
     May be called from several threads.
     """

@@ -1,6 +1,6 @@
-"""An ONNX model made ready for one input size: shape computations folded away, quantizers taken out, types changed.
+"""Prepares an ONNX model for one input size: folds shape computations, removes quantizers, changes types.
 
-Needs the package `onnx`; every function gives a new model and leaves the one it was given as it is.
+Needs the package `onnx`. Every function returns a new model and does not change its argument.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
 
 def load_onnx(path: Path) -> Any:
-    """The file as an `onnx.ModelProto`. BackendError when onnx is missing or the file is no model."""
+    """The file as an `onnx.ModelProto`. Raises BackendError if onnx is missing or the file is not a model."""
     try:
         import onnx
     except ImportError:
@@ -33,9 +33,9 @@ def load_onnx(path: Path) -> Any:
 
 
 def at_size(model: Any, size_wh: tuple[int, int]) -> Any:
-    """The model with input (1, 3, h, w) and output (1, 1, h, w), and no node left that computes a shape.
+    """The model with input (1, 3, h, w) and output (1, 1, h, w), without nodes that compute shapes.
 
-    BackendError when its input or output cannot have that size.
+    Raises BackendError if its input or output cannot have that size.
     """
     from onnx import shape_inference
 
@@ -44,8 +44,8 @@ def at_size(model: Any, size_wh: tuple[int, int]) -> Any:
     for value, shape in ((fixed.graph.input, (1, 3, height, width)), (fixed.graph.output, (1, 1, height, width))):
         if len(value) != 1 or not _set_shape(value[0], shape):
             raise BackendError(f"the model has no single input and output of {width}x{height}")
-    # The size of what a Reshape or Slice gives is known only when the shape that it reads is a constant, so each turn
-    # may let the next one fold more.
+    # The output size of a Reshape or Slice is known only once the shape that it reads is a constant, so each pass may
+    # allow the next one to fold more.
     while True:
         del fixed.graph.value_info[:]
         try:
@@ -60,7 +60,7 @@ def at_size(model: Any, size_wh: tuple[int, int]) -> Any:
 
 
 def without_quantizers(model: Any) -> Any:
-    """The model in floating point: weights dequantised, activations passed on as they are."""
+    """The model in floating point: weights are dequantised, and activations are no longer quantised."""
     plain = _copy(model)
     constants = initializers(plain)
     producers = {name: node for node in plain.graph.node for name in node.output}
@@ -98,14 +98,14 @@ def attributes(node: Any) -> dict[str, Any]:
 
 
 def readers(model: Any) -> Counter[str]:
-    """How often each value is read, the model's outputs counted in."""
+    """How often each value is read, including the model's outputs."""
     count = Counter(name for node in model.graph.node for name in node.input)
     count.update(value.name for value in model.graph.output)
     return count
 
 
 def _fold(model: Any, shapes: dict[str, tuple[int, ...] | None]) -> bool:
-    """Replace by constants what depends on constants and known shapes alone; whether there was any."""
+    """Replaces nodes that depend only on constants and known shapes by constants. Returns whether there were any."""
     constants = initializers(model)
     kept, folded = [], False
     for node in model.graph.node:
@@ -127,7 +127,7 @@ def _fold(model: Any, shapes: dict[str, tuple[int, ...] | None]) -> bool:
 
 
 def _evaluate(node: Any, constants: dict[str, NDArray[Any]], model: Any) -> list[NDArray[Any]]:
-    """What a node gives for constants, by onnx's own reference implementation."""
+    """A node's outputs for constants, by onnx's reference implementation."""
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
@@ -165,7 +165,7 @@ def _copy(model: Any) -> Any:
 
 
 def _set_shape(value: Any, shape: tuple[int, ...]) -> bool:
-    """Give a graph's input or output this shape; False where it has another already."""
+    """Sets the shape of a graph's input or output. Returns False if it already has another."""
     dimensions = value.type.tensor_type.shape.dim
     if len(dimensions) != len(shape):
         return False
@@ -181,7 +181,7 @@ def _values(graph: Any) -> list[Any]:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """A value's shape, None while a side of it is unknown."""
+    """A value's shape, or None while a dimension is unknown."""
     if not value.type.tensor_type.HasField("shape"):
         return None
     dimensions = value.type.tensor_type.shape.dim
@@ -202,7 +202,7 @@ def _set_nodes(model: Any, nodes: list[Any]) -> None:
 
 
 def _drop_unused(model: Any) -> None:
-    """Take out the constants that no node reads."""
+    """Removes the constants that no node reads."""
     count = readers(model)
     kept = [_copy(tensor) for tensor in model.graph.initializer if count[tensor.name]]
     del model.graph.initializer[:]

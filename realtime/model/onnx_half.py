@@ -1,4 +1,4 @@
-"""An ONNX model in FP16: TensorRT's strongly typed networks compute in the types that the file says."""
+"""Converts an ONNX model to FP16: TensorRT's strongly typed networks compute in the types of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bgcam.realtime.model.onnx_graph import QUANTIZERS, initializers
 
 # Inputs that stay FP32 in every model: the regions and scales of a Resize.
 SINGLE = {"Resize": (1, 2)}
-# The first whose quantizers take scales in FP16.
+# The first opset whose quantizers accept scales in FP16.
 OPSET = 19
 LARGEST = float(np.finfo(np.float16).max)
 
@@ -50,10 +50,10 @@ def to_float16(model: Any) -> Any:
 
 
 def _raise_opset(model: Any) -> None:
-    """To the first whose quantizers take scales in FP16; no operator of these networks differs from the one before."""
+    """Raises the opset to the first whose quantizers accept scales in FP16; these networks' operators do not change."""
     for domain in model.opset_import:
         if domain.domain in ("", "ai.onnx") and domain.version < OPSET:
             if domain.version != OPSET - 1:
                 raise BackendError(f"the model's opset {domain.version} is too old for int8; export it again")
             domain.version = OPSET
-    model.ir_version = max(model.ir_version, 9)  # the first that knows this opset
+    model.ir_version = max(model.ir_version, 9)  # the first IR version with this opset

@@ -1,12 +1,12 @@
-"""`--far`: a second look, closer, where the network finds nobody. It misses people below half of the frame's height.
+"""`--far`: a second, closer look if the network finds no person. It misses people smaller than half the frame's height.
 
-The frame is looked at through windows of half its sides. What one of them shows as a person counts when a second
-window, cut around it, shows the same. With a camera that window is then looked through in every frame, beside the whole
-frame, until it is empty or the person has come near.
+The network sees the frame through windows of half its sides. A person in one of them counts if a second window, cut
+around the person, shows the same. With a camera, that window is then used in every frame besides the whole frame, until
+it is empty or the person has come near.
 
-Where the whole frame shows a person and no window is in use, nothing is different from a single look. It has to be
-asked for, since objects are mistaken for people more often: in 13 of 264 pictures of empty rooms, against 2 by a single
-look.
+If the whole frame shows a person and no window is in use, the result is the same as with a single look. This is an
+option because objects are mistaken for people more often: in 13 of 264 pictures of empty rooms, compared with 2 for a
+single look.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from bgcam.realtime.model.motion_gate import Matter
 Alpha = NDArray[np.float32]
 
 SHOWN = 0.5
-# Fewer of the cells than this are nobody.
+# A smaller share of cells does not count as a person.
 EMPTY_SHARE = 0.002
-# A person takes at least this share of a window; two windows show the same where their persons overlap by so much.
+# A person fills at least this share of a window; and how much the persons in two windows must overlap to be the same.
 PERSON_SHARE, SAME_SHARE = 0.02, 0.6
-# The window around a person: how many times their height; and the share of it at which it is abandoned.
+# The height of the window around a person, as a multiple of theirs; and the share of it at which it is abandoned.
 MARGIN, NEAR_SHARE = 1.6, 0.55
 GRID = 3
 
@@ -46,7 +46,7 @@ class Window:
 
 
 def is_empty(alpha: Alpha) -> bool:
-    """Whether a matte (h, w) shows nobody."""
+    """Whether a matte (h, w) shows no person."""
     return bool((alpha > SHOWN).mean() < EMPTY_SHARE)
 
 
@@ -60,7 +60,9 @@ def windows(shape: tuple[int, int]) -> list[Window]:
 
 
 def window_around(alpha: Alpha) -> Window | None:
-    """The window around the largest person of a matte (h, w), of its aspect; None for nobody or one too near for it."""
+    """The window around the largest person in a matte (h, w), of its aspect; None if there is none or they are too
+    near.
+    """
     height, width = alpha.shape
     count, _, stats, _ = cv2.connectedComponentsWithStats((alpha > SHOWN).astype(np.uint8))
     if count < 2:
@@ -78,8 +80,8 @@ def window_around(alpha: Alpha) -> Window | None:
 class SecondLook:
     """Called as `Matting` is, and like it from several threads, frames in any order. See `still.Matter`.
 
-    at_once: for a camera, through how many windows an empty frame is looked at; the next frames take the others. 0, for
-    pictures and videos: through all of them, and no frame has an effect on another.
+    at_once: for a camera, the number of windows for an empty frame; the next frames use the others. 0, for pictures and
+        videos: all windows, and frames do not affect each other.
     """
 
     def __init__(self, matting: Matter, *, at_once: int = 0):
@@ -140,7 +142,7 @@ class SecondLook:
         return around, second
 
     def _through(self, window: Window, frame: CameraFrame, coarse: CoarseMatte) -> Alpha:
-        """The matte of the whole frame, 0 outside of a window, as the network sees the frame through it."""
+        """The matte of the whole frame as seen through a window, 0 outside it."""
         height, width = coarse.alpha.shape
         across, down = frame.size_wh[0] / width, frame.size_wh[1] / height
         left, right = round(window.left * across), round((window.left + window.width) * across)
@@ -154,13 +156,13 @@ class SecondLook:
 
 
 class Finder(Matter, Protocol):
-    """What both `Matting` and `SecondLook` are."""
+    """The common interface of `Matting` and `SecondLook`."""
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte: ...
 
 
 class EmptyFrames:
-    """Which frames of a run have nobody in them. `within` gives what finds mattes and notes them here."""
+    """Records the frames of a run without a person. `within` wraps a matting that records them here."""
 
     def __init__(self) -> None:
         self.numbers: set[int] = set()

@@ -1,4 +1,4 @@
-"""`ModelSpec`: what a model file says of itself, stored as JSON in the ONNX file's own metadata."""
+"""`ModelSpec`: a model file's own description, stored as JSON in the ONNX file's metadata."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from typing import Any
 from bgcam.realtime.errors import ModelError
 
 METADATA_KEY = "bgcam"
-# A larger file is not ours: the largest shipped network takes 7 MB, and a side of 4096 gigabytes of memory.
+# Larger files are not bgcam's: the largest shipped network has 7 MB, and a side of 4096 needs gigabytes of memory.
 MAX_BYTES = 1 << 30
 MAX_SIDE = 4096
-# Aspects this close to the nearest count as near as that.
+# Aspects this close to the nearest one count as equally near.
 AS_NEAR = 1.08
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """How to feed a model, and where it comes from.
+    """A model's input format, and where it comes from.
 
-    sizes_wh: input sizes it was trained for, any order; others work if both sides are multiples of 16.
-    mean, std: of `(x / 255 - mean) / std` per channel, in `channels` order. Layout is NCHW, output alpha (1, 1, H, W).
+    sizes_wh: the input sizes that it was trained for, in any order; others work if both sides are multiples of 16.
+    mean, std: of `(x / 255 - mean) / std` per channel, in the order of `channels`.
+
+    The layout is NCHW, and the output is alpha (1, 1, H, W).
     """
 
     name: str
@@ -43,7 +45,7 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
-        """Raises ValueError, TypeError or KeyError when the text is not a spec."""
+        """Raises ValueError, TypeError or KeyError if the text is not a spec."""
         try:
             values = json.loads(text)
         except RecursionError:
@@ -72,10 +74,11 @@ class ModelSpec:
 
 
 def best_size_wh(sizes_wh: Sequence[tuple[int, int]], source_wh: tuple[int, int]) -> tuple[int, int]:
-    """The input size whose aspect is nearest to the source's, by ratio; of those about as near, that of most pixels.
+    """The input size whose aspect ratio is nearest to the source's; of those about equally near, the one with most
+    pixels.
 
-    A photo of 3:2 is a hair nearer to 5:3 than to 4:3, and the fifth fewer pixels cost it two points of IoU
-    (train/RESULTS.md). Of sizes of one aspect the largest is taken.
+    A 3:2 photo is slightly nearer to 5:3 than to 4:3, but the fifth fewer pixels cost it two points of IoU
+    (train/RESULTS.md). Of several sizes with one aspect ratio, the largest is chosen.
     """
     aspect = source_wh[0] / source_wh[1]
 
@@ -92,7 +95,9 @@ _NUMBERS = ("sizes_wh", "mean", "std")
 
 
 def _finite(lists: Any) -> list[list[float]]:
-    """Lists of numbers as they are. Raises ValueError or TypeError for others: JSON knows NaN and Infinity."""
+    """Returns lists of finite numbers unchanged. Raises ValueError or TypeError for others: JSON allows NaN and
+    Infinity.
+    """
     checked = [[float(value) for value in values] for values in lists]
     if not all(math.isfinite(value) for values in checked for value in values):
         raise ValueError(f"it has values that are not numbers: {lists}")
@@ -100,7 +105,7 @@ def _finite(lists: Any) -> list[list[float]]:
 
 
 def read_spec(path: Path) -> ModelSpec:
-    """Read a model's or engine's spec without loading it. ModelError says what is wrong and what to do."""
+    """Reads a model's or engine's spec without loading it. Raises ModelError with what is wrong and what to do."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(f"{path}: over a gigabyte, so not a bgcam model; give another")
@@ -135,7 +140,7 @@ def _engine_spec(path: Path) -> ModelSpec:
 
 
 def _onnx_metadata(data: bytes) -> dict[str, str]:
-    """`ModelProto.metadata_props` (field 14), read off the protobuf wire: no backend's package is needed for it."""
+    """`ModelProto.metadata_props` (field 14), read from the protobuf encoding, without any backend's package."""
     found = {}
     seen_graph = False
     for field, value in _fields(data):
@@ -149,7 +154,7 @@ def _onnx_metadata(data: bytes) -> dict[str, str]:
 
 
 def _fields(data: bytes) -> list[tuple[int, int | bytes]]:
-    """The fields of one protobuf message: (number, varint or bytes). ValueError when it is not one."""
+    """The fields of one protobuf message: (number, varint or bytes). Raises ValueError if it is not one."""
     out: list[tuple[int, int | bytes]] = []
     at = 0
     while at < len(data):

@@ -1,1 +1,1 @@
-"""Pictures in, pictures out: pure functions on arrays. Only `compose` makes the frames that an output may show."""
+"""The picture's stages: pure functions on arrays. Only `composed.py` creates the frames that an output may show."""

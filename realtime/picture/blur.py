@@ -1,4 +1,4 @@
-"""Blur of the background alone: the person's colours do not leak into it, so that no halo shows around the person."""
+"""Blurs the background without the person, whose colours would otherwise show as a halo."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from bgcam.realtime.picture.foreground import fill_weighted
 Float = NDArray[np.float32]
 
 MIN_STRENGTH, DEFAULT_STRENGTH, MAX_STRENGTH = 1.0, 5.0, 10.0
-# The blur's sigma at strength 1, as a share of the picture's shorter side: strength 5 is 18 pixels at 720 lines.
+# The blur's sigma at strength 1, as a share of the picture's shorter side: strength 5 is 18 pixels at 720p.
 SIGMA_SHARE = 0.005
-# The blur is done at a size at which its sigma is about this: less shows blocks when it is made larger again.
+# The blur is computed at a size at which its sigma is about this: with less, blocks show after enlarging.
 WORK_SIGMA = 2.5
-# From an alpha of 1 / EDGE, a cell counts as the person's: a cell of the soft edge holds the person's colour too.
+# A cell with alpha 1 / EDGE or more counts as the person: cells of the soft edge contain the person's colour too.
 EDGE = np.float32(4)
 NEAR = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
 class BlurPlan:
-    """Sizes (width, height): of the work, and of that in which holes are filled, in so many levels. sigmas: in cells
-    of the work, across and down.
+    """The sizes for one blur.
+
+    work_wh: the size at which the blur is computed.
+    holes_wh: the size at which holes are filled.
+    levels: how many levels of filling.
+    sigmas: of the Gaussian in cells of work_wh, horizontal and vertical.
     """
 
     work_wh: tuple[int, int]
@@ -35,9 +39,9 @@ class BlurPlan:
 
 
 def plan_blur(frame_wh: tuple[int, int], network_wh: tuple[int, int], *, strength: float) -> BlurPlan:
-    """For frames of (W, H) pixels of which the network sees (w, h); strength from 1 to 10."""
+    """The sizes for frames of (W, H) pixels and a network input of (w, h). strength: 1 to 10."""
     sigma_px = strength * SIGMA_SHARE * min(frame_wh)
-    # One cell of the work size in frame pixels; aspects differ, so width and height are each brought to it.
+    # The side of a work cell in frame pixels. The aspects may differ, so width and height are computed separately.
     cell_px = max(1.0, sigma_px / WORK_SIGMA)
     work_wh = _shrunk(network_wh, (frame_wh[0] / cell_px, frame_wh[1] / cell_px))
     holes_wh = _shrunk(work_wh, (work_wh[0] / 2, work_wh[1] / 2))
@@ -52,16 +56,18 @@ def blur_background(
     frame_wh: tuple[int, int],
     strength: float = DEFAULT_STRENGTH,
 ) -> NDArray[np.uint8]:
-    """The blurred room, (H, W, 3) uint8 BGR for frames of (W, H) pixels; strength from 1 to 10.
+    """The blurred room, (H, W, 3) uint8 BGR, for frames of (W, H) pixels. strength: 1 to 10.
 
-    seen_bgr, alpha: what the network saw, (h, w, 3) uint8, and its matte (h, w) in [0, 1]: what a finer picture would
-    add is blurred away. First the person gives way to the colours around (`foreground.fill`, weighted by 1 - 4 alpha of
-    the 3x3 cells around, at least 0), then a Gaussian goes over it.
+    seen_bgr, alpha: what the network saw, (h, w, 3) uint8, and its matte (h, w) in [0, 1]. A finer picture would add
+        only details that the blur removes.
+
+    The person is first replaced by the surrounding colours (`foreground.fill`, weighted by 1 - 4 alpha of the 3x3 cells
+    around, at least 0), then a Gaussian blur is applied.
     """
     room = np.clip(1 - EDGE * cv2.dilate(alpha, NEAR), 0, 1, dtype=np.float32)
     plan = plan_blur(frame_wh, (alpha.shape[1], alpha.shape[0]), strength=strength)
     work_wh, holes_wh = plan.work_wh, plan.holes_wh
-    # In bytes as long as the picture is large. The person goes black before: made smaller first, edges would mix.
+    # In bytes while the picture is large. The person becomes black before resizing, or the edges would mix.
     room_bytes = np.rint(255 * room).astype(np.uint8)
     seen = cv2.multiply(seen_bgr, cv2.merge([room_bytes] * 3), scale=1 / 255)
     seen, room = (cv2.resize(one, work_wh, interpolation=cv2.INTER_AREA).astype(np.float32) for one in (seen, room))
@@ -76,6 +82,6 @@ def blur_background(
 
 
 def _shrunk(size_wh: tuple[int, int], wanted_wh: tuple[float, float]) -> tuple[int, int]:
-    """The wanted size in whole cells, at least 1 and no larger than `size_wh`."""
+    """The wanted size in whole cells, at least 1 and at most `size_wh`."""
     width, height = (max(1, min(old, round(new))) for old, new in zip(size_wh, wanted_wh, strict=True))
     return width, height

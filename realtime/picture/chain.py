@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.picture.buffers import Buffers, Place
+from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.picture.composite import composite
 from bgcam.realtime.picture.despill import Spill, find_spill
@@ -122,9 +122,9 @@ class Chain:
         """What the look wants to see of a prepared frame: (H, W, 3) uint8 BGR."""
         return VIEWS[self.look.view](self, work)
 
-    def alpha(self, work: Work, places: Sequence[Place] | None = None) -> NDArray[np.float32]:
+    def alpha(self, work: Work, places: Sequence[Region] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return apply_coefficients(work.lines, work.frame.room_bgr, places=places, buffers=self._buffers)
+        return apply_coefficients(work.lines, work.frame.room_bgr, regions=places, buffers=self._buffers)
 
 
 def _steady(chain: Chain, work: Work) -> None:

@@ -1,4 +1,4 @@
-"""The only place where a `ComposedFrame` or a `CutoutFrame` is made, and of memory that is no camera frame's."""
+"""The only place that creates a `ComposedFrame` or a `CutoutFrame`, and never from a camera frame's memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bgcam.realtime.picture.composite import blend
 
 
 def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8]) -> ComposedFrame:
-    """The person of the frame before the background, (H, W, 3) uint8 BGR of the frame's size.
+    """Composites the person with the background, (H, W, 3) uint8 BGR of the frame's size.
 
-    Raises ValueError if the matte is another frame's, or a size differs. `background_bgr is frame.room_bgr` is the
-    user's wish to show the room: a copy of the frame goes out.
+    Raises ValueError if the matte belongs to another frame, or a size differs. `background_bgr is frame.room_bgr` means
+    that the user wants to show the room: the result is a copy of the frame.
     """
     _check_pair(frame, matte)
     if background_bgr.shape != frame.room_bgr.shape:
@@ -24,9 +24,9 @@ def compose(frame: CameraFrame, matte: Matte, background_bgr: NDArray[np.uint8])
 
 
 def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
-    """What the picture chain made of the frame, (H, W, 3) uint8 BGR of its size.
+    """Wraps what the picture chain computed from the frame, (H, W, 3) uint8 BGR of its size.
 
-    Raises ValueError for another size, and for the memory of a camera frame: nobody composed that.
+    Raises ValueError for another size, and for the memory of a camera frame, which was not composited.
     """
     if bgr.shape != frame.room_bgr.shape:
         raise ValueError(f"{frame} cannot give a picture of shape {bgr.shape}")
@@ -35,7 +35,7 @@ def composed(frame: CameraFrame, bgr: NDArray[np.uint8]) -> ComposedFrame:
 
 
 def composed_i420(frame: CameraFrame, i420: NDArray[np.uint8]) -> ComposedFrame:
-    """As `composed`, of a picture in I420: (H * 3 / 2, W) uint8."""
+    """As `composed`, for a picture in I420: (H * 3 / 2, W) uint8."""
     if i420.shape != (frame.room_bgr.shape[0] * 3 // 2, frame.room_bgr.shape[1]):
         raise ValueError(f"{frame} cannot give a picture in I420 of shape {i420.shape}")
     _check_memory(i420)
@@ -43,9 +43,9 @@ def composed_i420(frame: CameraFrame, i420: NDArray[np.uint8]) -> ComposedFrame:
 
 
 def composed_cutout(frame: CameraFrame, bgra: NDArray[np.uint8]) -> CutoutFrame:
-    """As `composed`, of the person alone: (H, W, 4) uint8 BGRA. ValueError too where transparent pixels have a colour.
+    """As `composed`, for a cutout: (H, W, 4) uint8 BGRA. Also raises ValueError if a transparent pixel has a colour.
 
-    What no viewer shows can still be read from the file, so it must not hold the room.
+    Colours under full transparency are invisible, but can be read from a file, so they must not show the room.
     """
     if bgra.shape[:2] != frame.room_bgr.shape[:2]:
         raise ValueError(f"{frame} cannot give a cutout of shape {bgra.shape}")
@@ -56,15 +56,16 @@ def composed_cutout(frame: CameraFrame, bgra: NDArray[np.uint8]) -> CutoutFrame:
 
 
 def empty_cutout(number: int, size_wh: tuple[int, int], *, time_s: float = 0.0, captured_s: float = 0.0) -> CutoutFrame:
-    """A cutout without anybody: what `placeholder` is to composed frames."""
-    nobody = np.zeros((size_wh[1], size_wh[0], 4), np.uint8)
-    return CutoutFrame(number, nobody, time_s, captured_s, made_by=COMPOSITOR)
+    """A fully transparent cutout: the placeholder for outputs with transparency."""
+    empty = np.zeros((size_wh[1], size_wh[0], 4), np.uint8)
+    return CutoutFrame(number, empty, time_s, captured_s, made_by=COMPOSITOR)
 
 
 def placeholder(
     number: int, background_bgr: NDArray[np.uint8], *, time_s: float = 0.0, captured_s: float = 0.0
 ) -> ComposedFrame:
-    """A frame without a camera's pixel: a copy of the background alone, (H, W, 3) uint8 BGR, while there is no matte.
+    """A frame without any camera pixel, for as long as there is no matte: a copy of the background, (H, W, 3) uint8
+    BGR.
 
     Raises ValueError for a background in the memory of a camera frame.
     """

@@ -1,7 +1,8 @@
-"""The paper's formula: `out = frame * alpha + background * (1 - alpha)`, and laying a person's own colours so.
+"""Compositing: `out = frame * alpha + background * (1 - alpha)`, with the frame's colours or estimated foreground
+colours.
 
-`composite_reference` says it plainly; `blend` and `composite` are what runs, and tests hold them to one grey level of
-it.
+`composite_reference` is the plain formula. `blend` and `composite` are what runs; tests compare them with it, to within
+one grey level.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture import native
-from bgcam.realtime.picture.buffers import Buffers, Place
+from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.despill import Spill, despill
 from bgcam.realtime.picture.foreground import Colours, colours_at
 from bgcam.realtime.picture.guided_filter import Coefficients, apply_coefficients
@@ -27,10 +28,11 @@ def composite_reference(frame: NDArray[np.uint8], background: NDArray[np.uint8],
 
 
 def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
-    """As `composite_reference`, within one grey level, and exact where alpha is 0 or 1. Makes a new array.
+    """As `composite_reference`, within one grey level, and exact where alpha is 0 or 1. Returns a new array.
 
-    Of five ways tried at 1280x720, OpenCV's `blendLinear` was the quickest: 4 ms on two cores, against 10 ms for 16-bit
-    fixed point and 6 ms for OpenCV's float arithmetic. It divides by the weights' sum, which is 1 here.
+    OpenCV's `blendLinear` was the fastest of five implementations at 1280x720: 4 ms on two cores, compared with 10 ms
+    for 16-bit fixed point and 6 ms for OpenCV's float arithmetic. It divides by the sum of the weights, which is 1
+    here.
     """
     _check(frame, background, alpha)
     return np.asarray(cv2.blendLinear(frame, background, alpha, 1 - alpha), np.uint8)
@@ -39,7 +41,7 @@ def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float)
 def composite(
     frame: NDArray[np.uint8],
     background: NDArray[np.uint8],
-    lines: Coefficients,
+    coefficients: Coefficients,
     parts: Tiles,
     colours: Colours | None = None,
     *,
@@ -48,33 +50,35 @@ def composite(
     glow: Float | None = None,
     buffers: Buffers | None = None,
 ) -> NDArray[np.uint8]:
-    """`guided_filter.apply_coefficients` over the luma of `luma_from`, (H, W, 3) uint8 BGR, then
-    `composite_foreground`; in one pass if compiled.
+    """`guided_filter.apply_coefficients` to the luma of `luma_from`, (H, W, 3) uint8 BGR, then `composite_foreground`.
+    In one pass if compiled.
 
-    Makes a new array. buffers: see `guided_filter.apply_coefficients`.
+    Returns a new array. buffers: see `guided_filter.apply_coefficients`.
     """
     if native.LIBRARY is None:
-        alpha = apply_coefficients(lines, luma_from, places=parts.edge, buffers=buffers)
+        alpha = apply_coefficients(coefficients, luma_from, regions=parts.edge, buffers=buffers)
         return composite_foreground(frame, background, alpha, parts, colours, spill=spill, glow=glow)
     if not frame.shape == background.shape == luma_from.shape:
         raise ValueError(f"sizes differ: frame {frame.shape}, background {background.shape}, luma {luma_from.shape}")
     out = background.copy()
-    for place in parts.person:
-        out[place] = frame[place]
-    (height, width), (small_height, small_width) = frame.shape[:2], lines.gain.shape
-    steps = small_width / width, small_height / height
-    colour_step = 0.0 if colours is None else 1 / colours.grid.cell_px
-    limit_step = 0.0 if spill is None else 1 / spill.grid.cell_px
-    grids = (
-        (lines.gain, *steps),
-        (lines.offset, *steps),
-        (None if colours is None else colours.person, colour_step, colour_step),
-        (None if colours is None else colours.room, colour_step, colour_step),
-        (None if colours is None or spill is None else spill.limit_near, limit_step, limit_step),
-        (None if colours is None else glow, colour_step, colour_step),
-    )
-    direction = None if spill is None else spill.direction
-    native.composite(out, frame, luma_from, background, parts.edge, grids, direction=direction)
+    for region in parts.person:
+        out[region] = frame[region]
+    a, b = (np.ascontiguousarray(one, np.float32) for one in (coefficients.a, coefficients.b))
+    step_xy = a.shape[1] / frame.shape[1], a.shape[0] / frame.shape[0]
+    layers = native.Layers(a=native.Grid.of(a, step_xy), b=native.Grid.of(b, step_xy))
+    # The layers do not keep these arrays alive.
+    cells = [] if colours is None else [np.ascontiguousarray(one, np.float32) for one in (colours.person, colours.room)]
+    if colours is not None:
+        step_xy = (1 / colours.grid.cell_px,) * 2
+        layers.person, layers.room = (native.Grid.of(one, step_xy) for one in cells)
+        if spill is not None:
+            cells.append(np.ascontiguousarray(spill.limit_near, np.float32))
+            layers.limits = native.Grid.of(cells[-1], (1 / spill.grid.cell_px,) * 2)
+            layers.spill_direction = tuple(spill.direction.tolist())
+        if glow is not None:
+            cells.append(np.ascontiguousarray(glow, np.float32))
+            layers.glow = native.Grid.of(cells[-1], step_xy)
+    native.composite(out, frame, luma_from, background, parts.edge, layers)
     return out
 
 
@@ -88,22 +92,23 @@ def composite_foreground(
     spill: Spill | None = None,
     glow: Float | None = None,
 ) -> NDArray[np.uint8]:
-    """As `composite_reference`, within one grey level, but only where `tiles` says that there is something to blend.
+    """As `composite_reference`, within one grey level, but only in the regions of `parts`. Returns a new array.
 
-    colours: the frame's colours give way to the person's own, `foreground.estimate_foreground`'s before rounding. These
-    are rid of `spill`, and lit by `glow`, light of the background on the colours' grid (see `wrap`). Alpha is looked at
-    in `parts.edge` alone. Makes a new array.
+    alpha: read in `parts.edge` only.
+    colours: with them, the frame's colours are replaced by those of `foreground.estimate_foreground`, before rounding.
+    spill: is removed from these colours.
+    glow: light of the background to add to them, on their grid; see `light_wrap`.
     """
     _check(frame, background, alpha)
     out = background.copy()
-    for place in parts.person:
-        out[place] = frame[place]
-    for place in parts.edge:
+    for region in parts.person:
+        out[region] = frame[region]
+    for region in parts.edge:
         if colours is None:
-            share = alpha[place]
-            out[place] = cv2.blendLinear(frame[place], background[place], share, 1 - share)
+            share = alpha[region]
+            out[region] = cv2.blendLinear(frame[region], background[region], share, 1 - share)
         else:
-            out[place] = _edge(frame[place], background[place], alpha[place], place, colours, spill, glow)
+            out[region] = _edge(frame[region], background[region], alpha[region], region, colours, spill, glow)
     return out
 
 
@@ -111,16 +116,16 @@ def _edge(
     frame: NDArray[np.uint8],
     background: NDArray[np.uint8],
     alpha: Float,
-    place: Place,
+    region: Region,
     colours: Colours,
     spill: Spill | None,
     glow: Float | None,
 ) -> NDArray[np.uint8]:
-    """One rectangle. OpenCV's arithmetic throughout: it takes half the time of NumPy's on three channels."""
+    """One region. All arithmetic is OpenCV's, which takes half the time of NumPy's on three channels."""
     share = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
-    person = colours_at(colours.person, colours.grid.cell_px, place)
-    room = colours_at(colours.room, colours.grid.cell_px, place)
-    # The frame as the smooth colours have it: room + alpha * (person - room).
+    person = colours_at(colours.person, colours.grid.cell_px, region)
+    room = colours_at(colours.room, colours.grid.cell_px, region)
+    # The frame as the smooth colours predict it: room + alpha * (person - room).
     work = cv2.subtract(person, room)
     cv2.multiply(work, share, dst=work)
     cv2.add(work, room, dst=work)
@@ -130,10 +135,10 @@ def _edge(
     cv2.add(work, person, dst=work)
     work = np.clip(work, 0, 255, out=work, dtype=np.float32)
     if spill is not None:
-        despill(np.asarray(work, np.float32), spill, place)
+        despill(np.asarray(work, np.float32), spill, region)
     if glow is not None:
-        # A screen: light adds the less the brighter it is already.
-        lit = cv2.multiply(255 - work, colours_at(glow, colours.grid.cell_px, place), scale=1 / 255)
+        # A screen blend: the brighter a value already is, the less light is added.
+        lit = cv2.multiply(255 - work, colours_at(glow, colours.grid.cell_px, region), scale=1 / 255)
         cv2.add(work, lit, dst=work)
     cv2.subtract(work, background, dst=work, dtype=cv2.CV_32F)
     cv2.multiply(work, share, dst=work)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
-from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture.buffers import Region
 from bgcam.realtime.picture.chain import Behind, Chain, parts_of
 from bgcam.realtime.picture.composed import composed_cutout
 from bgcam.realtime.picture.despill import Spill, despill
@@ -56,13 +56,13 @@ def cut_out(
     return out
 
 
-def _bands(height: int, width: int, cell_px: int) -> list[Place]:
+def _bands(height: int, width: int, cell_px: int) -> list[Region]:
     step = -(-BAND_PX // cell_px) * cell_px
     return [(slice(top, min(top + step, height)), slice(0, width)) for top in range(0, height, step)]
 
 
 def _person(
-    frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None, place: Place
+    frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours, spill: Spill | None, place: Region
 ) -> NDArray[np.uint8]:
     person, room = (colours_at(side, colours.grid.cell_px, place) for side in (colours.person, colours.room))
     share = alpha[place][..., None]

@@ -1,8 +1,9 @@
-"""Spill: the tint that a room of one strong colour leaves on the person's edge, and in hair that it shines through.
+"""Despill: removes the tint that a room of one strong colour leaves on the person's edge, and in thin hair.
 
-Despilling as for green and blue screens, for any colour. The room's mean colour less its grey is a direction in colour
-space; near the edge, what the person has of it beyond what the person has deeper inside is taken away. So a green shirt
-before a green wall stays green, and dark hair before it becomes dark again. Rooms without one strong colour do nothing.
+It works like despill for green and blue screens, for any colour. The room's mean colour minus its grey is a direction
+in colour space. Near the edge, the person's colour is limited in this direction to what it is deeper inside. So a green
+shirt in front of a green wall stays green, and dark hair becomes dark again. Rooms without one strong colour have no
+effect.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture.buffers import Region
 from bgcam.realtime.picture.foreground import (
     LOW,
     Grid,
@@ -28,24 +29,29 @@ from bgcam.realtime.picture.foreground import (
 
 Float = NDArray[np.float32]
 
-# How far the room's mean colour has to be from grey, in levels: from here on it counts, and from there on fully.
+# The distance of the room's mean colour from grey, in levels, at which despill begins and at which it has its full
+# effect.
 TINTED = (20.0, 50.0)
-# As shares of the frame's shorter side: how far in the person is free of it, and the sigma with which it fades inwards.
+# As shares of the frame's shorter side: how far inside the person is free of spill, and the sigma with which it fades.
 DEEP_SHARE, FADE_SHARE = 0.026, 0.023
-# It counts fully while a sixth of what is around is room.
+# Despill has its full effect where at least a sixth of the surroundings is room.
 NEAR = np.float32(6)
-# Limits are smooth: their cells are this many of the colours'.
+# Limits are smooth: their cells have this many times the side of the colours' cells.
 COARSER = 2
 LEVELS = 4
-# What is less than this many levels is not worth the time.
+# Spill of fewer levels is not worth the time.
 SHOWS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spill:
-    """direction: (3,) float32 BGR, of length 1 and sum 0. limit_near: (rows, columns, 2) float32 on a grid: how much of
-    that direction the person may have, in levels; and how much of what is more goes, from 0 to 1. shows: bool at the
-    network's size, (h, w): where there is something to take away.
+    """The spill of one frame.
+
+    direction: (3,) float32 BGR, of length 1 and sum 0.
+    limit_near: (rows, columns, 2) float32 on `grid`: how much of that direction the person may have, in levels; and the
+        share, from 0 to 1, of the excess that is removed.
+    grid: of limit_near.
+    shows: bool (h, w), at network size: where there is spill to remove.
     """
 
     direction: Float
@@ -78,18 +84,19 @@ def find_spill(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int
     around = cv2.GaussianBlur(1 - share, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     near = np.clip(NEAR * around, 0, 1) * np.float32(min(strength, 1.0))
     has = np.asarray(cv2.transform(seen_bgr.astype(np.float32), direction[None]))
-    # Frame and network share the aspect only about, and the last cells reach beyond the frame: no matter here.
+    # The aspects of frame and network differ slightly, and the last cells extend beyond the frame; neither matters
+    # here.
     may, counts = (cv2.resize(one, network_wh, interpolation=cv2.INTER_LINEAR) for one in (limit, near))
     shows = (alpha > LOW) & (counts * (has - may) > SHOWS)
     return Spill(direction, cv2.merge([limit, near]), grid, shows)
 
 
-def despill(person: Float, spill: Spill, place: Place) -> Float:
-    """The person's colours in a place, (h, w, 3) float32 BGR: person - near * max(person . d - limit, 0) * d.
+def despill(person: Float, spill: Spill, region: Region) -> Float:
+    """The person's colours in a region, (h, w, 3) float32 BGR: person - near * max(person . d - limit, 0) * d.
 
-    place: as `foreground.colours_at` takes it. Changes `person`, and gives it back.
+    region: as in `foreground.colours_at`. Changes `person` in place and returns it.
     """
-    limit_near = colours_at(spill.limit_near, spill.grid.cell_px, place)
+    limit_near = colours_at(spill.limit_near, spill.grid.cell_px, region)
     excess = cv2.transform(person, spill.direction[None])
     limit, near = cv2.split(limit_near)
     cv2.subtract(excess, limit, dst=excess)

@@ -1,9 +1,10 @@
 """Foreground colours: what the person would look like alone, without the room's colour in the soft edge.
 
-Two steps. On a coarse grid, the person's and the room's smooth colours are carried to each other's side, from fine to
-ever coarser levels, as in Thomas Germer et al., "Fast Multi-Level Foreground Estimation", ICPR 2020 (2006.14970). Then,
-pixel by pixel, what these two leave unexplained of the frame goes to the person in proportion to alpha, as in the blur
-fusion of Marco Forte and Francois Pitie, "Approximate Fast Foreground Colour Estimation", ICIP 2021:
+There are two steps. On a coarse grid, the smooth colours of the person and of the room are each extended across the
+edge, from fine to ever coarser levels, as in Thomas Germer et al., "Fast Multi-Level Foreground Estimation", ICPR 2020
+(2006.14970). Then, pixel by pixel, the part of the frame that these two do not explain is added to the person in
+proportion to alpha, as in the blur fusion of Marco Forte and Francois Pitie, "Approximate Fast Foreground Colour
+Estimation", ICIP 2021:
 
     F = person + alpha * (frame - alpha * person - (1 - alpha) * room), from 0 to 255
 """
@@ -18,22 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture import native
+from bgcam.realtime.picture.buffers import Region
 
 Float = NDArray[np.float32]
 
-# A grid cell is about this many of the network's wide: finer ones took as long as all else, and were no better.
+# A grid cell is about this many of the network's cells wide: finer ones took as long as all other stages together, and
+# were no better.
 NETWORK_CELLS = 2
-# A cell of which the network is less sure holds both sides' colours, whatever `guided_filter` then makes of it.
+# A cell between these contains the colours of both sides, whatever `guided_filter` later makes of it.
 LOW, HIGH = 0.04, 0.96
-# Levels above the grid, each of half the size; and how much of a cell has to be seen, or else the coarser level rules.
+# Levels above the grid, each of half the size; and the weight that a cell needs before the coarser level counts less
+# than the cell itself.
 LEVELS = 4
-SEEN = np.float32(0.03)
+LEAST = np.float32(0.03)
 TINY = np.float32(1e-4)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Square cells of whole pixels, from the frame's upper left; the last ones may reach beyond the frame."""
+    """Square cells of whole pixels, from the frame's upper left; the last ones may extend beyond the frame."""
 
     cell_px: int
     columns: int
@@ -42,7 +46,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colours:
-    """Smooth colours of both sides on a grid: (rows, columns, 3) float32 BGR from 0 to 255 each."""
+    """The smooth colours of both sides on a grid: each (rows, columns, 3) float32 BGR from 0 to 255."""
 
     person: Float
     room: Float
@@ -58,7 +62,7 @@ def grid_of(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> Grid:
 
 
 def coarser(grid: Grid, times: int) -> Grid:
-    """A coarser grid over the same pixels, whose cells have a multiple of the side."""
+    """A grid over the same pixels, with cells of `times` the side."""
     return Grid(grid.cell_px * times, -(-grid.columns // times), -(-grid.rows // times))
 
 
@@ -66,9 +70,9 @@ def to_grid(small: NDArray[Any], grid: Grid, *, frame_wh: tuple[int, int]) -> ND
     """A picture at network size, (h, w) or (h, w, 3), at the centres of a grid's cells: bilinear, borders repeated."""
     height, width = small.shape[:2]
     step_x, step_y = grid.cell_px * width / frame_wh[0], grid.cell_px * height / frame_wh[1]
-    place = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5]])
+    matrix = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(small, place, (grid.columns, grid.rows), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(small, matrix, (grid.columns, grid.rows), flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def near_colours(seen_bgr: NDArray[np.uint8], alpha: Float, *, frame_wh: tuple[int, int]) -> Colours:
@@ -86,22 +90,22 @@ def share_on_grid(alpha: Float, grid: Grid, *, frame_wh: tuple[int, int]) -> Flo
 
 
 def pure(share: Float) -> Float:
-    """The weight of a cell's colour by its share, (h, w) in [0, 1]: share^4, for cells that hold both sides would mix.
+    """The weight of a cell's colour, share^4 for a share (h, w) in [0, 1]: mixed cells hardly count.
 
-    By two squares: NumPy's power takes twenty times as long.
+    Computed as two squares: NumPy's power takes twenty times as long.
     """
     return np.square(np.square(share))
 
 
 def fill(colours: Float, weight: Float, *, levels: int = LEVELS) -> Float:
-    """Colours (h, w, 3) smoothed by their weight (h, w) in [0, 1], and carried to where there is none.
+    """Colours (h, w, 3) smoothed by their weight (h, w) in [0, 1], and extended to cells without weight.
 
-    At each level: (box3(weight * colour) + SEEN * coarser) / (box3(weight) + SEEN), the coarser level being this at
-    half the size (means of 2x2 cells, the last row or column repeated to an even count), bilinear. Without any
-    weight: 0.
+    At each level: (box3(weight * colour) + LEAST * coarser) / (box3(weight) + LEAST). The coarser level is the same at
+    half the size (means of 2x2 cells, the last row or column repeated to an even count), resized bilinearly. Where no
+    cell has weight, the result is 0.
     """
     if native.LIBRARY is not None:
-        return native.fill(colours, weight, levels=levels, seen=float(SEEN), tiny=float(TINY))
+        return native.foreground_fill(colours, weight, levels=levels, least=float(LEAST), tiny=float(TINY))
     return fill_weighted(weighted(colours, weight), levels=levels)
 
 
@@ -112,14 +116,14 @@ def weighted(colours: NDArray[Any], weight: Float) -> Float:
     return np.asarray(cv2.multiply(known, cv2.merge([weight] * 4), dtype=cv2.CV_32F), np.float32)
 
 
-def colours_at(values: Float, cell_px: int, place: tuple[slice, slice]) -> Float:
-    """Part of the full-size picture of what lies on a grid, (rows, columns, 3): bilinear between the centres of cells,
-    repeated beyond them, and the same whatever part of it is asked for.
+def colours_at(values: Float, cell_px: int, region: Region) -> Float:
+    """A region of the full-size picture of a grid (rows, columns, 3): bilinear between the centres of cells, repeated
+    beyond them. A pixel's value does not depend on the region.
 
-    place: rows and columns of pixels, with begin and end, that begin at multiples of cell_px.
+    region: rows and columns of pixels, with begin and end, that begin at multiples of cell_px.
     """
     cells, cuts = [], []
-    for part, count in zip(place, values.shape, strict=False):
+    for part, count in zip(region, values.shape, strict=False):
         first, last = part.start // cell_px, -(-part.stop // cell_px)
         padded = max(0, first - 1)
         cells.append(slice(padded, min(count, last + 1)))
@@ -132,32 +136,32 @@ def colours_at(values: Float, cell_px: int, place: tuple[slice, slice]) -> Float
 def estimate_foreground(frame_bgr: NDArray[np.uint8], alpha: Float, colours: Colours) -> NDArray[np.uint8]:
     """The person's colours, (H, W, 3) uint8 BGR, of a frame and its alpha (H, W) in [0, 1].
 
-    Where alpha is 1 they are the frame's, exactly. Where alpha is 0 they are a guess from what is near.
+    Where alpha is 1 they are exactly the frame's. Where alpha is 0 they are estimated from the person's colours nearby.
     """
-    place = slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
-    person, room = (colours_at(side, colours.grid.cell_px, place) for side in (colours.person, colours.room))
+    region = slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
+    person, room = (colours_at(side, colours.grid.cell_px, region) for side in (colours.person, colours.room))
     share = alpha[..., None]
     foreground = person + share * (frame_bgr - share * person - (1 - share) * room)
     return np.asarray(np.rint(foreground.clip(0, 255)), np.uint8)
 
 
 def fill_weighted(known: Float, *, levels: int) -> Float:
-    """As `fill`, for what `weighted` gives."""
+    """As `fill`, from the result of `weighted`."""
     return np.ascontiguousarray(_fill(known, levels)[..., :3])
 
 
 def _fill(known: Float, levels: int) -> Float:
-    """`fill` for `weighted` colours; the fourth channel of what comes back means nothing.
+    """`fill` for `weighted` colours; the fourth channel of the result is undefined.
 
-    OpenCV's arithmetic on four channels throughout: NumPy takes six times as long to divide three by one.
+    All arithmetic is OpenCV's on four channels: NumPy takes six times as long to divide three channels by one.
     """
     height, width = known.shape[:2]
     near = np.asarray(cv2.blur(known, (3, 3), borderType=cv2.BORDER_REPLICATE), np.float32)
-    seen = cv2.merge([near[..., 3]] * 4)
+    weight = cv2.merge([near[..., 3]] * 4)
     if levels == 0 or min(height, width) < 2:
-        return np.asarray(cv2.divide(near, seen + TINY), np.float32)
+        return np.asarray(cv2.divide(near, weight + TINY), np.float32)
     even = cv2.copyMakeBorder(known, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     half_wh = even.shape[1] // 2, even.shape[0] // 2
     coarser = _fill(np.asarray(cv2.resize(even, half_wh, interpolation=cv2.INTER_AREA), np.float32), levels - 1)
     wide = cv2.resize(coarser, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.divide(cv2.scaleAdd(wide, float(SEEN), near), seen + SEEN), np.float32)
+    return np.asarray(cv2.divide(cv2.scaleAdd(wide, float(LEAST), near), weight + LEAST), np.float32)

@@ -1,8 +1,8 @@
 """`--frame follow`: a smooth crop that keeps the person centred, found from the matte alone.
 
-The crop has the frame's aspect. Its target puts the person's middle at the frame's middle, the top of the head a little
-below the frame's top, and zooms in until the shoulders fill about half of the width. It moves only when the target has
-left it by a dead zone, and then eases there, so that a nodding head leaves the frame at rest.
+The crop has the frame's aspect. Its target centres the person horizontally, puts the top of the head a little below the
+frame's top, and zooms in until the shoulders fill about half of the width. The crop moves only when it differs from the
+target by more than a dead zone, and then eases to it, so that the frame stays still when a head nods.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from numpy.typing import NDArray
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 MAX_ZOOM = 2.0
-# Where the head's top stands, and how wide the person is, as shares of the crop.
+# The distance of the head from the top, and the person's width, as shares of the crop.
 HEADROOM, PERSON_WIDTH = 0.12, 0.55
-# Rows and columns count as the person's from this share of the one that holds most.
+# Rows and columns belong to the person from this share of the largest row's or column's alpha.
 COUNTS = 0.1
-# The crop sets out when it is off by START of its own size, and comes to rest within STOP.
+# The crop starts to move when it differs from its target by START of its own size, and stops within STOP.
 START, STOP = 0.05, 0.005
 EASE_S = 0.6
-# Below this share of the frame nobody counts as found: the whole frame is shown.
+# Below this share of the frame no person counts as found, and the whole frame is shown.
 SMALLEST = 0.005
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of the frame, as shares of it: the middle, and its side (1 is the whole frame, in both directions)."""
+    """A part of the frame.
+
+    x, y: its centre, as shares of the frame.
+    side: its width and height, as a share of the frame's; 1 is the whole frame.
+    """
 
     x: float = 0.5
     y: float = 0.5
@@ -47,7 +51,7 @@ WHOLE = Crop()
 
 
 def target_crop(alpha: NDArray[np.float32]) -> Crop:
-    """Where the crop should be for a matte (h, w) in [0, 1]; the whole frame where there is nobody."""
+    """The target crop for a matte (h, w) in [0, 1]; the whole frame if there is no person."""
     if float(alpha.mean()) < SMALLEST:
         return WHOLE
     height, width = alpha.shape
@@ -56,14 +60,14 @@ def target_crop(alpha: NDArray[np.float32]) -> Crop:
     top = int(np.flatnonzero(rows >= COUNTS * rows.max())[0]) / height
     left, right = int(there[0]) / width, (int(there[-1]) + 1) / width
     side = min(1.0, max((right - left) / PERSON_WIDTH, 1 / MAX_ZOOM))
-    # The head rather than the box: an arm that reaches out should not push the face aside.
+    # Centred on the head rather than the box, so that an extended arm does not push the face aside.
     head = alpha[int(top * height) : max(int(top * height) + 1, int((top + 0.25 * side) * height))].sum(axis=0)
     middle = float((head * (np.arange(width) + 0.5)).sum() / max(float(head.sum()), 1e-6)) / width
     return Crop(middle, top + (0.5 - HEADROOM) * side, side).inside()
 
 
 class Follow:
-    """The crop of each frame, in order; `seconds` is the frame's own time."""
+    """Moves the crop from frame to frame."""
 
     def __init__(self) -> None:
         self.crop = WHOLE
@@ -71,7 +75,10 @@ class Follow:
         self._then_s: float | None = None
 
     def step(self, alpha: NDArray[np.float32], *, seconds: float) -> Crop:
-        """The crop for this frame's matte. The first frame starts at its target; so does one a second or more later."""
+        """The crop for the next frame's matte. seconds: the frame's time.
+
+        At the first frame, and after a gap of a second, the crop jumps to its target.
+        """
         target = target_crop(alpha)
         gap_s = None if self._then_s is None else seconds - self._then_s
         self._then_s = seconds
@@ -89,7 +96,7 @@ class Follow:
 
 
 def crop_frame(frame: CameraFrame, coarse: CoarseMatte, crop: Crop) -> tuple[CameraFrame, CoarseMatte]:
-    """The crop of both, each brought to its own size again, bilinear. It glides by whole pixels of the frame shown."""
+    """Crops both, resized bilinearly to their original sizes. The shown crop moves by whole pixels."""
     if crop == WHOLE:
         return frame, coarse
     bgr = _cut(frame.room_bgr, crop)
@@ -98,7 +105,7 @@ def crop_frame(frame: CameraFrame, coarse: CoarseMatte, crop: Crop) -> tuple[Cam
 
 
 def _cut(picture: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """By resizing the nearest whole pixels around, and cutting again: a tenth of the time of `_cut_finely`."""
+    """Resizes the smallest area of whole pixels around the crop, then cuts it: a tenth of the time of `_cut_finely`."""
     around, inside = [], []
     for middle, side in zip((crop.y, crop.x), picture.shape[:2], strict=True):
         first, last = (middle - crop.side / 2) * side, (middle + crop.side / 2) * side
@@ -113,7 +120,7 @@ def _cut(picture: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
 
 
 def _cut_finely(picture: NDArray[Any], crop: Crop) -> NDArray[Any]:
-    """To a fraction of a pixel, of which the network has few."""
+    """Exact to a fraction of a pixel, for the network's small pictures."""
     height, width = picture.shape[:2]
     matrix = np.array(
         [

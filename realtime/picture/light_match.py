@@ -1,7 +1,7 @@
-"""A match of exposure and colour temperature: the person is lit a little as the new background is.
+"""Light match: adapts the person's exposure and colour temperature to the new background.
 
-How the old room is lit is told by its mean colour, how the new one by the background's. Half a wall's paint is in these
-means too, so only brightness and the balance of red against blue count, with small powers and within limits.
+The light of the old room and of the new one is estimated by their mean colours. These also contain the colours of the
+walls, so only brightness and the balance of red and blue are used, with small exponents and within limits.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 MAX_STRENGTH = 10.0
-# Powers of the ratios at full strength, and the furthest that each gain may go.
+# The exponents of the ratios at full strength, and the limit of each gain.
 EXPOSURE_POWER, EXPOSURE_LIMIT = 0.5, 1.5
 BALANCE_POWER, BALANCE_LIMIT = 0.35, 1.25
-# Less visible room than this share is not enough for a measurement.
+# A smaller share of visible room is not enough for an estimate.
 ENOUGH_SEEN = 0.02
 LUMA = np.array([0.114, 0.587, 0.299])
 
@@ -27,7 +27,9 @@ def light_gains(
     """Gains (3,) float32 for B, G and R of the person, whose mean luma for grey is the exposure's gain.
 
     seen_bgr, alpha: what the network saw, (h, w, 3), and its matte (h, w) in [0, 1]; background: any size, uint8 BGR.
-    strength: 0 to 10. Exposure: (new luma / old luma) ^ power; balance: red and blue move apart by (R/B new / old).
+    strength: 0 to 10.
+
+    The exposure gain is (new luma / old luma) ^ power; the balance multiplies R/B by (new R/B / old R/B) ^ power.
     """
     room = np.clip(1 - 4 * alpha, 0, 1)
     if float(room.mean()) < ENOUGH_SEEN or strength <= 0:
@@ -42,9 +44,9 @@ def light_gains(
 
 
 def light_table(gains: Float) -> NDArray[np.uint8]:
-    """A table for `cv2.LUT`, (256, 1, 3) uint8: level times gain, rounded, bent below white instead of cut off."""
+    """A table for `cv2.LUT`, (256, 1, 3) uint8: level times gain, rounded, compressed near white, not clipped."""
     levels = np.arange(256)[:, None] * gains[None].astype(np.float64)
-    # Above 1, a gain would clip what is bright: the curve x * g / (1 + (g - 1) * x) keeps 0 and 1.
+    # A gain above 1 would clip highlights: the curve x * g / (1 + (g - 1) * x) keeps 0 and 1.
     lit = levels / (1 + np.maximum(gains - 1, 0) * np.arange(256)[:, None] / 255)
     return np.rint(np.clip(lit, 0, 255)).astype(np.uint8)[:, None]
 

@@ -1,4 +1,4 @@
-"""Writing a PNG: whole or not at all."""
+"""Writes PNG files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bgcam.realtime.atomic_write import write_whole
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write (H, W) gray, (H, W, 3) BGR or (H, W, 4) BGRA. Raises OSError, and then leaves what was there before."""
+    """Writes (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA. Raises OSError, and then an existing file is unchanged."""
     done, data = cv2.imencode(".png", picture)
     if not done:
         raise OSError(f"a picture of shape {picture.shape} cannot be encoded as PNG")
-    write_whole(path, data.tobytes(), durable=False)  # they are written by the thousand
+    write_whole(path, data.tobytes(), durable=False)  # there may be thousands of them

@@ -1,29 +1,29 @@
-"""Memory of the room: what was background, and still looks the same, is background, whatever one frame's network says.
+"""Room memory: what was background and still looks the same is background, whatever the network says of one frame.
 
-A webcam stands still, so a chair beside a head that the network takes for a person now and then has often been seen as
-background before. This only takes alpha away, and only where the picture shows what was there: textured, cell for cell,
-whatever the light does. A plain patch is never taken away, since clothes may have a wall's colour.
+A webcam does not move. So a chair that the network occasionally mistakes for a person has usually been classified as
+background before. This stage only removes alpha, and only where the picture shows the remembered texture, cell by cell,
+regardless of the light. A plain area is never removed, because clothes may have a wall's colour.
 
-On a grid of half the network's size, each cell keeps a luma, and a belief from -1 (surely a person) to 1 (surely the
-room). With y the new frame's luma and r the kept one, both as area means, and windows of WINDOW cells a side (borders
-repeated):
+On a grid of half the network's size, each cell keeps a luma, and a belief from -1 (certainly a person) to 1 (certainly
+the room). With y the new frame's luma and r the kept one, both as area means, and windows of WINDOW cells a side
+(borders repeated):
 
-1. gain = (mean(y) + 10) / (mean(r) + 10): light and exposure may have changed, by GAIN at most.
-2. textured: the standard deviations of y and of r are both over TEXTURE grey levels. plain: neither is.
-3. found: textured, the correlation of y and r over ALIKE, gain within GAIN, and |y - gain r| below NEAR grey levels in
-   all of the 3x3 cells around. same: found; or plain, and gain within GAIN_PLAIN.
-4. Where alpha < LOW, the network sees background. Is it the same, belief grows by LEARN (by UNLEARN while it is below
-   0: what was the person for long turns slowly), and r follows y by FOLLOW. Else r = y and belief = 0.
-5. Where alpha > HIGH and the cell is the same, belief falls by DOUBT. Where it is not above 0, r follows y by
-   FOLLOW_PERSON: belief is about what is there now. Where belief is above 0 and the cell is not the same, somebody
-   stands before the room: both stay.
+1. gain = (mean(y) + 10) / (mean(r) + 10): light and exposure may have changed, within GAIN.
+2. textured: the standard deviations of y and r are both above TEXTURE grey levels. plain: neither is.
+3. found: textured, the correlation of y and r is above ALIKE, gain is within GAIN, and |y - gain r| is below NEAR grey
+   levels in all 3x3 cells around. same: found; or plain with gain within GAIN_PLAIN.
+4. Where alpha < LOW, the network sees background. If the cell is the same, belief grows by LEARN (by UNLEARN while it
+   is negative: what was a person for long changes slowly), and r follows y by FOLLOW. Otherwise r = y and belief = 0.
+5. Where alpha > HIGH and the cell is the same, belief falls by DOUBT. Where belief is not positive, r follows y by
+   FOLLOW_PERSON: belief is about what is there now. Where belief is positive and the cell is not the same, a person is
+   in front of the room: both stay.
 6. If more than half of the cells of 4 are not the same, the camera was moved, or there was a cut: r = y and belief = 0
    everywhere.
-7. share = ramp(belief, TRUSTED) where found, else 0; and 0 where any of the 3x3 cells around has alpha >= LOW and is
-   not the same, or has no trust: so the memory keeps off the person's edge. alpha *= 1 - share, laid over the network's
-   size bilinearly.
+7. share = ramp(belief, TRUSTED) where found, otherwise 0; and 0 where any of the 3x3 cells around has alpha >= LOW and
+   is not the same, or has no trust, so that the person's edge is not affected. alpha *= 1 - share, resized bilinearly
+   to the network's size.
 
-What was never classified as background has no belief above 0, so a person who sits still stays, however long.
+What was never classified as background has no positive belief, so a person who sits still stays, however long.
 """
 
 from __future__ import annotations
@@ -42,18 +42,19 @@ GAIN, GAIN_PLAIN = (0.65, 1.5), (0.85, 1.18)
 LOW, HIGH = 0.1, 0.5
 LEARN, UNLEARN, DOUBT = 1 / 20, 1 / 40, 1 / 80
 FOLLOW, FOLLOW_PERSON = 0.1, 0.3
-# No sum of the steps above falls on these: on which side of them a belief lies is never a matter of rounding.
+# No sum of the steps above equals one of these, so that rounding never decides on which side a belief is.
 TRUSTED = (0.27, 0.67)
-# Added to both means of a gain: the ratio of two dark values says little.
+# Added to both means of a gain, because the ratio of two dark values means little.
 DARK = 10.0
 SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """What is known of the room: luma (h / 2, w / 2) float32 from 0 to 255, belief of the same shape in [-1, 1].
+    """What is remembered of the room. It is as private as a frame.
 
-    Secret as the frame: it shows the room.
+    luma: (h / 2, w / 2) float32 from 0 to 255.
+    belief: of the same shape, in [-1, 1].
     """
 
     luma: Float
@@ -61,10 +62,13 @@ class Room:
 
 
 def remember(alpha: Float, luma: NDArray[np.uint8], room: Room | None) -> tuple[Float, Room]:
-    """The alpha (h, w) float32 without what is surely the room, and what is known now.
+    """Returns the alpha (h, w) float32 without what is certainly the room, and the new memory.
 
-    alpha, luma: (h, w) of the new frame at network size, uint8 the luma. room: None for the first frame; one of another
-    size is forgotten. Nothing that is given is changed; without belief, alpha comes back as it is.
+    alpha: (h, w) float32, of the new frame.
+    luma: (h, w) uint8, of what the network saw.
+    room: the memory so far; None for the first frame. A memory of another size is discarded.
+
+    No argument is changed; without belief, the result is `alpha` itself.
     """
     if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
         raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} does not match luma {luma.shape} {luma.dtype}")
@@ -99,7 +103,7 @@ def _compare(y: Float, r: Float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     gain = (mean_y + np.float32(DARK)) / (mean_r + np.float32(DARK))
     least, most = np.minimum(variance_y, variance_r), np.maximum(variance_y, variance_r)
     textured, plain = least > TEXTURE**2, most <= TEXTURE**2
-    # The correlation's square, where it is positive: a root for each cell would cost more than the rest.
+    # The square of a positive correlation: a square root for each cell would take longer than all the rest.
     alike = (covariance > 0) & (covariance * covariance > np.float32(ALIKE**2) * variance_y * variance_r)
     near = cv2.dilate(np.abs(y - gain * r), SQUARE) < NEAR
     found = textured & alike & near & (gain > GAIN[0]) & (gain < GAIN[1])
@@ -115,7 +119,7 @@ def _learn(
     person: NDArray[np.bool_],
     same: NDArray[np.bool_],
 ) -> Room:
-    """Steps 4 and 5. background: seen as such and the same; new: seen as such and not the same."""
+    """Steps 4 and 5. background: classified as background and the same; new: classified so and not the same."""
     grown = np.where(room.belief < 0, np.float32(UNLEARN), np.float32(LEARN))
     belief = room.belief + background * grown - (person & same) * np.float32(DOUBT)
     np.clip(belief, -1, 1, out=belief)

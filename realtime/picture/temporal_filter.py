@@ -1,19 +1,19 @@
-"""Steady mattes: what the network says of the same place flickers; this holds it still where the picture is still.
+"""A temporal filter: the network's alpha flickers, and this keeps it steady where the picture does not change.
 
-At network size, each cell keeps an alpha and a luma, the ones last taken over. Both move towards the new frame's by the
+At network size, each cell keeps an alpha and a luma from the frames before. Both move towards the new frame's by the
 same weight w, so that slow movement adds up in the luma until it counts as movement:
 
 1. moved = |mean of (luma - kept luma)| over 3x3 cells, then the largest of 3x3 cells, borders repeated; in grey levels.
    The mean's sign matters: a camera's noise cancels out, movement does not.
 2. apart = |alpha - kept alpha|.
-3. w = REST + (1 - REST) * ramp(apart, APART): still places follow slowly, the faster the further they are off.
-4. Hysteresis: where the new alpha is within SURE of 0 or of 1, w = 1: what has gone leaves no trace. Elsewhere, where
-   the kept one is within SURE of 0 or of 1 and the new one within LEAVE of the same, w *= HELD: it is left slowly.
-5. w = max(w, ramp(moved, MOVED)): what moves follows at once, so that nothing ghosts.
+3. w = REST + (1 - REST) * ramp(apart, APART): a cell at rest follows slowly, and faster the further it is off.
+4. Hysteresis: where the new alpha is within SURE of 0 or of 1, w = 1, so that nothing lingers. Elsewhere, where the
+   kept alpha is within SURE of 0 or of 1 and the new one within LEAVE of the same value, w *= HELD: it is left slowly.
+5. w = max(w, ramp(moved, MOVED)): moving parts follow at once, without ghosting.
 6. kept += w * (new - kept), for alpha and luma; the kept alpha is the result.
 
-ramp(x, (a, b)) rises from 0 at a to 1 at b. After a cut (more than half of all cells are over CUT grey levels from the
-kept luma), and when the size changes, the new frame is taken as it is. Frames have to come in order.
+ramp(x, (a, b)) rises from 0 at a to 1 at b. After a cut (more than half of all cells differ from the kept luma by more
+than CUT grey levels) and when the size changes, the new frame replaces what was kept. Frames must come in order.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ SQUARE = (3, 3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """What is known from the frames before: alpha (h, w) float32 in [0, 1], luma (h, w) float32 from 0 to 255."""
+    """State from the frames before: alpha (h, w) float32 in [0, 1], luma (h, w) float32 from 0 to 255."""
 
     alpha: Float
     luma: Float
 
 
 def temporal_filter_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
-    """The new state, whose alpha is the steady one, from alpha (h, w) and luma (h, w) of the new frame; plain NumPy."""
+    """The new state, whose alpha is the result, from the new frame's alpha (h, w) and luma (h, w); in plain NumPy."""
     new = Kept(alpha.astype(np.float32), luma.astype(np.float32))
     if kept is None or kept.alpha.shape != alpha.shape:
         return new
@@ -63,14 +63,14 @@ def temporal_filter_reference(alpha: Float, luma: NDArray[np.uint8], kept: Kept 
 
 
 def temporal_filter(alpha: Float, luma: NDArray[np.uint8], kept: Kept | None) -> Kept:
-    """As `temporal_filter_reference`, within 1e-4 of alpha; nothing that is given is changed."""
+    """As `temporal_filter_reference`, within 1e-4 of alpha; changes no argument."""
     if alpha.shape != luma.shape or alpha.ndim != 2 or alpha.dtype != np.float32 or luma.dtype != np.uint8:
         raise ValueError(f"a small matte {alpha.shape} {alpha.dtype} does not match luma {luma.shape} {luma.dtype}")
     new = Kept(alpha, luma.astype(np.float32))
     if kept is None or kept.alpha.shape != alpha.shape:
         return new
     if native.LIBRARY is not None:
-        rules = REST, *APART, *MOVED, SURE, LEAVE, HELD, CUT
+        rules = native.TemporalRules(rest=REST, apart=APART, moved=MOVED, sure=SURE, leave=LEAVE, held=HELD, cut=CUT)
         followed = native.temporal_filter(alpha, luma, kept.alpha, kept.luma, rules=rules)
         return new if followed is None else Kept(*followed)
     change = new.luma - kept.luma

@@ -1,4 +1,4 @@
-"""Where a frame needs work: tiles that hold an edge, and tiles that are the person's alone. The rest is background."""
+"""Divides a frame into tiles: those that contain an edge, those of the person alone, and the background."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture.buffers import Region
 
 BACKGROUND, PERSON, EDGE = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """Rectangles of pixels, rows and columns, which do not overlap: those with an edge, and those with alpha 1 alone.
+    """Regions that do not overlap; outside them alpha is 0. Each begins at a multiple of the tile's side.
 
-    Elsewhere alpha is 0. Every rectangle begins at a multiple of the tile's side.
+    edge: regions with any alpha.
+    person: regions with alpha 1 only.
     """
 
-    edge: list[Place]
-    person: list[Place]
+    edge: list[Region]
+    person: list[Region]
 
 
 def find_tiles(
     small: NDArray[np.float32], unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], tile_px: int
 ) -> Tiles:
-    """The tiles of a frame of (W, H) pixels by its small matte (h, w) and where that is unsure
-    (`guided_filter.Coefficients`).
+    """The tiles of a frame of (W, H) pixels, by its small matte (h, w) and `guided_filter.Coefficients.unsure`.
 
-    A tile in which no pixel's four cells are unsure is all person or all background, as any of its cells says.
+    A tile whose pixels have no unsure cell among their four is all person or all background, as its first cell is.
     """
     height, width = small.shape
     tiles = _tiles(frame_wh, (width, height), tile_px)
@@ -43,7 +43,7 @@ def find_tiles(
 
 
 def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: float) -> NDArray[np.bool_]:
-    """Where, at network size (h, w), a cell within so many pixels of the frame is unsure."""
+    """Which cells (h, w) have an unsure cell within `reach_px` pixels of the frame."""
     shares = (cells / px for cells, px in zip(unsure.shape, frame_wh[::-1], strict=True))
     sides = [2 * int(np.ceil(reach_px * share)) + 1 for share in shares]
     return cv2.dilate(unsure.astype(np.uint8), np.ones(sides, np.uint8)).astype(np.bool_)
@@ -51,8 +51,10 @@ def widened(unsure: NDArray[np.bool_], *, frame_wh: tuple[int, int], reach_px: f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tiles:
-    """Of a frame. first: each tile's first cell; corners: its four sums of cells; both (rows, columns) of flat indices.
+    """The division of frames of one size.
 
+    first: the flat index of each tile's first cell, (rows, columns).
+    corners: flat indices of the four sums that give a tile's count of unsure cells, each (rows, columns).
     tops, lefts: the borders in pixels.
     """
 
@@ -74,7 +76,7 @@ def _tiles(frame_wh: tuple[int, int], network_wh: tuple[int, int], tile_px: int)
 
 
 def _cells(side_px: int, cells: int, tile_px: int) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:
-    """The tiles' borders along one side; for each tile the first cell and the one after the last of its pixels.
+    """The tiles' borders along one side, and the first and last + 1 of the cells that each tile's pixels lie between.
 
     Pixel x lies between the centres of cells floor(c) and floor(c) + 1, with c = (x + 0.5) * cells / side_px - 0.5.
     """
@@ -87,8 +89,8 @@ def _cells(side_px: int, cells: int, tile_px: int) -> tuple[list[int], NDArray[n
 
 
 def _runs(kinds: NDArray[np.int64], tiles: _Tiles) -> Tiles:
-    """Neighbours of one kind in a row of tiles, as one rectangle."""
-    # A column of background after each row, so that none goes on in the next; and one before all.
+    """Joins neighbours of one kind in a row of tiles into one region."""
+    # A column of background after each row, so that no run continues in the next; and one before the first.
     rows, columns = kinds.shape
     line = np.zeros(rows * (columns + 1) + 1, kinds.dtype)
     line[1:].reshape(rows, columns + 1)[:, :columns] = kinds
@@ -98,6 +100,6 @@ def _runs(kinds: NDArray[np.int64], tiles: _Tiles) -> Tiles:
         if kind != BACKGROUND:
             row, column = divmod(begin, columns + 1)
             left, right = tiles.lefts[column], tiles.lefts[column + end - begin]
-            place = slice(tiles.tops[row], tiles.tops[row + 1]), slice(left, right)
-            (parts.edge if kind == EDGE else parts.person).append(place)
+            region = slice(tiles.tops[row], tiles.tops[row + 1]), slice(left, right)
+            (parts.edge if kind == EDGE else parts.person).append(region)
     return parts

@@ -1,4 +1,4 @@
-"""What `--view` shows instead of the composite: the matte, the person cut out, or all layers at once."""
+"""The pictures that `--view` shows instead of the composite: the matte, a cutout, or all layers at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-# The checkerboard behind a cut-out: side as a share of the shorter side, and the two greys.
+# The checkerboard behind a cutout: its squares' side as a share of the frame's shorter side, and the two greys.
 SQUARE_SHARE = 1 / 30
 GREYS = (102, 153)
 
@@ -21,12 +21,12 @@ def gray_matte(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def matte_view(alpha: NDArray[np.float32]) -> Picture:
-    """The matte as a gray picture: (H, W, 3) uint8, the same in all three channels."""
+    """The matte as a grey picture: (H, W, 3) uint8, the same in all three channels."""
     return np.asarray(cv2.cvtColor(gray_matte(alpha), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def checkerboard(size_wh: tuple[int, int]) -> Picture:
-    """What stands for transparency: (H, W, 3) uint8, squares of two greys."""
+    """A checkerboard of two greys, which stands for transparency: (H, W, 3) uint8."""
     side = max(1, round(SQUARE_SHARE * min(size_wh)))
     columns, rows = (np.arange(length) // side % 2 for length in size_wh)
     odd = columns[None] ^ rows[:, None]
@@ -35,7 +35,7 @@ def checkerboard(size_wh: tuple[int, int]) -> Picture:
 
 
 def four_in_one(pictures: Sequence[Picture]) -> Picture:
-    """Four pictures of one size, (H, W, 3) uint8, each at half the size, row by row; the whole has their size."""
+    """Four pictures of one size, (H, W, 3) uint8, arranged two by two at half their size; the result has their size."""
     height, width = pictures[0].shape[:2]
     out = np.zeros_like(pictures[0])
     columns, rows = (0, width // 2, width), (0, height // 2, height)

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 # A device by its name, a file by its suffix: "module:Class" in this package, imported on demand. Every class is called
 # with `(argument, size_wh=..., fps=...)`, where argument is the text after the name's colon, or the path.
 DEVICES = {"virtual": "virtual:VirtualSink", "web": "web.sink:WebSink", "null": "null:NullSink"}
-# With --allow-remote, some devices are others.
+# The classes that replace these devices with --allow-remote.
 REMOTE_DEVICES = DEVICES | {"web": "web.sink:RemoteWebSink"}
 FILES = dict.fromkeys((".mp4", ".mkv", ".webm", ".mov"), "video:VideoSink")
 FILES |= dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), "images:PictureSink")
 FOLDER = "images:FolderSink"
 WEB = (DEVICES["web"], REMOTE_DEVICES["web"])
-# What holds transparency, besides a folder, which gets PNGs, and null.
+# Outputs with transparency, besides a folder, which gets PNGs, and null.
 TRANSPARENT_SUFFIXES = (".png", ".webm", ".mov")
 
 ACCEPTED = (

@@ -1,4 +1,4 @@
-"""Connections to the web page: those that have sent the key, and strangers, which can never exclude those."""
+"""Connections to the web page: those that have sent the key, and strangers, which cannot exclude the former."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which run writes to an output file now, and what killed runs have left.
+"""Tracks which run writes to an output file, and finds the files that killed runs have left.
 
-A hidden file (see `atomic_write`) that grows for long is locked while its run lives. So another run to the same
-name can detect that there is one, and a file without a lock is a leftover.
+A hidden file (see `atomic_write`) that is written over a long time is locked while its run lives. So another run to the
+same name can detect that there is one, and a file without a lock is a leftover.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _MAX_GAP_S, _MAX_BACK_S = 60.0, 1.0
 # A track that is further from the pictures than this has its own clock, and is aligned with them.
 _FAR_S = 3600.0
 
-if TYPE_CHECKING:  # PyAV has these in its stubs alone
+if TYPE_CHECKING:  # only in PyAV's stubs
     from av.container.core import Chapter
     from av.packet import Packet
 
@@ -42,8 +42,10 @@ if TYPE_CHECKING:  # PyAV has these in its stubs alone
 
 @dataclass(frozen=True)
 class InputFile:
-    """A video file that is read. start_s: when its first picture is due, on the file's clock. sound: whether to keep
-    its sound.
+    """A video file that is read.
+
+    start_s: when its first picture is due, on the file's clock.
+    sound: whether to keep its sound.
     """
 
     path: Path
@@ -52,9 +54,9 @@ class InputFile:
 
 
 class SoundTracks:
-    """The sound of `file` for the video that grows in `container`, whose header is not written yet.
+    """The sound of `file` for the video that is written to `container`, before its header is written.
 
-    Raises what FFmpeg raises if the output fails; an input that ends early ends the sound, and `say` gets a line.
+    Raises FFmpeg's errors if the output fails; an input that ends early ends the sound, and `say` gets a line.
 
     begin_s: how long after the sound the pictures begin; they are delayed by that.
     note: what happens to each track, "" without sound.
@@ -137,12 +139,17 @@ class SoundTracks:
                 shift_s = self._clocks[index].shift_s(packet)
                 if shift_s is not None:
                     yield packet, index, self._origin_s + shift_s
-        except (OSError, ValueError, IndexError, av.error.FFmpegError) as error:  # IndexError: a stream that came later
+        except (
+            OSError,
+            ValueError,
+            IndexError,
+            av.error.FFmpegError,
+        ) as error:  # IndexError: a stream that appeared later
             self._say(f"the sound ends early: {getattr(error, 'strerror', None) or error}")
 
 
 class _Clock:
-    """Brings a track's times into order: they rise, and jumps of the clock are taken out. begin_s: of the pictures."""
+    """Corrects a track's times: they increase, and jumps of the clock are removed. begin_s: of the pictures."""
 
     def __init__(self, begin_s: Fraction) -> None:
         self._begin_s = begin_s

@@ -17,15 +17,15 @@ from av.packet import Packet
 
 from bgcam.realtime.sinks.sound_codecs import BEST_RATE, BITS_A_CHANNEL, COPIED, INSTEAD, LAYOUTS, RATES, language_for
 
-if TYPE_CHECKING:  # PyAV's stubs alone know of kinds of packets
+if TYPE_CHECKING:  # packets are generic only in PyAV's stubs
     AnyPacket = Packet[AudioStream]
 
-# What Matroska's milliseconds round off is no hole.
+# Gaps from Matroska's rounding to milliseconds do not count.
 HOLE_S = 0.005
 
 
 class Track(Protocol):
-    """One track on its way to the output. note: what happens to it, as text for the user."""
+    """One track of the output. note: what happens to it, as text for the user."""
 
     note: str
 
@@ -56,7 +56,7 @@ class _Copied:
         if self._headers is not None:
             try:
                 bare = cast("list[AnyPacket]", self._headers.filter(packet))
-            except (ValueError, av.error.FFmpegError):  # one that is damaged
+            except (ValueError, av.error.FFmpegError):  # a damaged packet
                 return
         for one in bare:
             one.stream, one.time_base = self._out, tick_s
@@ -114,7 +114,7 @@ class _Encoded:
 
     def packets(self, packet: AnyPacket | None, shift_s: Fraction) -> Iterator[AnyPacket]:
         same_kind: list[AudioFrame] = []
-        with contextlib.suppress(ValueError, av.error.FFmpegError):  # what is damaged is left out
+        with contextlib.suppress(ValueError, av.error.FFmpegError):  # damaged parts are left out
             for frame in self._in.codec_context.decode(packet):
                 same_kind += self._same_kind(frame, shift_s)
         for frame in same_kind:
@@ -139,14 +139,14 @@ def add_track(stream: AudioStream, output: OutputContainer, *, suffix: str) -> T
     track: Track | None = None
     if name in COPIED[suffix]:
         kind = _CopiedSamples if name.startswith("pcm_") and suffix == ".mov" else _Copied
-        with contextlib.suppress(ValueError):  # what this build of FFmpeg does not write there
+        with contextlib.suppress(ValueError):  # not supported by this build of FFmpeg
             track = kind(stream, output, name=name)
     track = track or _Encoded(stream, output, suffix=suffix, name=name)
-    told = {
+    tags = {
         "language": language_for(suffix, stream.metadata.get("language", "")),
         "title": stream.metadata.get("title"),
     }
     out = output.streams[-1]
-    out.metadata.update({key: value for key, value in told.items() if value})
+    out.metadata.update({key: value for key, value in tags.items() if value})
     out.disposition = stream.disposition
     return track

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Kind:
-    """container, codec, pix_fmt: FFmpeg's names. with_sound: options of the container that a file with sound has
-    besides.
+    """One kind of video file.
+
+    container, codec, pix_fmt: FFmpeg's names.
+    with_sound: additional options of the container for a file with sound.
     """
 
     container: str
@@ -20,16 +22,16 @@ class Kind:
 
 
 _H264 = {"crf": "20", "preset": "veryfast"}
-# FFmpeg takes an .mp4 to end with the frame that is stored last, which has to be the one that is shown last: without
-# B-frames it is. With uneven times the file was seconds too short otherwise.
+# FFmpeg assumes that an .mp4 ends with the frame that is stored last, so that has to be the frame that is shown last,
+# as it is without B-frames. Otherwise, with uneven times, the file was seconds too short.
 _H264_MP4 = _H264 | {"bf": "0"}
 _VP9 = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1"}
 # Alpha is coded as coarsely as the colours are, and a coarse edge shows more.
 _VP9_ALPHA = _VP9 | {"crf": "18", "auto-alt-ref": "0"}
 _PRORES_4444 = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
-# What was written plays up to its last second or two even if the process is killed: an .mp4 grows in fragments, of
-# which its end makes an ordinary one (FFmpeg, movenc: hybrid_fragmented). These offsets save an edit list, which would
-# cut off the last frame of some. The other two are streams by nature.
+# A file is playable up to its last second or two even if the process is killed: an .mp4 is written in fragments, and
+# becomes an ordinary .mp4 at its end (FFmpeg, movenc: hybrid_fragmented). These offsets avoid an edit list, which would
+# cut off the last frame of some files. The other two containers are streams.
 _FLAGS = "hybrid_fragmented+negative_cts_offsets"
 _MP4 = {"movflags": _FLAGS, "frag_duration": "1000000"}
 # Edit lists say that the picture begins later than the sound, and what of the sound is the encoder's own; without

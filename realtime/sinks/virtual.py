@@ -1,4 +1,4 @@
-"""A virtual camera that video calls can pick: v4l2loopback on Linux; OBS's or Unity's elsewhere, by pyvirtualcam."""
+"""A virtual camera for video calls: v4l2loopback on Linux; OBS's or Unity's elsewhere, through pyvirtualcam."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Lister = Callable[[], Sequence[Device]]
 
 
 def open_virtual_camera(width: int, height: int, fps: float, device: str | None) -> Any:
-    """What takes I420 for a device. Raises what its driver raises."""
+    """Opens a device that accepts I420. Passes on its driver's errors."""
     if sys.platform == "linux" and device is not None:
         from bgcam.realtime.sinks._loopback import LoopbackWriter
 

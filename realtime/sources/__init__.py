@@ -24,7 +24,7 @@ def open_source(
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
-    With neither, the first camera. size_wh and fps are what a camera is asked for. An input's frames are scaled to
+    With neither, the first camera. size_wh and fps are requested from a camera. An input's frames are scaled to
     size_wh by `fit` ("cover" or "contain", see `sources._shape`); a video's frames are dropped or repeated to match
     fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped.
     Raises SourceError, and UsageError for invalid values.
@@ -40,25 +40,25 @@ def open_source(
         from bgcam.realtime.sources.camera import open_camera
 
         return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
-    places = [_existing(one) for one in inputs]
-    if all(place is not None and _holds_pictures(place) for place in places):
+    local = [_existing(one) for one in inputs]
+    if all(path is not None and _holds_pictures(path) for path in local):
         from bgcam.realtime.sources.images import ImagesSource
 
-        paths = [place for place in places if place is not None]
+        paths = [path for path in local if path is not None]
         return ImagesSource(paths, size_wh=size_wh, fps=fps, mirror=mirror, fit=fit, leave_out=leave_out)
     if len(inputs) > 1:
-        held = zip(inputs, places, strict=True)
-        video = next(one for one, place in held if place is None or not _holds_pictures(place))
+        named = zip(inputs, local, strict=True)
+        video = next(one for one, path in named if path is None or not _holds_pictures(path))
         raise UsageError(
             f"--input {video} is not a picture, but several inputs must all be pictures; run bgcam once for each video"
         )
-    if places[0] is None:
+    if local[0] is None:
         from bgcam.realtime.sources.network import open_address
 
         return _at_rate(open_address(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
     from bgcam.realtime.sources.files import open_moving
 
-    return _at_rate(open_moving(places[0], size_wh=size_wh, mirror=mirror, fit=fit), fps)
+    return _at_rate(open_moving(local[0], size_wh=size_wh, mirror=mirror, fit=fit), fps)
 
 
 def _existing(input: str) -> Path | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from av.video.frame import VideoFrame
 
-# A larger gap between two frames means a broken clock: a broadcast's clock jumps, others may hold for a day.
+# A larger gap between two frames means a broken clock: a broadcast's clock jumps, others may have gaps of a day.
 _MAX_GAP_S, _MAX_BROADCAST_GAP_S = 86_400.0, 60.0
 
 
 class FrameClock:
-    """fps: of the video, for frames without a time. leaps: whether times may jump, like those of a broadcast.
+    """The times of one video's frames.
 
+    fps: the video's rate, for frames without a time.
+    leaps: whether times may jump, like those of a broadcast.
     end_s: until when the newest frame is shown.
     """
 

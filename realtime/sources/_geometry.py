@@ -28,7 +28,7 @@ UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0)
 def display_matrix(frame: VideoFrame) -> Matrix:
     """The (a, b, c, d) of the frame's display matrix, see `Geometry`; UPRIGHT without one.
 
-    A frame whose side data was read refers to itself in PyAV 18, and stays in memory until the garbage collector comes.
+    A frame whose side data was read refers to itself in PyAV 18, and stays in memory until garbage collection.
     """
     try:
         found = bytes(cast(SideDataContainer, frame.side_data)[Type.DISPLAYMATRIX])
@@ -40,8 +40,11 @@ def display_matrix(frame: VideoFrame) -> Matrix:
 
 @dataclass(frozen=True)
 class Geometry:
-    """pixel_aspect: a pixel's width by its height. matrix: (a, b, c, d); a stored pixel (x, y) is shown at
-    (a x + c y, b x + d y), up to an offset."""
+    """How a stored picture is shown.
+
+    pixel_aspect: a pixel's width divided by its height.
+    matrix: (a, b, c, d); a stored pixel (x, y) is shown at (a x + c y, b x + d y), up to an offset.
+    """
 
     pixel_aspect: Fraction = Fraction(1)
     matrix: Matrix = UPRIGHT
@@ -62,7 +65,7 @@ class Geometry:
 
     @property
     def _is_quarter(self) -> bool:
-        """Whether the matrix turns by a multiple of 90 degrees, to one degree as FFmpeg takes it."""
+        """Whether the matrix rotates by a multiple of 90 degrees, to within one degree, like FFmpeg."""
         degrees = self._degrees % 90
         return min(degrees, 90 - degrees) < 1
 
@@ -79,12 +82,12 @@ class Geometry:
         return wide if wide[0] * wide[1] <= MAX_PIXELS else stored_wh
 
     def shown_wh(self, stored_wh: tuple[int, int]) -> tuple[int, int]:
-        """The size that is shown of a stored (width, height)."""
+        """The shown size of a stored (width, height)."""
         width, height = self.square_wh(stored_wh)
         return (height, width) if self._turned else (width, height)
 
     def apply(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 as stored, to the same as shown. Odd angles leave black corners, as FFmpeg does."""
+        """Converts (H, W, 3) uint8 from stored to shown. Other angles leave black corners, like FFmpeg."""
         stored_wh = (bgr.shape[1], bgr.shape[0])
         size_wh = self.square_wh(stored_wh)
         if size_wh != stored_wh:

@@ -17,7 +17,7 @@ _JPEG_SEGMENTS = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))  # 
 _MAX_SCANS = 100
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF_SIDES = (256, 257, 322, 323)  # ImageWidth, ImageLength, TileWidth, TileLength
-_TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT, LONG; of the larger types an entry holds the offset alone
+_TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT, LONG; for larger types an entry contains only the offset
 
 
 def picture_size_wh(data: bytes) -> tuple[int, int] | None:
@@ -33,7 +33,7 @@ def picture_size_wh(data: bytes) -> tuple[int, int] | None:
 
 
 def is_whole(data: bytes) -> bool:
-    """False for a truncated JPEG or PNG, a JPEG with too many scans, a PNG with a wrong checksum in a needed part.
+    """False for a truncated JPEG or PNG, a JPEG with too many scans, a PNG with a wrong checksum in a critical chunk.
 
     A decoder silently fills the missing part of a JPEG with grey; libpng prints its own message.
     """
@@ -43,7 +43,7 @@ def is_whole(data: bytes) -> bool:
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end marker follows the first scan, and not too many more scans."""
+    """Whether an end marker follows the first scan, without too many further scans."""
     for marker, at in _jpeg_segments(data):
         if marker == _JPEG_SCAN:  # 0xFF in the picture's own data is always stuffed
             return data.find(b"\xff\xd9", at) >= 0 and data.count(b"\xff\xda", at) < _MAX_SCANS
@@ -51,13 +51,15 @@ def _jpeg_is_whole(data: bytes) -> bool:
 
 
 def _png_is_whole(data: memoryview) -> bool:
-    """Chunks of length, name, data and CRC-32; a name that begins with a capital letter is of a needed one."""
+    """Checks chunks of length, name, data and CRC-32. A capital first letter of the name marks a critical chunk."""
     at = 8
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         name = bytes(data[at + 4 : at + 8])
-        needed = name[:1].isupper()
-        if end > len(data) or (needed and zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]):
+        critical = name[:1].isupper()
+        if end > len(data) or (
+            critical and zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]
+        ):
             return False
         if name == b"IEND":
             return True
@@ -130,7 +132,7 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
     return max((width, height), (tile_width, tile_height), key=math.prod) if width and height else None
 
 
-# By the file's first bytes, as the decoder chooses too.
+# By the file's first bytes, like the decoder.
 _READERS: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
     (_PNG, _png),
     (b"\xff\xd8\xff", _jpeg),

@@ -1,4 +1,4 @@
-"""Whether a file is HEIC or AVIF, and what it says of a picture that is stored in tiles: FFmpeg gives only the tiles.
+"""Detects HEIC and AVIF files, and reads how a tiled picture is assembled: FFmpeg returns only the tiles.
 
 ISO/IEC 23008-12 (HEIF), in boxes of ISO/IEC 14496-12. Every number comes from the file: invalid ones raise
 ValueError, IndexError or struct.error.
@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Of still pictures; films have others (avis, hevc, msf1).
+# Brands of still pictures; image sequences have others (avis, hevc, msf1).
 _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif"})
 _MAX_META_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Grid:
-    """tiles: item numbers, row by row. turns: what to do with the whole picture, in this order: ("rotate", quarter
-    turns counterclockwise) or ("mirror", 0: top to bottom, 1: left to right)."""
+    """A picture made of tiles.
+
+    tiles: item numbers, row by row.
+    turns: transformations of the whole picture, in this order: ("rotate", quarter turns counterclockwise) or
+        ("mirror", 0: top to bottom, 1: left to right).
+    """
 
     rows: int
     columns: int
@@ -41,7 +45,7 @@ def is_heif(path: Path) -> bool:
 
 
 def read_grid(data: bytes) -> Grid | None:
-    """The grid that is the file's main picture; None if that is not a grid, or if there is none."""
+    """The grid of the file's main picture; None if it is not a grid, or if there is no main picture."""
     meta = next((body for kind, body in _boxes(data) if kind == b"meta"), None)
     if meta is None or len(meta) > _MAX_META_BYTES:
         return None

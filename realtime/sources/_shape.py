@@ -1,4 +1,4 @@
-"""What every source does to a picture before it returns it: scale it to the size that was asked for, and mirror."""
+"""Scales a source's pictures to the requested size, and mirrors them."""
 
 from __future__ import annotations
 

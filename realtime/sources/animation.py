@@ -1,4 +1,4 @@
-"""Animated WebP and APNG by Pillow, one picture at a time: FFmpeg plays neither safely."""
+"""Animated WebP and APNG, decoded by Pillow one picture at a time: FFmpeg plays neither safely."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def is_animated(path: Path) -> bool:
 class AnimationSource:
     """The pictures of an animated WebP or APNG at their times, once. See `Source`.
 
-    fps: of its first picture. A truncated file gives what can be decoded, then raises SourceError.
+    fps: of its first picture. A truncated file returns the pictures that can be decoded, then raises SourceError.
     """
 
     live, note, notice = False, "", ""
@@ -82,7 +82,7 @@ class AnimationSource:
                 )
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
             self._image = Image.open(io.BytesIO(data), formats=("WEBP", "PNG"))
-            # An APNG may begin with a picture for programs that do not animate, which is not part of the animation.
+            # An APNG may begin with a picture for programs without animation, which is not part of the animation.
             self._at = int(bool(getattr(self._image, "default_image", False)))
             self.frames: int | None = max(1, getattr(self._image, "n_frames", 1) - self._at)
             self._first, self._first_s = self._picture()

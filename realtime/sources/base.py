@@ -1,4 +1,4 @@
-"""What a source is, and what can be said of an input by its name alone."""
+"""The source protocol, and what an input's name says about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bgcam.realtime.frames import CameraFrame
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
-# Always streams. An HTTP address is one if its server gives neither a length nor a duration.
+# These are always streams. An HTTP address is one if its server reports neither a length nor a duration.
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
 
 
@@ -16,11 +16,11 @@ class Source(Protocol):
     """One stream of frames.
 
     name: for display.
-    size_wh, fps: what the source really gives.
-    live: frames arrive in real time and old ones are dropped; otherwise every frame is given, as fast as it is read.
+    size_wh, fps: what the source actually delivers.
+    live: frames arrive in real time and old ones are dropped; otherwise every frame is returned, as fast as it is read.
     drops: how many frames of a live source were dropped.
     frames: how many there will be, if known.
-    note: what differs from what was asked for, as text for the user; "" for nothing.
+    note: how it differs from what was requested, as text for the user; "" if it does not.
     notice: what is wrong or limited now, likewise.
     """
 
@@ -40,13 +40,13 @@ class Source(Protocol):
     def notice(self) -> str: ...
 
     def read(self) -> CameraFrame | None:
-        """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError when it breaks."""
+        """The next frame, numbered from 0 without gaps; None at the end. Raises SourceError if it fails."""
 
     def close(self) -> None:
         """Close the device or file; may be called from another thread, and twice."""
 
 
 def is_live_address(input: str) -> bool:
-    """Whether this is the address of a network camera by its scheme alone, before anything is opened."""
+    """Whether this is the address of a network camera by its scheme, before anything is opened."""
     scheme, separator, _ = input.partition("://")
     return bool(separator) and scheme.lower() in LIVE_SCHEMES

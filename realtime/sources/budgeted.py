@@ -23,7 +23,7 @@ class BudgetedSource:
     """A source that is read no more often than a share (0 to 1) of the machine allows. See `Source`.
 
     Once per WINDOW_S, the time between frames is set to the processor seconds per frame, divided by the processor
-    seconds per second that the share allows. `notice` tells the resulting rate.
+    seconds per second that the share allows. `notice` reports the resulting rate.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BudgetedSource:
 
     @property
     def notice(self) -> str:
-        """What the limit costs, "" for nothing."""
+        """The effect of the limit, "" if there is none."""
         if self._source.notice:
             return self._source.notice
         limit = f"--max-cpu {self._share:.0%}"

@@ -1,4 +1,4 @@
-"""Finds the camera that the user named, and the same one again after it was lost, under whatever number."""
+"""Finds the camera that the user named, and finds the same camera again after it was lost."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def open_camera(
     """The camera that `wanted` names (see `find_device`); None: the first colour camera. A lost camera is searched
     for again.
 
-    cameras, virtual: list this machine's; formats: those of one of them. Raises SourceError if there is no such camera,
-    or if it gives no picture.
+    cameras, virtual: list this machine's devices.
+    formats: lists the formats of one of them.
+
+    Raises SourceError if there is no such camera, or if it delivers no picture.
     """
     there = cameras()
     passed_over = ""
@@ -83,14 +85,14 @@ def _could_be(other: Device, lost: Device) -> bool:
 
 
 def _choose(wanted: str | None, there: Sequence[Device], virtual: Lister) -> tuple[bool, Device]:
-    """Whether it is a listed one, and the device."""
+    """Whether the device is listed, and the device."""
     if wanted is None and there:
         return True, there[0]
     if sys.platform != "linux" and (wanted is None or wanted.isdigit()):
         return False, Device("", f"camera {wanted or 0}", int(wanted or 0), "")
     if wanted is None:
         raise SourceError("no camera found; plug one in, or give a file with --input FILE")
-    known = [*there, *virtual()]  # another program's virtual camera is a fair choice when named
+    known = [*there, *virtual()]  # another program's virtual camera may be chosen by name
     if os.path.isabs(wanted) and not Path(wanted).exists():
         raise SourceError(f"no camera at {wanted}; `bgcam devices` lists the cameras")
     if os.path.isabs(wanted) and os.path.realpath(wanted) not in {device.path for device in known}:

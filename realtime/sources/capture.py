@@ -1,4 +1,4 @@
-"""One camera by OpenCV: a thread keeps only the newest frame, so that a slow reader gets no old pictures."""
+"""One camera through OpenCV: a thread keeps only the newest frame, so that a slow reader gets no old pictures."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SAME_RATE = 0.95  # of what was asked for: 29.97 is 30
 
 
 class Capture(Protocol):
-    """The part of `cv2.VideoCapture` that is used; tests give their own.
+    """The part of `cv2.VideoCapture` that is used; tests pass their own.
 
-    `read` gives (H, W, 3) uint8 BGR; or JPEG as it came, (1, N), where CAP_PROP_CONVERT_RGB was set to 0.
+    `read` returns (H, W, 3) uint8 BGR, or undecoded JPEG, (1, N), after CAP_PROP_CONVERT_RGB was set to 0.
     """
 
     def isOpened(self) -> bool: ...
@@ -51,20 +51,21 @@ _Grabbed = tuple[NDArray[np.uint8], float]
 def open_capture(target: int | str) -> Capture:
     """OpenCV's capture of a device path (Linux) or index (elsewhere)."""
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(_SELECT_S))
-    # Its warnings on stderr would hide our one line, now and when a camera is unplugged.
+    # Its warnings on stderr would hide bgcam's one line, now and when a camera is unplugged.
     cv2.utils.logging.setLogLevel(0)
     capture: Capture = cv2.VideoCapture(target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)  # type: ignore[assignment]
     return capture
 
 
 class CameraSource:
-    """A camera as a source, until it is lost. size_wh and fps: what the driver gives; 1280x720 at 30 is asked for.
+    """A camera as a source, until it is lost.
 
     `read` waits for the next new frame; None after `close`.
 
-    note: what was asked for, if the driver gives something else, as text for the user.
+    size_wh, fps: what the driver delivers; 1280x720 at 30 is requested by default.
+    note: what was requested, if the driver delivers something else, as text for the user.
     drops: how many frames were never read.
-    modes: what the camera can give; None: ask the driver.
+    modes: the camera's modes; None: query the driver.
     """
 
     live, notice = True, ""
@@ -214,7 +215,7 @@ class CameraSource:
                     self._changed.notify_all()
                 if grabbed is None:
                     return
-        except Exception as error:  # the reader must be notified, or it would wait for ever
+        except Exception as error:  # the reader must be notified, or it would wait forever
             with self._changed:
                 self._failure = f"reading failed ({error})"
                 self._changed.notify_all()

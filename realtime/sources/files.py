@@ -19,7 +19,7 @@ def is_picture(path: Path) -> bool:
 def open_moving(
     path: Path, *, size_wh: tuple[int, int] | None = None, mirror: bool = False, fit: str = COVER
 ) -> Source:
-    """A video, GIF, animated WebP or APNG as a source. Raises SourceError."""
+    """Opens a video, GIF, animated WebP or APNG as a source. Raises SourceError."""
     if is_animated(path):
         return AnimationSource(path, size_wh=size_wh, mirror=mirror, fit=fit)
     from bgcam.realtime.sources.video import VideoSource

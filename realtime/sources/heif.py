@@ -28,7 +28,7 @@ _UNTAGGED = "ITU601"
 
 
 def read_heif(path: Path) -> NDArray[np.uint8]:
-    """The main picture as (H, W, 3) uint8 BGR, upright. SourceError says in one line what is wrong with it."""
+    """The main picture as (H, W, 3) uint8 BGR, upright. Raises SourceError, which says in one line what is wrong."""
     try:
         grid = read_grid(path.read_bytes())
         if grid is not None and grid.size_wh[0] * grid.size_wh[1] > MAX_PIXELS:
@@ -61,24 +61,24 @@ def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8
 
 def _tiled(container: av.container.InputContainer, grid: Grid) -> NDArray[np.uint8]:
     streams = {stream.id: stream for stream in container.streams.video}
-    places = {streams[tile].index: at for at, tile in enumerate(grid.tiles)}
+    positions = {streams[tile].index: at for at, tile in enumerate(grid.tiles)}
     width, height = grid.size_wh
     if sum(streams[tile].width * streams[tile].height for tile in grid.tiles) > _MAX_TILES * MAX_PIXELS:
         raise ValueError("its tiles are far larger than the picture")
-    whole, to_bgr, missing = np.zeros((height, width, 3), np.uint8), ToBgr(untagged=_UNTAGGED), set(places)
+    whole, to_bgr, missing = np.zeros((height, width, 3), np.uint8), ToBgr(untagged=_UNTAGGED), set(positions)
     for packet in container.demux([streams[tile] for tile in grid.tiles]):
         at = packet.stream.index  # an empty packet, which flushes the last frame, has no index
         for frame in packet.decode():
             if isinstance(frame, VideoFrame) and at in missing:
                 missing.discard(at)
-                row, column = divmod(places[at], grid.columns)
+                row, column = divmod(positions[at], grid.columns)
                 tile = to_bgr(frame)
                 part = whole[row * tile.shape[0] :, column * tile.shape[1] :][: tile.shape[0], : tile.shape[1]]
                 part[:] = tile[: part.shape[0], : part.shape[1]]
                 if row + 1 == grid.rows and column + 1 == grid.columns and part.size == 0:
                     raise ValueError("its tiles do not fit its size")
     if missing:
-        raise ValueError(f"{len(missing)} of its {len(places)} tiles cannot be decoded")
+        raise ValueError(f"{len(missing)} of its {len(positions)} tiles cannot be decoded")
     for how, value in grid.turns:
         whole = np.rot90(whole, value) if how == "rotate" else np.flip(whole, value)
     return np.ascontiguousarray(whole)

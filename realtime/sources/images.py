@@ -26,7 +26,7 @@ from bgcam.realtime.sources.picture_files import picture_paths as picture_paths
 _FPS = 25.0
 # 100 megapixels of 16-bit colour with transparency.
 MAX_BYTES = 8 * MAX_PIXELS
-cv2.utils.logging.setLogLevel(0)  # its own messages about a damaged picture would hide ours
+cv2.utils.logging.setLogLevel(0)  # its messages about a damaged picture would hide bgcam's
 
 
 def say_skipped(error: SourceError) -> None:
@@ -114,10 +114,10 @@ class ImagesSource:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """One picture as (H, W, 3) uint8 BGR, turned upright by its EXIF tag. SourceError says what is wrong with it.
+    """One picture as (H, W, 3) uint8 BGR, turned upright by its EXIF tag. Raises SourceError, which says what is wrong.
 
     Transparent PNG and WebP pictures are composited onto plain grey: colours hidden under alpha 0 must not show.
-    Its length and header are checked first: over 100 megapixels are refused before memory is allocated.
+    The file's length and header are checked first: over 100 megapixels are refused before memory is allocated.
     """
     length = ordinary_bytes(path, "picture")
     if length > MAX_BYTES:

@@ -28,10 +28,12 @@ def open_address(
     mirror: bool = False,
     fit: str = COVER,
 ) -> VideoSource | ReopeningSource:
-    """What is at an address: a camera, which is opened again when it is lost; or a file, which ends.
+    """Opens an address: a camera, which is reopened when it is lost; or a file, which ends.
 
-    Some schemes are those of cameras (`is_live_address`). By HTTP a camera's stream has neither length nor duration.
-    fps: a camera's surplus pictures are dropped; a file keeps its rate. Raises SourceError.
+    Some schemes are those of cameras (`is_live_address`). With HTTP, a camera's stream has neither length nor duration.
+    fps: a camera's surplus pictures are dropped; a file keeps its rate.
+
+    Raises SourceError.
     """
     first = VideoSource(url, size_wh=size_wh, mirror=mirror, fit=fit, as_camera=is_live_address(url))
     if not (first.endless or is_live_address(url)):
@@ -47,10 +49,13 @@ def open_address(
 
 
 class NetworkCamera:
-    """A network camera as a source, until it is lost. opens: called in its thread, so that `close` need not wait.
+    """A network camera as a source, until it is lost.
 
-    fps: surplus pictures are dropped. drops counts those and the ones that were never read. `read` waits for
-    the next picture, gives None after `close`, and raises SourceError when the stream fails or ends.
+    opens: called in the camera's thread, so that `close` need not wait for it.
+    fps: surplus pictures are dropped.
+    drops: counts these and the pictures that were never read.
+
+    `read` waits for the next picture, returns None after `close`, and raises SourceError if the stream fails or ends.
     """
 
     live, note, notice = True, "", ""
@@ -100,7 +105,7 @@ class NetworkCamera:
             failure = f"{failure} ({video.failure})" if video.failure else failure
         except SourceError as error:
             failure = str(error)
-        except Exception as error:  # the reader must be notified, or it would wait for ever
+        except Exception as error:  # the reader must be notified, or it would wait forever
             failure = f"{self.name}: reading failed ({error})"
         finally:
             if video is not None:

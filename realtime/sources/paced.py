@@ -1,4 +1,4 @@
-"""A file that plays at its own rate, for outputs that are watched live: a virtual camera, a web page."""
+"""Plays a file at its own rate, for live outputs: a virtual camera, a web page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera that comes and goes: it is reopened after it was lost, and closed while nobody wants its frames."""
+"""A camera that is reopened after it was lost, and closed while its frames are not needed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PAUSE_S = 0.1
 
 
 class ReopeningSource:
-    """One camera, over all the times it was opened, as one source. See `Source`.
+    """One camera as one source, however often it is reopened. See `Source`.
 
-    `read` raises SourceWaits while there is no camera, for as long as that takes; later calls try again. The size stays
+    `read` raises SourceWaits while there is no camera, for as long as that lasts; later calls try again. The size stays
     that of the first time: frames of another size are cropped to its aspect ratio and resized.
 
     again: reopens the same camera, never another; raises SourceError while it cannot. None: a lost camera is an error.

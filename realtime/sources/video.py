@@ -30,7 +30,8 @@ from bgcam.realtime.sources._to_bgr import ToBgr
 from bgcam.realtime.sources._whole import missing_bytes
 
 _FPS = 25.0
-# FFmpeg gets these too: it would decode a first picture of any size to probe it, and sizes may change on the way.
+# FFmpeg gets these limits too: to probe a file, it would decode a first picture of any size, and sizes may change
+# later.
 _LIMITS = {"max_pixels": str(MAX_PIXELS)}
 # FFmpeg unpacks the text and the colour profile in a PNG whatever their length: 1 MB of file became 4 GB of memory.
 _NOT_TAKEN = frozenset({"png", "apng"})
@@ -49,7 +50,8 @@ class Decoded(NamedTuple):
 
 
 class VideoSource:
-    """A video's frames. A truncated file gives the frames that decode, then raises SourceError; a clean end gives None.
+    """A video's frames. A truncated file returns the frames that decode, then raises SourceError; a clean end returns
+    None.
 
     size_wh: that of the first frame as shown, or the `size_wh` asked for; all frames have it.
     fps: the container's rate.
@@ -58,7 +60,7 @@ class VideoSource:
     start_s: when the first frame that was read is due, on the file's own clock.
     has_sound: whether there is also sound.
     path: the file's, None for a URL.
-    endless: whether an address gives a stream without a length, like a camera.
+    endless: whether the address is a stream without a length, like a camera.
     fit: how another aspect ratio is fitted to `size_wh`, see `shape`; if a video changes its size on the way, bars are
         added.
     """
@@ -75,7 +77,7 @@ class VideoSource:
         fit: str = COVER,
         as_camera: bool = False,
     ) -> None:
-        """as_camera: whether it is a stream of which only the newest picture counts."""
+        """as_camera: whether only the newest picture of the stream counts."""
         self.name = re.sub(r"(?<=://)[^/@]*@", "", input)  # a URL's user and password must not be shown
         local = input.removeprefix("file://")
         self.path = self._path = None if "://" in local and not os.path.exists(local) else Path(local)
@@ -115,7 +117,7 @@ class VideoSource:
                 why = "" if self._stream.width else ": its pictures have no size, or over 100 megapixels"
                 advice = self._advice()
                 if self._path is None and not (as_camera or self.endless):
-                    # From an index at a file's end FFmpeg can only go back where the server gives parts of files.
+                    # FFmpeg can only seek back from an index at the end if the server supports range requests.
                     why, advice = "", "download it, and give the file"
                 raise SourceError(f"{self.name}: no frame can be decoded{why}; {advice}")
             self._shown_wh = self._first.geometry.shown_wh((self._first.frame.width, self._first.frame.height))
@@ -242,7 +244,7 @@ class VideoSource:
         return Geometry.of(self._matrix, now if now != self._codec_aspect else self._stream.sample_aspect_ratio)
 
     def _has_no_length(self) -> bool:
-        """A web server gives a file's length; playlists of a complete video give its duration."""
+        """Whether there is neither a file's length from the server nor a complete playlist's duration."""
         if self._container.duration is not None and self._container.duration > 0:
             return False
         return self._container.format.name in ("hls", "dash") or self._container.size <= 0

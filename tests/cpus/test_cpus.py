@@ -48,7 +48,7 @@ def test_openvinos_int8_is_the_same_as_in_floating_point(tmp_path: Path) -> None
     import onnxruntime as ort
     from onnx import numpy_helper
 
-    from bgcam.realtime.model.backends.planes import Planes
+    from bgcam.realtime.model.backends.normalize import Normalize
     from bgcam.realtime.model.saturation import narrowed
 
     path = write_int8_model(tmp_path / "int8.onnx")
@@ -67,6 +67,6 @@ def test_openvinos_int8_is_the_same_as_in_floating_point(tmp_path: Path) -> None
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     bgr = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
-    exact = session.run(None, {"picture": Planes(SPEC)(bgr)})[0][0, 0]
+    exact = session.run(None, {"picture": Normalize(SPEC)(bgr)})[0][0, 0]
     assert exact.std() > 0.05
     assert np.abs(found.infer(bgr) - exact).mean() < 1e-4

@@ -25,7 +25,7 @@ BACKENDS = {
     "tensorrt-rtx": "bgcam.realtime.model.backends.tensorrt_rtx:TensorRTRTXBackend",
     "torch": "bgcam.realtime.model.backends.torch:TorchBackend",
 }
-# What each GPU backend needs; in the order in which "auto" tries them.
+# The packages that each GPU backend needs, in the order in which "auto" tries them.
 GPU_MODULES = {
     "tensorrt": ("tensorrt", "cupy", "onnx"),
     "tensorrt-rtx": ("tensorrt_rtx", "cupy", "onnx"),
@@ -40,8 +40,8 @@ class Backend(Protocol):
     pip command) or the model cannot be loaded. threads: for one call; 0 shares the machine's among `at_once` calls.
 
     name: its key in the table.
-    description: what it really runs on, as text for the user ("OpenVINO CPU, int8").
-    at_once: how many calls at a time use the machine best.
+    description: what it actually runs on, as text for the user ("OpenVINO CPU, int8").
+    at_once: the number of concurrent calls that uses the machine best.
     """
 
     name: str
@@ -105,7 +105,7 @@ def load_first(
 
 
 def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int) -> Backend:
-    """The backend, if it gives the right matte of a known picture. Raises BackendError."""
+    """The backend, if its matte of a known picture is correct. Raises BackendError."""
     backend = _backend_class(name)(path, spec, size_wh, threads=threads)
     wrong = why_wrong(backend.infer, path, size_wh)
     if wrong:
@@ -149,7 +149,7 @@ def _backend_class(name: str) -> type[Backend]:
 
 
 def _engines_backend(path: Path) -> str:
-    """The one backend that an engine file is for."""
+    """The backend that an engine file was built for."""
     from bgcam.realtime.model.engine_file import EngineRefused, read_engine
 
     try:

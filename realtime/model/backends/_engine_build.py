@@ -63,7 +63,7 @@ def typed_model(path: Path, size_wh: tuple[int, int], precision: str) -> Any:
 def build_engine(
     api: Any, model: Any, *, compute_capabilities: Sequence[str] = CURRENT, progress: Progress | None = None
 ) -> Built:
-    """Build an engine of a `typed_model`. Raises BackendError with what the builder said last.
+    """Build an engine of a `typed_model`. Raises BackendError with the builder's message.
 
     compute_capabilities: only for TensorRT-RTX, which then needs no GPU: names of its ComputeCapability.
     """

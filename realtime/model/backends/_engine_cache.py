@@ -1,4 +1,4 @@
-"""Engines kept in the user's cache folder: built once for this model, GPU, driver, TensorRT, precision and size."""
+"""Engines in the user's cache folder: built once for each model, GPU, driver, TensorRT version, precision and size."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Wanted:
 
     def cached(self) -> Path:
         """The cached file. Its name depends on everything except the driver's and TensorRT's versions: an engine for
-        older ones is useless, so it is overwritten."""
+        older ones is useless and is overwritten."""
         found = self.identity()
         lasting = repr([found[name] for name in ("api", "model_sha256", "size_wh", "precision", "gpu")])
         key = hashlib.sha256(lasting.encode()).hexdigest()[:16]

@@ -27,14 +27,18 @@ ROUNDS, CALLS = 5, 40
 
 @dataclass(frozen=True)
 class Measured:
-    """latency_ms: of one call, the median of rounds. difference: mean |alpha - fp32's|."""
+    """One precision.
+
+    latency_ms: of one call, the median of several rounds.
+    difference: mean |alpha - alpha in fp32|.
+    """
 
     latency_ms: float
     difference: float
 
 
 def fastest(measured: Mapping[str, Measured], *, limit: float = LIMIT) -> str:
-    """The name of the fastest within the limit; if none is, of the nearest to fp32."""
+    """The name of the fastest within the limit; if there is none, of the one nearest to fp32."""
     within = {name: m for name, m in measured.items() if m.difference <= limit}
     if within:
         return min(within, key=lambda name: within[name].latency_ms)
@@ -60,8 +64,8 @@ def choose_precision(wanted: Wanted, open_one: Callable[[str], Any], cupy: Any, 
             for name, each in networks.items()
         }
         chosen = fastest(measured)
-        told = "; ".join(f"{n} {m.latency_ms:.3f} ms, alpha {m.difference:.4f} off" for n, m in measured.items())
-        say(f"{wanted.api_name} runs in {chosen} here ({told})")
+        times = "; ".join(f"{n} {m.latency_ms:.3f} ms, alpha {m.difference:.4f} off" for n, m in measured.items())
+        say(f"{wanted.api_name} runs in {chosen} here ({times})")
         network = networks[chosen]
     with suppress(CacheRefused, OSError):  # it is measured again at the next start
         private_folder(FOLDER)
@@ -124,6 +128,6 @@ def _path(wanted: Wanted) -> Any:
 
 
 def _key(wanted: Wanted) -> dict[str, Any]:
-    """As JSON gives it back: lists instead of tuples."""
+    """The value as it is after a round trip through JSON: with lists instead of tuples."""
     found: dict[str, Any] = json.loads(json.dumps(wanted.identity()))
     return found

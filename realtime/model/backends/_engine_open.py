@@ -61,7 +61,7 @@ class Opener:
         return one(precision)
 
     def is_ready(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int]) -> bool:
-        """Whether `open` has nothing to build, and so is fast."""
+        """Whether `open` is fast because nothing has to be built."""
         if path.suffix == SUFFIX:
             return True
         choice = read_choice(self._wanted(path, spec, size_wh, "auto"))
@@ -72,7 +72,7 @@ class Opener:
         return compiled and load_cached(wanted, say=lambda line: None) is not None
 
     def forget(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int]) -> None:
-        """Rebuild what `open` takes from the cache."""
+        """Rebuilds what `open` loads from the cache."""
         for precision in ("auto", *PRECISIONS):
             forget_cached(self._wanted(path, spec, size_wh, precision))
 
@@ -90,7 +90,7 @@ class Opener:
         return run(build_cached(wanted, progress=progress, say=say))
 
     def _open_file(self, path: Path, size_wh: tuple[int, int], precision: str) -> EngineNetwork:
-        """An engine that `python -m bgcam.export` wrote; refused unless it fits this machine."""
+        """An engine that `python -m bgcam.export` wrote; refused unless it matches this machine."""
         try:
             manifest, engine = read_engine(path)
             wanted: dict[str, object] = {
@@ -126,7 +126,7 @@ class Opener:
 
 
 def _kernels(wanted: Wanted) -> Path:
-    """Where TensorRT-RTX keeps what it compiled for this GPU."""
+    """The file in which TensorRT-RTX caches kernels that it compiled for this GPU."""
     return wanted.cached().with_suffix(".kernels")
 
 

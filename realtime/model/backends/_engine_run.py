@@ -1,4 +1,4 @@
-"""A TensorRT engine, loaded and ready: `DeviceNetwork` for TensorRT and TensorRT-RTX. Memory and streams by CuPy."""
+"""A loaded TensorRT engine: `DeviceNetwork` for TensorRT and TensorRT-RTX, with memory and streams from CuPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
 
 def _kept(runtime_cache: Path | None) -> bytes | None:
-    """What was compiled for this GPU earlier; None if there is nothing that can be trusted."""
+    """The kernels compiled for this GPU earlier; None if there are none that can be trusted."""
     try:
         return None if runtime_cache is None else load_blob(runtime_cache, runtime_cache.name)
     except (CacheRefused, OSError):
@@ -24,10 +24,15 @@ def _kept(runtime_cache: Path | None) -> bytes | None:
 
 
 class EngineNetwork:
-    """See `DeviceNetwork`. Outside of a capture a call launches a CUDA graph of its own; inside, it launches kernels.
+    """See `DeviceNetwork`. Outside a capture, a call launches a CUDA graph of its own; inside one, it launches kernels.
 
-    api: the package; engine: serialised. runtime_cache: TensorRT-RTX's kernels are compiled for this GPU at first use,
-    and kept in this file. description: as the backend's. cupy: the package, for tests. Raises BackendError.
+    api: the package.
+    engine: serialised.
+    runtime_cache: the file in which TensorRT-RTX caches the kernels that it compiles for this GPU on first use.
+    description: see `Backend`.
+    cupy: the package, for tests.
+
+    Raises BackendError.
     """
 
     def __init__(
@@ -78,14 +83,14 @@ class EngineNetwork:
         try:
             with self._stream:
                 self._graph = capture(self._stream, lambda: self._execute(self._stream.ptr))
-        except RuntimeError:  # of CuPy or ours; kernels launched one by one are slower, but correct
+        except RuntimeError:  # from CuPy or bgcam; kernels launched one by one are slower, but correct
             self._stream = self._cupy.cuda.Stream(non_blocking=True)
             self.description += ", without a CUDA graph"
 
     def _new_context(self, runtime_cache: Path | None, *, own_graph: bool) -> Any:
-        """A context whose working memory is ours, so that nothing is allocated while frames are processed.
+        """A context with working memory from CuPy, so that nothing is allocated while frames are processed.
 
-        own_graph: TensorRT-RTX captures by itself, for engines that cannot be captured otherwise.
+        own_graph: TensorRT-RTX captures the graph itself, for engines that cannot be captured otherwise.
         """
         config = self._engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(self._api.ExecutionContextAllocationStrategy.USER_MANAGED)
@@ -93,7 +98,7 @@ class EngineNetwork:
             strategies = self._api.CudaGraphStrategy
             config.cuda_graph_strategy = strategies.WHOLE_GRAPH_CAPTURE if own_graph else strategies.DISABLED
             self._cache = config.create_runtime_cache()
-            # It checks for itself whether the file fits this GPU, driver and version; if not, it stays empty.
+            # TensorRT-RTX checks whether the file matches this GPU, driver and version; if not, the cache stays empty.
             kernels = _kept(runtime_cache)
             if kernels is not None:
                 self._cache.deserialize(kernels)

@@ -1,4 +1,4 @@
-"""Finds the NVIDIA GPU through the driver itself, without any package."""
+"""Finds the NVIDIA GPU through the driver's library, without any package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ NO_GPU = "no NVIDIA GPU can be used here ({}); install NVIDIA's driver, or choos
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first GPU. name: "NVIDIA H100 80GB HBM3"; compute_capability: (9, 0); driver: "580.65.06" or "CUDA 13.0"."""
+    """The first GPU.
+
+    name: "NVIDIA H100 80GB HBM3".
+    compute_capability: (9, 0).
+    driver: "580.65.06" or "CUDA 13.0".
+    """
 
     name: str
     compute_capability: tuple[int, int]
@@ -28,7 +33,7 @@ class Gpu:
 
 
 def gpu(library: Any = None) -> Gpu:
-    """CUDA's GPU 0. library: the driver's, for tests. Raises BackendError if there is none."""
+    """CUDA's device 0. library: the driver's, for tests. Raises BackendError if there is none."""
     if library is None:
         try:
             library = ctypes.CDLL(DRIVER_LIBRARIES.get(sys.platform, "libcuda.so.1"))

@@ -1,7 +1,7 @@
 """The network's last layers outside OpenVINO, in C if bgcam was installed with a compiler.
 
-The head is a 3x3 convolution with four results, of the decoder's features and the picture at half resolution, then a
-pixel shuffle and a sigmoid (`train/network.py`). In OpenVINO it takes a fifth of a whole matte's time: four results
+The head is a 3x3 convolution with four outputs of the decoder's features and the picture at half resolution, followed
+by a pixel shuffle and a sigmoid (`train/network.py`). In OpenVINO it takes a fifth of the time of a matte: four outputs
 fill a quarter of a vector, and the layers around it only move data.
 """
 
@@ -16,26 +16,30 @@ from bgcam.realtime.picture import native
 
 Float = NDArray[np.float32]
 
-# From the result backwards.
+# The types of the last nodes, from the result backwards.
 END = ("Result", "Sigmoid", "DepthToSpace", "Add", "Convolution", "Concat")
 UNSHUFFLED = [0, 1, 3, 5, 2, 4]
 PICTURE_CHANNELS = 12
 
 
 class Head:
-    """weights: (4, channels + 12, 3, 3), the features' channels first; bias: (4,)."""
+    """The head's parameters.
+
+    weights: (4, channels + 12, 3, 3), the features' channels first.
+    bias: (4,).
+    """
 
     def __init__(self, weights: Float, bias: Float):
         self._weights = np.ascontiguousarray(weights.transpose(1, 2, 3, 0), np.float32)
         self._bias = np.ascontiguousarray(bias, np.float32)
 
     def __call__(self, features: Float, planes: Float) -> Float:
-        """Alpha (h, w), new, from features (1, h / 2, w / 2, channels) and what the network was given, (1, 3, h, w)."""
+        """Returns alpha (h, w) from features (1, h / 2, w / 2, channels) and the network's input (1, 3, h, w)."""
         return native.head(features[0], planes[0], self._weights, self._bias)
 
 
 def cut_head(model: Any) -> tuple[Any, Head] | None:
-    """An `openvino.Model` up to the features, and its head. None: it ends otherwise, or there is no compiled code."""
+    """An `openvino.Model` up to the features, and its head. None if it has another head, or without compiled code."""
     from openvino import Model
     from openvino import opset13 as ops
 
@@ -58,13 +62,13 @@ def cut_head(model: Any) -> tuple[Any, Head] | None:
     one_each = list(add.input_value(1).get_shape()) in ([1, 4, 1, 1], [4, 1, 1])
     if not plain or weights.shape != expected or not one_each or shuffle.get_attributes()["block_size"] != 2:
         return None
-    # OpenVINO stores a feature's channels adjacently: every other order costs it a millisecond.
+    # OpenVINO stores the channels of a feature next to each other: any other order costs a millisecond.
     cut = Model([ops.transpose(features, np.array([0, 2, 3, 1]))], model.get_parameters(), model.get_friendly_name())
     return cut, Head(weights, bias.ravel())
 
 
 def _back(node: Any, types: tuple[str, ...]) -> list[Any] | None:
-    """The nodes along the first inputs, from this one on, if they are of these types."""
+    """The chain of nodes along the first inputs, beginning with this one, if they have these types."""
     found = [node]
     while len(found) < len(types):
         if found[-1].get_type_name() != types[len(found) - 1] or not found[-1].get_input_size():

@@ -17,7 +17,7 @@ CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
 def narrow_weights(model: Any) -> int:
-    """Rewrite an `openvino.Model` in place; the number of convolutions that got narrower weights."""
+    """Rewrites an `openvino.Model` in place. Returns the number of convolutions whose weights were narrowed."""
     from openvino import opset13 as ops
 
     changed = 0
@@ -39,13 +39,13 @@ def narrow_weights(model: Any) -> int:
 
 
 def _stored(convolution: Any) -> tuple[Any, Any] | None:
-    """The Convert of a convolution's int8 weights and the Multiply by their scales; None where it has none."""
+    """The Convert of a convolution's int8 weights and the Multiply by their scales; None if it has none."""
     node, multiply = convolution.input_value(1).get_node(), None
     while node.get_type_name() in ("Reshape", "Multiply", "Subtract"):
         if node.get_type_name() == "Multiply":
             multiply = node
         elif node.get_type_name() == "Subtract" and np.any(_constant(node.input_value(1).get_node())):
-            return None  # a zero point: no file of bgcam has one
+            return None  # a zero point, which bgcam's files do not have
         node = node.input_value(0).get_node()
     if multiply is None or node.get_type_name() != "Convert":
         return None

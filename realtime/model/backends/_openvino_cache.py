@@ -16,7 +16,7 @@ from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, lo
 from bgcam.realtime.model.backends.warming import Say
 
 FOLDER = "openvino"
-# The code that changes the network before it is compiled: another version of it needs another blob.
+# The code that changes the network before compilation: another version of it needs another blob.
 SOURCES = (_head, _narrow_weights, _quantizers, saturation)
 DEVICE = "CPU"
 
@@ -24,7 +24,8 @@ DEVICE = "CPU"
 class Blob:
     """The compiled network of one model file, size and configuration.
 
-    has_head: whether its last layers are in it (see `_head`). say: called with the reason why a cached one is not used.
+    has_head: whether it includes the last layers (see `_head`).
+    say: called with the reason if a cached network is not used.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Blob:
         self._say(f"recompiling the network in the cache: {why}")
 
     def keep(self, compiled: Any) -> None:
-        """Store it for the next start, which is only slower without it."""
+        """Stores it for the next start, which is only slower without it."""
         if self._path is None or _identity(*self._given) != self.key:  # the model's file has changed since it was read
             return
         try:
@@ -68,9 +69,10 @@ class Blob:
 
 
 def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[Any], str]) -> Any:
-    """From the cache if it is there, complete and correct; otherwise built and cached. Raises what `build` raises.
+    """Loads it from the cache if it is there, intact and correct; otherwise builds and caches it. Passes on errors of
+    `build`.
 
-    why_wrong: "" for a network that is right; see `known_matte`.
+    why_wrong: returns "" for a correct network; see `known_matte`.
     """
     found = blob.load()
     if found is not None:

@@ -1,9 +1,9 @@
 """Quantised ONNX models for OpenVINO: each pair of QuantizeLinear and DequantizeLinear becomes one FakeQuantize.
 
 OpenVINO reads the pair as FakeQuantize, Convert to int8, Convert to float, Subtract, Multiply, and its low-precision
-passes then fix the type int8. On processors without AMX, whose convolutions accept only uint8, 2026.4 computes nonsense
-from that as soon as a Concat joins two such pairs. One FakeQuantize with float in and out describes the same numbers,
-and leaves the type to OpenVINO: correct results at the same speed.
+passes then fix the type int8. On processors without AMX, whose convolutions accept only uint8, 2026.4 computes wrong
+results as soon as a Concat joins two such pairs. One FakeQuantize with float input and output describes the same
+numbers and leaves the type to OpenVINO: correct results at the same speed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def join_quantizers(model: Any) -> int:
-    """Rewrite an `openvino.Model` in place; the number of pairs that were joined."""
+    """Rewrites an `openvino.Model` in place. Returns the number of pairs that were joined."""
     from openvino import opset13 as ops
 
     joined = 0
@@ -27,7 +27,7 @@ def join_quantizers(model: Any) -> int:
         for convert in _readers(quantize):
             for multiply, zero, scale in _dequantizers(convert):
                 if None in (in_low, in_high) or low is None or high is None or zero is None or scale is None:
-                    continue  # per channel: only weights are, and those have no FakeQuantize
+                    continue  # per channel, as only weights are, which have no FakeQuantize
                 ends = [ops.constant(np.float32((end - zero) * scale)) for end in (low, high)]
                 new = ops.fake_quantize(data, limits[0], limits[1], *ends, round(high - low) + 1)
                 multiply.output(0).replace(new.output(0))
@@ -57,12 +57,12 @@ def _readers(node: Any) -> list[Any]:
 
 
 def _constant_of(node: Any) -> float | None:
-    """The number that a Subtract or Multiply has as its second operand."""
+    """The second operand of a Subtract or Multiply, a single number."""
     return _value(node.input_value(1).get_node())
 
 
 def _value(node: Any) -> float | None:
-    """The number in a Constant, converted or reshaped or not; None when there are several, or none."""
+    """The number in a Constant, converted or reshaped or not; None if there is not exactly one."""
     while node.get_type_name() in ("Convert", "Reshape"):
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Constant":

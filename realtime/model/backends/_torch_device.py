@@ -23,7 +23,7 @@ CUDA_INDEX = "--index-url=https://download.pytorch.org/whl/cu130"
 
 
 def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, precision: str = "auto") -> TorchDevice:
-    """The model on the current GPU. precision: "auto" is fp16; "int8" is not for torch. Raises BackendError."""
+    """The model on the current GPU. precision: "auto" is fp16; "int8" is not supported. Raises BackendError."""
     dtype = DTYPES.get("fp16" if precision == "auto" else precision)
     if dtype is None:
         raise BackendError(f"torch does not run in {precision}; choose one of: auto, {', '.join(DTYPES)}")
@@ -37,10 +37,11 @@ def open_network(path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, preci
 
 
 class TorchDevice:
-    """See `DeviceNetwork`. Outside of a capture a call replays a CUDA graph of its own; inside, it launches kernels.
+    """See `DeviceNetwork`. Outside a capture, a call replays a CUDA graph of its own; inside one, it launches kernels.
 
-    model: of `onnx_graph.at_size`, without quantizers. fused: None tries cuDNN's fused kernels first. input and output
-    are float16 for float16 and float32 for the others, since bfloat16 is no type of `__cuda_array_interface__`.
+    model: from `onnx_graph.at_size`, without quantizers.
+    fused: None tries cuDNN's fused kernels first.
+    input, output: float16 for float16, and float32 for the others, because `__cuda_array_interface__` has no bfloat16.
     """
 
     def __init__(self, model: Any, size_wh: tuple[int, int], *, dtype: torch.dtype, fused: bool | None = None):
@@ -77,7 +78,7 @@ class TorchDevice:
 
     @contextmanager
     def _on(self, stream: int) -> Iterator[None]:
-        """This device and this stream, 0 for the default one."""
+        """Selects this device and stream; 0 is the default stream."""
         with torch.cuda.device(self._device), torch.inference_mode():
             chosen = (
                 torch.cuda.ExternalStream(stream, device=self._device)  # type: ignore[no-untyped-call]
@@ -93,7 +94,7 @@ class TorchDevice:
             self._forward()
 
     def _first_that_runs(self, model: Any, choices: tuple[bool, ...]) -> tuple[GraphNetwork, str]:
-        """The network, with cuDNN's fused kernels where this GPU and cuDNN have them, and words for which it is."""
+        """The network, with cuDNN's fused kernels if this GPU and cuDNN have them, and a description of the choice."""
         for fused in choices:
             network = GraphNetwork(model, dtype=self._dtype, device=self._device, fused=fused)
             try:

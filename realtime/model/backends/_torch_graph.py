@@ -1,6 +1,6 @@
-"""An ONNX model at one size as a PyTorch module: `realtime` holds no network's code, so it runs the file.
+"""Runs an ONNX model at one size as a PyTorch module: `realtime` contains no network's code, so it runs the file.
 
-Convolutions take their bias, the shortcut that is added to them and their ReLU with them: on NVIDIA GPUs as one kernel
+A convolution is combined with its bias, the shortcut that is added to it and its ReLU: on NVIDIA GPUs in one kernel
 (cuDNN's runtime fusion), elsewhere in place.
 """
 
@@ -21,7 +21,12 @@ from bgcam.realtime.model.onnx_graph import attributes, initializers, readers
 
 @dataclass(frozen=True)
 class Step:
-    """One call of the plan. reads: values by name; writes: the value it makes; done: what no later step reads."""
+    """One call of the plan.
+
+    reads: the names of its inputs.
+    writes: the name of its output.
+    done: values that no later step reads.
+    """
 
     run: Run
     reads: tuple[str, ...]
@@ -32,8 +37,10 @@ class Step:
 class GraphNetwork(nn.Module):
     """Normalised picture (1, 3, h, w) in, alpha (1, 1, h, w) out, as the model computes them.
 
-    model: of `onnx_graph.at_size` and without quantizers. dtype, device: of the weights, and so of all that
-    is computed. Memory is channels-last throughout. fused: cuDNN's fused kernels where they fit (CUDA alone).
+    model: from `onnx_graph.at_size`, without quantizers.
+    dtype, device: of the weights, and so of all computation. Memory is channels-last.
+    fused: whether to use cuDNN's fused kernels where they apply (CUDA only).
+
     Raises BackendError for an operator that is not in `OPS`.
     """
 
@@ -66,7 +73,7 @@ class GraphNetwork(nn.Module):
 
 def _tensor(values: NDArray[Any], dtype: torch.dtype, device: torch.device) -> Tensor:
     """A constant: floating-point ones as `dtype` on the device, filters channels-last; whole numbers as they are."""
-    array = np.array(values)  # a copy: PyTorch takes none that is read-only
+    array = np.array(values)  # a copy, because PyTorch does not accept read-only arrays
     if array.dtype.kind != "f":
         return torch.from_numpy(array)
     tensor = torch.from_numpy(array.astype(np.float32)).to(device, dtype)
@@ -74,10 +81,10 @@ def _tensor(values: NDArray[Any], dtype: torch.dtype, device: torch.device) -> T
 
 
 def _fuse(model: Any, constants: dict[str, Tensor]) -> list[Node]:
-    """The graph's nodes in order, with Add, Relu and Clip drawn into the convolution that they follow.
+    """The graph's nodes in order, with Add, Relu and Clip merged into the convolution before them.
 
-    A convolution is moved to the place of the last that it took in: its inputs still stand there, and what an Add joins
-    to it is ready by then.
+    A convolution moves to the position of the last node merged into it: its inputs are still available there, and the
+    other operand of an Add has been computed.
     """
     count = readers(model)
     nodes = [_node(node, constants) for node in model.graph.node]
@@ -104,7 +111,7 @@ def _fuse(model: Any, constants: dict[str, Tensor]) -> list[Node]:
 def _convolution_before(
     node: Node, nodes: list[Node], by_output: dict[str, int], count: Any, constants: dict[str, Tensor]
 ) -> tuple[int, str] | None:
-    """The place of the convolution that this node can join, and the shortcut's name for an Add ("" for the others)."""
+    """The index of the convolution that this node can be merged into, and the shortcut's name for an Add, else ""."""
     if node.op not in ("Add", "Relu", "Clip") or (node.op == "Add" and len(node.reads) != 2):
         return None
     for name in reversed(node.reads):

@@ -1,4 +1,4 @@
-"""The ONNX operators that matte networks use, in PyTorch: a table of builders, each gives the function to call."""
+"""The ONNX operators that matte networks use, in PyTorch: a table of builders that return the function to call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Node:
     attributes: dict[str, Any]
 
     def constant(self, place: int, constants: Constants) -> Tensor | None:
-        """The constant at this input, None when it is left out. BackendError when it is not known beforehand."""
+        """The constant at this input, None if it is omitted. Raises BackendError if it is not a constant."""
         if place >= len(self.inputs) or not self.inputs[place]:
             return None
         name = self.inputs[place]
@@ -51,7 +51,7 @@ class Node:
 
 
 def _convolution(node: Node, constants: Constants, fused: bool) -> Run:
-    """Conv, with `add` (a value's name) and `activation` (low, high) that were drawn into it."""
+    """Conv, with the `add` (a value's name) and `activation` (low, high) that were merged into it."""
     weight, bias = node.constant(1, constants), node.constant(2, constants)
     assert weight is not None
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or weight.ndim != 4:
@@ -89,14 +89,14 @@ def _convolution(node: Node, constants: Constants, fused: bool) -> Run:
 
 
 def _limited(x: Tensor, low: float, high: float) -> Tensor:
-    """x within [low, high], in place: only for a value that nobody else reads."""
+    """Clips x to [low, high] in place: only for a value with no other reader."""
     if (low, high) == (-INFINITE, INFINITE):
         return x
     return x.relu_() if (low, high) == (0.0, INFINITE) else x.clamp_(low, high)
 
 
 def limits(node: Node, constants: Constants) -> tuple[float, float]:
-    """What a Relu or Clip keeps values within; Clip's limits were attributes up to opset 10, and are inputs since."""
+    """The limits of a Relu or Clip. Clip's limits were attributes up to opset 10, and are inputs since."""
     if node.op == "Relu":
         return 0.0, INFINITE
     (low,) = node.numbers(1, constants, [node.attributes.get("min", -INFINITE)])
@@ -110,7 +110,7 @@ def _clip(node: Node, constants: Constants, fused: bool) -> Run:
 
 
 def _arithmetic(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Node, Constants, bool], Run]:
-    """Add and its like: one of the operands may be a constant."""
+    """Add and similar operators, of which one operand may be a constant."""
 
     def build(node: Node, constants: Constants, fused: bool) -> Run:
         first, second = (constants.get(name) for name in node.inputs)
@@ -131,14 +131,14 @@ def _concat(node: Node, constants: Constants, fused: bool) -> Run:
 
 
 def _resize(node: Node, constants: Constants, fused: bool) -> Run:
-    """Whole-number enlargement by repeating pixels, and bilinear to a scale or size with half-pixel centres."""
+    """Enlarges by whole factors by repeating pixels, or bilinearly to a scale or size with half-pixel centres."""
     given = node.attributes
     mode, centres = given.get("mode", "nearest"), given.get("coordinate_transformation_mode", "half_pixel")
     scales, sizes = node.numbers(2, constants), node.numbers(3, constants)
     factors = scales[2:]
     if mode == "nearest":
         rounding = given.get("nearest_mode", "round_prefer_floor")
-        # Where these round to pixel n // factor, for every whole factor or for small ones alone.
+        # The rounding modes that select pixel n // factor, for every whole factor or only for small ones.
         largest = {
             ("asymmetric", "floor"): INFINITE,
             ("half_pixel", "round_prefer_floor"): INFINITE,

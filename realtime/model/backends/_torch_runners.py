@@ -1,4 +1,4 @@
-"""The torch backend's two ways to run: on the CPU, and on an NVIDIA GPU with the pictures brought there and back."""
+"""The torch backend's two ways to run: on the CPU, and on an NVIDIA GPU, to and from which pictures are copied."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Normalise:
 
 
 class CpuRunner:
-    """In FP32 on the CPU. threads: of the whole process, as PyTorch has it; 0 leaves them alone."""
+    """In FP32 on the CPU. threads: of the whole process, as in PyTorch; 0 leaves them unchanged."""
 
     description = "PyTorch CPU, fp32"
     network = None

@@ -18,7 +18,7 @@ from bgcam.realtime.cache import cache_folder
 
 MAGIC = b"bgcam-blob 1\n"
 DIGEST_BYTES = 64
-# A larger file is not ours.
+# Larger files are not bgcam's.
 MAX_BYTES = 1 << 30
 # Windows has no such owners and modes; a user's folders are private there.
 POSIX = hasattr(os, "geteuid")
@@ -71,12 +71,12 @@ def read_private(path: Path) -> bytes:
 
 
 def seal(key: str, contents: bytes) -> bytes:
-    """The contents with a checksum over them and the key before them."""
+    """The contents, preceded by a checksum over them and the key."""
     return MAGIC + _digest(key, contents).encode() + b"\n" + contents
 
 
 def unseal(key: str, data: bytes) -> bytes:
-    """What `seal` was given. Raises CacheRefused for another key, or anything that changed."""
+    """The contents that were sealed. Raises CacheRefused for another key, or if anything changed."""
     begin = len(MAGIC) + DIGEST_BYTES + 1
     if not data.startswith(MAGIC) or len(data) < begin:
         raise CacheRefused("it is not a bgcam file")
@@ -103,7 +103,7 @@ def keep_blob(path: Path, key: str, contents: bytes) -> None:
 
 
 def _digest(key: str, contents: bytes) -> str:
-    # The key's length goes first, so that no key and contents read as another key and other contents.
+    # The key's length comes first, so that no key and contents can be mistaken for others.
     name = key.encode()
     found = hashlib.sha256(f"{len(name)} ".encode() + name)
     found.update(contents)

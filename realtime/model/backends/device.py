@@ -22,9 +22,12 @@ PRECISIONS = ("auto", "fp16", "bf16", "fp32", "int8")
 class DeviceNetwork(Protocol):
     """One loaded model at one input size, on the current GPU.
 
-    input: (1, 3, h, w), C-contiguous NCHW, float16 or float32, normalised as the model's spec says; to be written into.
-    output: (1, 1, h, w) alpha in [0, 1], C-contiguous, float16 or float32. Both have `__cuda_array_interface__`, and
-    stay at their addresses for as long as this object lives. description: what it really runs on, as text for the user.
+    input: (1, 3, h, w), C-contiguous NCHW, float16 or float32, normalised as the model's spec says; the caller fills
+    it.
+    output: (1, 1, h, w) alpha in [0, 1], C-contiguous, float16 or float32.
+    description: what it actually runs on, as text for the user.
+
+    Both arrays have `__cuda_array_interface__`, and keep their addresses for as long as this object lives.
     """
 
     input: Any
@@ -32,10 +35,11 @@ class DeviceNetwork(Protocol):
     description: str
 
     def enqueue(self, stream: int) -> None:
-        """Launch on this `cudaStream_t` and return at once; `output` is ready when the stream gets there.
+        """Launches the network on this `cudaStream_t` and returns at once; `output` is ready when the stream gets
+        there.
 
-        After one call outside of a capture, a call may be captured in a CUDA graph: on the same stream, in the same
-        thread. Raises BackendError.
+        After one call outside a capture, a call may be captured in a CUDA graph, on the same stream and thread. Raises
+        BackendError.
         """
 
 
@@ -44,9 +48,10 @@ def open_device_network(
 ) -> DeviceNetwork:
     """Load a model onto the GPU.
 
-    backend: a key of DEVICE_NETWORKS, or "auto" for the first that works; a name never falls back. precision: one of
-    PRECISIONS, "auto" is the backend's fastest that preserves the matte. Raises UsageError for an unknown name,
-    BackendError if none can be loaded (one line with the reason for each).
+    backend: a key of DEVICE_NETWORKS, or "auto" for the first that works; an explicit name never falls back.
+    precision: one of PRECISIONS; "auto" is the backend's fastest that preserves the matte.
+
+    Raises UsageError for an unknown name, BackendError if none can be loaded (one line with the reason for each).
     """
     for kind, value, known in (("backend", backend, ("auto", *DEVICE_NETWORKS)), ("precision", precision, PRECISIONS)):
         if value not in known:

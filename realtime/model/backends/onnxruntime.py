@@ -1,4 +1,4 @@
-"""ONNX Runtime: on the CPU of every machine that Python runs on, or on the accelerator that its package is for."""
+"""ONNX Runtime: on the CPU of any machine that runs Python, or on the accelerator that its package was built for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends import is_x86_64
-from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.backends.normalize import Normalize
 from bgcam.realtime.model.spec import ModelSpec
 
 ERRORS_ONLY = 3
 CPU = "CPUExecutionProvider"
-# In order of preference: what a package was built for beside the CPU, and its display name. INT8 models are slow
-# on these, or do not run, so they get them without quantizers.
+# Execution providers besides the CPU, in order of preference, and their display names. INT8 models are slow on these,
+# or do not run, so their quantizers are removed.
 ACCELERATORS = {
     "CUDAExecutionProvider": "CUDA",
     "CoreMLExecutionProvider": "CoreML",
@@ -42,10 +42,10 @@ class ONNXRuntimeBackend:
         except ImportError:
             raise BackendError(missing("onnxruntime")) from None
         self._size_wh = size_wh
-        self._planes = Planes(spec)
+        self._normalize = Normalize(spec)
         try:
             self._session, precision = _best_session(ort, path, size_wh, threads, spec.precision)
-        except Exception as error:  # its errors share no base class but Exception
+        except Exception as error:  # its errors have no common base class except Exception
             reason = str(error).splitlines()[0]
             raise BackendError(f"onnxruntime cannot load {path} at {size_wh[0]}x{size_wh[1]} ({reason})") from error
         self._input = self._session.get_inputs()[0].name
@@ -59,7 +59,7 @@ class ONNXRuntimeBackend:
         if bgr.shape != (height, width, 3) or bgr.dtype != np.uint8:
             raise ValueError(f"expected ({height}, {width}, 3) uint8, found {bgr.shape} {bgr.dtype}")
         try:
-            output = self._session.run(None, {self._input: self._planes(bgr)})[0]
+            output = self._session.run(None, {self._input: self._normalize(bgr)})[0]
         except Exception as error:  # as above
             raise BackendError(f"onnxruntime failed on a frame ({str(error).splitlines()[0]})") from error
         alpha: NDArray[np.float32] = output.reshape(height, width)
@@ -67,7 +67,7 @@ class ONNXRuntimeBackend:
 
 
 def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, precision: str) -> tuple[Any, str]:
-    """A session on the first accelerator that takes the model, or on the CPU; and the precision that it runs in."""
+    """A session on the first accelerator that accepts the model, or on the CPU; and its precision."""
     available = ort.get_available_providers()
     for provider in [name for name in ACCELERATORS if name in available]:
         try:
@@ -83,7 +83,7 @@ def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, 
 
 
 def _without_quantizers(path: Path) -> bytes:
-    """The model in floating point. Raises BackendError where the package onnx is missing."""
+    """The model in floating point. Raises BackendError if the package onnx is missing."""
     from bgcam.realtime.model.onnx_graph import load_onnx, without_quantizers
 
     model: bytes = without_quantizers(load_onnx(path)).SerializeToString()
@@ -93,7 +93,7 @@ def _without_quantizers(path: Path) -> bytes:
 def _fixed_session(
     ort: Any, model: bytes, size_wh: tuple[int, int], threads: int, providers: list[str], settings: dict[str, str]
 ) -> Any:
-    """A session whose input is (1, 3, h, w): with every size known, it plans its memory once."""
+    """A session with input (1, 3, h, w): with all sizes known, it plans its memory once."""
     width, height = size_wh
 
     def options() -> Any:

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: bf16 or int8 where the processor has them."""
+"""OpenVINO on the CPU, in bf16 or int8 if the processor supports them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from bgcam.realtime.model.backends._head import Head, cut_head
 from bgcam.realtime.model.backends._narrow_weights import narrow_weights
 from bgcam.realtime.model.backends._openvino_cache import DEVICE, Blob, compiled_network
 from bgcam.realtime.model.backends._quantizers import join_quantizers
-from bgcam.realtime.model.backends.planes import Planes
+from bgcam.realtime.model.backends.normalize import Normalize
 from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
 from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 
 CPUINFO = Path("/proc/cpuinfo")
-# Mattes of a file, each on its share of the threads: the fewer threads work on one, the less they wait.
+# Concurrent mattes for a file, each with its share of the threads: fewer threads per matte wait less for each other.
 MOST_AT_ONCE = 4
 
 
 class OpenVINOBackend:
     """See `Backend`. `infer` may be called from several threads: each has its own request.
 
-    say: called with a line about what is wrong with a compiled network in the cache.
+    say: called with a line if a compiled network in the cache is not used.
     """
 
     name = "openvino"
@@ -51,7 +51,7 @@ class OpenVINOBackend:
             import openvino  # noqa: F401
         except ImportError:
             raise BackendError(missing("openvino")) from None
-        self._size_wh, self._planes = size_wh, Planes(spec)
+        self._size_wh, self._normalize = size_wh, Normalize(spec)
         self.at_once = 1 if threads else min(MOST_AT_ONCE, cores())
         self._local = threading.local()
         try:
@@ -100,7 +100,7 @@ class OpenVINOBackend:
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
         try:
-            planes = self._planes(bgr)
+            planes = self._normalize(bgr)
             # Neither is copied: the input is only read, and the result is read before the request's next call.
             output = request.infer([planes], share_inputs=True, share_outputs=True)[0]
         except RuntimeError as error:
@@ -108,7 +108,7 @@ class OpenVINOBackend:
         if self._head is not None:
             return self._head(output, planes)
         if output.size != height * width:
-            raise BackendError(f"openvino gave {output.size} values for a matte of {width}x{height}")
+            raise BackendError(f"openvino returned {output.size} values for a matte of {width}x{height}")
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
         return alpha
 
@@ -126,10 +126,10 @@ def _core() -> Any:
 
 
 def bf16_is_slow() -> bool:
-    """Whether the processor has bf16 without AMX: there an INT8 model's few other layers are faster in FP32.
+    """Whether the processor has bf16 without AMX: then the few other layers of an INT8 model are faster in FP32.
 
-    OpenVINO takes bf16 wherever there is any. Measured on a Xeon with avx512_bf16 alone: 18.4 ms of processor time a
-    matte, against 16.2. False where the system does not list the processor's instructions.
+    OpenVINO uses bf16 whenever it is available. On a Xeon with only avx512_bf16, a matte took 18.4 ms of processor time
+    with it and 16.2 ms without. False if the system does not list the processor's instructions.
     """
     try:
         text = CPUINFO.read_text(encoding="utf-8", errors="replace")
@@ -142,14 +142,14 @@ def bf16_is_slow() -> bool:
 def runs_int8(compiled: Any) -> bool:
     """Whether this processor computes any convolution of an `openvino.CompiledModel` in INT8."""
     for node in compiled.get_runtime_model().get_ordered_ops():
-        told = node.get_rt_info()
-        if told["layerType"].astype(str) == "Convolution" and told["primitiveType"].astype(str).lower().endswith("i8"):
+        info = node.get_rt_info()
+        if info["layerType"].astype(str) == "Convolution" and info["primitiveType"].astype(str).lower().endswith("i8"):
             return True
     return False
 
 
 def first_line(error: Exception) -> str:
-    """The first informative line of an error: OpenVINO's begin with a place in its own sources."""
+    """The first informative line of an error: OpenVINO's messages begin with a position in its sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (useful or lines or [type(error).__name__])[0]

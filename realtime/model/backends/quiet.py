@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: OpenVINO's packages would report their use to an analytics service at every start."""
+"""Disables telemetry: OpenVINO's packages would report their use to an analytics service at every start."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import sys
 
 
 def without_telemetry() -> None:
-    """Call before openvino or nncf is imported: without the telemetry package they use a stub that sends nothing."""
+    """Call this before importing openvino or nncf: without the telemetry package, they use an inert stub."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

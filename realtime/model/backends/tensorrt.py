@@ -1,4 +1,4 @@
-"""TensorRT: the fastest on NVIDIA GPUs. Its engine is built at first use, while another backend serves frames."""
+"""TensorRT: the fastest on NVIDIA GPUs. Its engine is built on first use, while another backend serves frames."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from bgcam.realtime.picture.kernels.load import load_kernels
 
 
 class TensorRTBackend:
-    """See `Backend`: an engine from the cache at once, else a CPU backend until the engine is built.
+    """See `Backend`. Uses a cached engine at once, otherwise a CPU backend until the engine is built.
 
-    Raises BackendError at once when the package, CuPy or a GPU is missing. opener, fallback, say: for tests.
+    Raises BackendError at once if the package, CuPy or a GPU is missing. opener, fallback, say: for tests.
     """
 
     name = "tensorrt"
@@ -44,9 +44,7 @@ class TensorRTBackend:
         self._warming: WarmingBackend | None = None
 
         def make(progress: Progress) -> Backend:
-            with suppress(
-                BackendError
-            ):  # compiled now, so that no frame waits for them later; errors are reported then
+            with suppress(BackendError):  # compiled now, so that no frame waits for them; errors are reported later
                 load_kernels()
             wrong = ""
             for _ in range(2):

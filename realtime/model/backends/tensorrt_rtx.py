@@ -1,4 +1,4 @@
-"""TensorRT-RTX: TensorRT for NVIDIA's RTX GPUs (Turing to Blackwell), from PyPI, engines in seconds."""
+"""TensorRT-RTX: TensorRT for NVIDIA's RTX GPUs (Turing to Blackwell), from PyPI, which builds engines in seconds."""
 
 from __future__ import annotations
 

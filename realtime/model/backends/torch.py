@@ -1,7 +1,7 @@
-"""PyTorch: on an NVIDIA GPU in FP16 as one CUDA graph, else on the CPU in FP32. It runs the model's own ONNX file.
+"""PyTorch: on an NVIDIA GPU in FP16 as one CUDA graph, otherwise on the CPU in FP32. It runs the ONNX file itself.
 
-For GPUs that TensorRT does not cover, and as the reference that it is measured against. Models in INT8 run in floating
-point: their quantised weights, without the activations' quantizers.
+It is for GPUs that TensorRT does not support, and the reference that TensorRT is measured against. INT8 models run in
+floating point, with their quantised weights but without quantised activations.
 """
 
 from __future__ import annotations

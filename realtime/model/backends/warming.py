@@ -1,4 +1,4 @@
-"""A backend that takes long to get ready, and another that serves frames until it is: frames never wait for it."""
+"""A backend that takes long to prepare, with another that serves frames until it is ready, so that no frame waits."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ TELL_EVERY_S = 2.0
 
 
 class WarmingBackend:
-    """See `Backend`. `infer` is the fallback's until the slow one is ready, and the slow one's from the next frame on.
+    """See `Backend`. `infer` uses the fallback until the slow backend is ready, and the slow backend from then on.
 
-    name: the slow one's. make: gives the slow backend, telling how far it is; it runs in a thread of its own. fallback:
-    ready now. Both may be called from several threads. say: told one line at the start, every two seconds while it goes
-    on, and at the swap. When `make` raises, so does the next `infer`, as a BackendError; with `optional` set, it says
-    so and stays with the fallback.
+    name: the slow backend's.
+    make: returns the slow backend and reports its progress; it runs in a thread of its own.
+    fallback: a backend that is ready. Both may be called from several threads.
+    say: called with a line at the start, every two seconds during preparation, and at the switch.
+    optional: if `make` fails, say so and stay with the fallback. Otherwise the next `infer` raises a BackendError.
     """
 
     at_once = 1
@@ -44,7 +45,7 @@ class WarmingBackend:
         self._make, self._say, self._clock = make, say, clock
         self._serving = fallback
         self._error: BackendError | None = None
-        self._begun_s = self._told_s = clock()
+        self._begun_s = self._said_s = clock()
         self._furthest = 0.0
         self._say(f"{name} is getting ready; until then {fallback.description} is used")
         # A daemon: a run that ends before the engine is built does not wait for it.
@@ -53,7 +54,7 @@ class WarmingBackend:
 
     @property
     def serving(self) -> Backend:
-        """Whose turn it is."""
+        """The backend in use."""
         return self._serving
 
     @property
@@ -71,7 +72,7 @@ class WarmingBackend:
         return self._serving.infer(bgr)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the slow backend is ready or has failed; whether that came in time."""
+        """Waits until the slow backend is ready or has failed. Returns whether that was in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -81,7 +82,7 @@ class WarmingBackend:
         except BackendError as error:
             self._error = error
             return
-        except Exception as error:  # of a library; it has to reach the thread that the frames come from
+        except Exception as error:  # from a library; it has to be passed to the thread that processes frames
             self._error = BackendError(f"{self.name} failed ({type(error).__name__}: {error})")
             return
         self._serving = ready
@@ -89,12 +90,12 @@ class WarmingBackend:
 
     def _tell(self, done: float) -> None:
         now_s = self._clock()
-        if done <= self._furthest or now_s - self._told_s < TELL_EVERY_S:
+        if done <= self._furthest or now_s - self._said_s < TELL_EVERY_S:
             return
-        self._furthest, self._told_s = done, now_s
+        self._furthest, self._said_s = done, now_s
         self._say(f"{self.name} is getting ready: {done:.0%}")
 
 
 def say_to_terminal(line: str) -> None:
-    """One line, beside what a run prints."""
+    """Prints a line to standard error."""
     print(f"bgcam: {line}", file=sys.stderr, flush=True)

@@ -1,1 +1,1 @@
-"""The picture's stages as CUDA kernels: their text, what each is given, and how they are compiled and launched."""
+"""The picture's stages as CUDA kernels: their source, their arguments, and how they are compiled and launched."""

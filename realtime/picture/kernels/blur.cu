@@ -1,8 +1,8 @@
-// The room blurred without the person in it: the CPU path's picture/blur.py, whose constants these kernels are given.
-// Cells are those of foreground.cu. What stands behind the person is then there in full size, as an uploaded one.
+// The blurred room without the person: picture/blur.py, whose constants are passed in. Cells are those of
+// foreground.cu. The result is a full-size background, like an uploaded one.
 
-// What the network saw, (h, w), weighted by 1 - edge * the most alpha of the 3 x 3 around, at least 0.
-extern "C" __global__ void room_known(const unsigned *seen, const float *alpha, float4 *known, int width, int height,
+// What the network saw, (h, w), weighted by 1 - edge * (the largest alpha of the 3 x 3 pixels around), at least 0.
+extern "C" __global__ void blur_known(const unsigned *seen, const float *alpha, float4 *known, int width, int height,
                                       float edge) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= width * height)
@@ -15,9 +15,9 @@ extern "C" __global__ void room_known(const unsigned *seen, const float *alpha, 
     known[at] = times(colour_of(seen[at]), __saturatef(1.0f - edge * most));
 }
 
-// Means over the rectangles that the new cells, no more than the old ones, cover.
-extern "C" __global__ void area_cells(const float4 *cells, float4 *out, int columns, int rows, int new_columns,
-                                      int new_rows) {
+// Means over the rectangles that the new cells cover. There are no more new cells than old ones.
+extern "C" __global__ void blur_resize(const float4 *cells, float4 *out, int columns, int rows, int new_columns,
+                                       int new_rows) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= new_columns * new_rows)
         return;
@@ -32,20 +32,20 @@ extern "C" __global__ void area_cells(const float4 *cells, float4 *out, int colu
     out[at] = times(sum, 1.0f / (float(columns) * float(rows)));
 }
 
-// known + (1 - weight) * filled, which has other columns and rows: the room without holes.
-extern "C" __global__ void room_whole(const float4 *known, const float4 *filled, float4 *whole, int columns, int rows,
-                                      int filled_columns, int filled_rows) {
+// The room without holes: known + (1 - weight) * filled, where `filled` has a size of its own.
+extern "C" __global__ void blur_join(const float4 *known, const float4 *filled, float4 *whole, int columns, int rows,
+                                     int filled_columns, int filled_rows) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= columns * rows)
         return;
-    const Spot spot((at % columns + 0.5f) * filled_columns / columns - 0.5f,
-                    (at / columns + 0.5f) * filled_rows / rows - 0.5f, filled_columns, filled_rows);
-    whole[at] = plus(known[at], times(spot.of(filled), 1.0f - known[at].w));
+    const Bilinear cell((at % columns + 0.5f) * filled_columns / columns - 0.5f,
+                        (at / columns + 0.5f) * filled_rows / rows - 0.5f, filled_columns, filled_rows);
+    whole[at] = plus(known[at], times(cell.of(filled), 1.0f - known[at].w));
 }
 
-// One direction of a Gaussian, borders repeated: down is 0 along rows, and 1 along columns.
-extern "C" __global__ void blur_line(const float4 *cells, float4 *out, int columns, int rows, int down, int radius,
-                                     float sigma) {
+// One direction of a Gaussian, borders repeated. down: 0 along rows, 1 along columns.
+extern "C" __global__ void blur_gaussian(const float4 *cells, float4 *out, int columns, int rows, int down, int radius,
+                                         float sigma) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= columns * rows)
         return;
@@ -63,24 +63,23 @@ extern "C" __global__ void blur_line(const float4 *cells, float4 *out, int colum
     out[at] = times(sum, 1.0f / weights);
 }
 
-__device__ inline float4 whole_levels(float4 colour) {
+__device__ inline float4 rounded(float4 colour) {
     return make_float4(clamped(__float2int_rn(colour.x), 0, 255), clamped(__float2int_rn(colour.y), 0, 255),
                        clamped(__float2int_rn(colour.z), 0, 255), 0.0f);
 }
 
-// Cells to (H, W, 3) bytes, bilinear. A thread makes four pixels of a row: three words where rows allow it.
-extern "C" __global__ void enlarge(const float4 *cells, unsigned char *out, int columns, int rows, int width,
-                                   int height) {
+// Cells to (H, W, 3) bytes, bilinear. A thread writes four pixels of a row: as three words where rows are aligned.
+extern "C" __global__ void blur_enlarge(const float4 *cells, unsigned char *out, int columns, int rows, int width,
+                                        int height) {
     const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 4, y = blockIdx.y;
     if (x >= width)
         return;
-    const float place_y = (y + 0.5f) * rows / height - 0.5f, step = float(columns) / width;
+    const float position_y = (y + 0.5f) * rows / height - 0.5f, step = float(columns) / width;
     int bytes[12];
     for (int i = 0; i < 4; i++) {
-        const Spot spot((x + i + 0.5f) * step - 0.5f, place_y, columns, rows);
-        const float4 made =
-            whole_levels(spot.mean(whole_levels(cells[spot.upper_left]), whole_levels(cells[spot.upper_right]),
-                                   whole_levels(cells[spot.lower_left]), whole_levels(cells[spot.lower_right])));
+        const Bilinear cell((x + i + 0.5f) * step - 0.5f, position_y, columns, rows);
+        const float4 made = rounded(cell.mean(rounded(cells[cell.upper_left]), rounded(cells[cell.upper_right]),
+                                              rounded(cells[cell.lower_left]), rounded(cells[cell.lower_right])));
         bytes[3 * i] = int(made.x);
         bytes[3 * i + 1] = int(made.y);
         bytes[3 * i + 2] = int(made.z);

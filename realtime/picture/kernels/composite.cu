@@ -1,40 +1,41 @@
-// The full-resolution chain in one pass: upsample the pairs of matte_filters.cu bilinearly, alpha = a * gray + b, blend
-// with the background, and pack: BGR, or I420 so that BGR is never written.
+// Compositing at full resolution in one pass: the coefficients (a, b) of the temporal or guided filter are upsampled
+// bilinearly, alpha = a * gray + b, the person is blended with the background, and the result is packed as BGR, or as
+// I420 without writing BGR first.
 //
-// A block makes one row, or a part of it, a thread 16 of its pixels: with 16-byte reads and writes where rows allow it
-// (width a multiple of 16), else byte by byte. Pairs are first interpolated down to the block's part of the row, in
-// shared memory, while the pixels are on their way. Alpha is held in 1/65536: whole pixels stay exact, and the rest is
-// within a grey level of float. I420 is OpenCV's BGR2YUV_I420, bit for bit: chroma is that of the upper left pixel of
-// each four.
+// A block computes one row or a part of it, each thread UNIT_PX of its pixels: with 16-byte reads and writes where rows
+// allow it (width a multiple of 16), otherwise byte by byte. The coefficients are first interpolated down to the
+// block's part of the row, in shared memory, while the pixels are being loaded. Alpha has 16 fractional bits: alpha 0
+// and 1 are exact, and the rest is within a grey level of float. I420 is exactly OpenCV's BGR2YUV_I420: chroma is that
+// of the upper left pixel of each four.
 
-// Cells of the small row lie in shared memory with a gap after every 16: threads read them 4 apart where the frame has
-// four times the network's width, and would wait for each other otherwise.
+// The index in shared memory of cell i of the small row: with a gap after every 16, which avoids bank conflicts when
+// the frame has four times the network's width and threads read cells 4 apart.
 __device__ inline int cell(int i) {
     return i + (i >> 4);
 }
 
-// Pixel x lies at (x + 0.5) * step + 0.5 of the small row with its first and last cell once more beyond the ends.
-__device__ inline float place(int x, float step) {
+// The position of pixel x on the small row, which is extended by one cell at either end: (x + 0.5) * step + 0.5.
+__device__ inline float row_position(int x, float step) {
     return (x + 0.5f) * step + 0.5f;
 }
 
-// The cells first .. last of that row, at the height of row y.
-__device__ inline void pairs_of_row(const float2 *pairs, int small_width, int small_height, int y, float step_y,
-                                    int first, int last, float2 *row) {
-    const int MANY = 4; // reads under way at once
+// Cells first .. last of the extended row, interpolated to the height of pixel row y.
+__device__ inline void coefficients_of_row(const float2 *coefficients, int small_width, int small_height, int y,
+                                           float step_y, int first, int last, float2 *row) {
+    const int READS = 4; // in progress at once
     const float at = fminf(fmaxf((y + 0.5f) * step_y - 0.5f, 0.0f), small_height - 1.0f);
     const int upper = int(at), lower = min(upper + 1, small_height - 1);
     const float below = at - upper;
-    for (int begin = first + int(threadIdx.x); begin <= last; begin += MANY * blockDim.x) {
-        float2 p[MANY], q[MANY];
+    for (int begin = first + int(threadIdx.x); begin <= last; begin += READS * blockDim.x) {
+        float2 p[READS], q[READS];
 #pragma unroll
-        for (int j = 0; j < MANY; j++) {
+        for (int j = 0; j < READS; j++) {
             const int x = clamped(begin + j * int(blockDim.x) - 1, 0, small_width - 1);
-            p[j] = pairs[upper * small_width + x];
-            q[j] = pairs[lower * small_width + x];
+            p[j] = coefficients[upper * small_width + x];
+            q[j] = coefficients[lower * small_width + x];
         }
 #pragma unroll
-        for (int j = 0; j < MANY; j++) {
+        for (int j = 0; j < READS; j++) {
             const int i = begin + j * int(blockDim.x);
             if (i <= last)
                 row[cell(i - first)] =
@@ -43,17 +44,17 @@ __device__ inline void pairs_of_row(const float2 *pairs, int small_width, int sm
     }
 }
 
-// Walks along a row: what lies between two cells is read once, since several pixels share it.
-struct PairWalk {
+// Interpolates along a row. Two neighbouring cells are read once, because several pixels in a row lie between them.
+struct RowSampler {
     const float2 *row;
     int first, held;
     float step;
     float2 left, rise;
 
-    __device__ PairWalk(const float2 *row, int first, float step) : row(row), first(first), held(-1), step(step) {}
+    __device__ RowSampler(const float2 *row, int first, float step) : row(row), first(first), held(-1), step(step) {}
 
-    __device__ float2 pair_at(int x) {
-        const float at = place(x, step);
+    __device__ float2 at_pixel(int x) {
+        const float at = row_position(x, step);
         const int now = int(at);
         if (now != held) {
             held = now;
@@ -66,18 +67,22 @@ struct PairWalk {
     }
 };
 
-// Grey levels with 16 bits after the point: a level is byte 2.
-__device__ inline Pixel blend(Pixel person, Pixel behind, float2 pair) {
-    const float alpha = __saturatef(pair.x * gray(person) + pair.y);
-    const int weight = __float2int_rn(alpha * 65536.0f), rest = 65536 - weight;
-    return {person.b * weight + (behind.b * rest + 32768), person.g * weight + (behind.g * rest + 32768),
-            person.r * weight + (behind.r * rest + 32768)};
+// a * gray + b, from 0 to 1.
+__device__ inline float alpha_of(Pixel frame, float2 coefficients) {
+    return __saturatef(coefficients.x * gray(frame) + coefficients.y);
 }
 
-// What a thread lays of a pixel before the background: the frame as it is, or the person's own colours.
-struct AsSeen {
-    __device__ Pixel lay(Pixel person, Pixel behind, float2 pair, int x, int y) const {
-        return blend(person, behind, pair);
+// Grey levels with 16 fractional bits: the level is byte 2.
+__device__ inline Pixel blend(Pixel person, Pixel background, float alpha) {
+    const int weight = __float2int_rn(alpha * 65536.0f), rest = 65536 - weight;
+    return {person.b * weight + (background.b * rest + 32768), person.g * weight + (background.g * rest + 32768),
+            person.r * weight + (background.r * rest + 32768)};
+}
+
+// Composites with the frame's own colours.
+struct FrameColours {
+    __device__ Pixel composite(Pixel frame, Pixel background, float alpha, int x, int y) const {
+        return blend(frame, background, alpha);
     }
 };
 
@@ -85,47 +90,43 @@ __device__ inline int fixed(float level) {
     return __float2int_rn(fminf(fmaxf(level, 0.0f), 255.0f) * 65536.0f) + 32768;
 }
 
-// The blur fusion of picture/foreground.py, and then the spill of despill.py, with what foreground.cu made: colours,
-// the person's and the room's on one grid, and limits on one of cells of twice the side.
-struct Own {
+// Composites with estimated foreground colours: the blur fusion of picture/foreground.py, then despill. colours: planes
+// of the person's and the room's smooth colours from foreground.cu. limits: of despill.cu, with cells of twice the
+// side.
+struct ForegroundColours {
     const float4 *colours;
     const float2 *limits;
     int cell_px, columns, rows, limit_columns, limit_rows;
     Tint tint;
 
-    __device__ Pixel lay(Pixel seen, Pixel behind, float2 pair, int x, int y) const {
-        const float alpha = __saturatef(pair.x * gray(seen) + pair.y);
+    __device__ Pixel composite(Pixel frame, Pixel background, float alpha, int x, int y) const {
         const int weight = __float2int_rn(alpha * 65536.0f);
         if (weight == 0 || (weight == 65536 && !(tint.strength > 0.0f)))
-            return blend(seen, behind, make_float2(0.0f, weight ? 1.0f : 0.0f));
-        return mixed(seen, behind, alpha, weight < 65536, x, y);
+            return blend(frame, background, weight ? 1.0f : 0.0f);
+        return estimated(frame, background, alpha, weight < 65536, x, y);
     }
 
-    // Few pixels are so, and 16 copies of it would be long.
-    __device__ __noinline__ Pixel mixed(Pixel seen, Pixel behind, float alpha, bool soft, int x, int y) const {
-        float b = seen.b, g = seen.g, r = seen.r;
+    // Few pixels need this, and 16 inlined copies would be long.
+    __device__ __noinline__ Pixel estimated(Pixel frame, Pixel background, float alpha, bool soft, int x, int y) const {
+        float b = frame.b, g = frame.g, r = frame.r;
         if (soft) {
-            const Spot spot((x + 0.5f) / cell_px - 0.5f, (y + 0.5f) / cell_px - 0.5f, columns, rows);
-            const float4 person = spot.of(colours), room = spot.of(colours + columns * rows);
-            b = own(b, person.x, room.x, alpha);
-            g = own(g, person.y, room.y, alpha);
-            r = own(r, person.z, room.z, alpha);
+            const Bilinear cell((x + 0.5f) / cell_px - 0.5f, (y + 0.5f) / cell_px - 0.5f, columns, rows);
+            const float4 person = cell.of(colours), room = cell.of(colours + columns * rows);
+            b = fused(b, person.x, room.x, alpha);
+            g = fused(g, person.y, room.y, alpha);
+            r = fused(r, person.z, room.z, alpha);
         }
         if (tint.strength > 0.0f) {
             const float limit_px = 2.0f * cell_px;
-            const Spot spot((x + 0.5f) / limit_px - 0.5f, (y + 0.5f) / limit_px - 0.5f, limit_columns, limit_rows);
-            const float2 limit_near = spot.of(limits);
-            const float excess = fmaxf(b * tint.b + g * tint.g + r * tint.r - limit_near.x, 0.0f) * limit_near.y;
-            b -= excess * tint.b;
-            g -= excess * tint.g;
-            r -= excess * tint.r;
+            const Bilinear cell((x + 0.5f) / limit_px - 0.5f, (y + 0.5f) / limit_px - 0.5f, limit_columns, limit_rows);
+            despill(b, g, r, tint, cell.of(limits));
         }
-        return {fixed(behind.b + alpha * (b - behind.b)), fixed(behind.g + alpha * (g - behind.g)),
-                fixed(behind.r + alpha * (r - behind.r))};
+        return {fixed(background.b + alpha * (b - background.b)), fixed(background.g + alpha * (g - background.g)),
+                fixed(background.r + alpha * (r - background.r))};
     }
 
-    __device__ static float own(float seen, float person, float room, float alpha) {
-        return fminf(fmaxf(person + alpha * (seen - (room + alpha * (person - room))), 0.0f), 255.0f);
+    __device__ static float fused(float frame, float person, float room, float alpha) {
+        return fminf(fmaxf(person + alpha * (frame - (room + alpha * (person - room))), 0.0f), 255.0f);
     }
 };
 
@@ -133,7 +134,7 @@ __device__ inline Pixel whole(Pixel p) {
     return {p.b >> 16, p.g >> 16, p.r >> 16};
 }
 
-// OpenCV's limited-range Y, U and V, 24 bits after the point instead of its 20: the level is then byte 3. Products
+// OpenCV's limited-range Y, U and V with 24 fractional bits instead of its 20, so that the level is byte 3. Products
 // overflow an int, so this is unsigned; every sum is below 2^32.
 __device__ inline unsigned yuv24(Pixel p, int b, int g, int r, unsigned zero) {
     return unsigned(16 * b) * p.b + unsigned(16 * g) * p.g + unsigned(16 * r) * p.r + (zero << 24) + (1u << 23);
@@ -148,8 +149,8 @@ __device__ inline unsigned v24(Pixel p) {
     return yuv24(p, -74448, -385875, 460324, 128);
 }
 
-// An output tells: `put`, for one pixel of whole levels; and `Row`, which takes 16 pixels from a multiple of 16 on,
-// four at a time and with 16 bits after the point, and `store`s them.
+// An output defines `put`, which writes one pixel of whole levels, and `Row`, which takes UNIT_PX pixels from a
+// multiple of UNIT_PX on, four at a time and with 16 fractional bits, and `store`s them.
 struct ToBgr {
     struct Row {
         unsigned words[12];
@@ -178,7 +179,7 @@ struct ToBgr {
 
 struct ToI420 {
     struct Row {
-        // chroma: two bytes of each four pixels, of rows with even numbers alone.
+        // chroma: two bytes of each four pixels, in even rows only.
         unsigned luma[4], u[4], v[4];
 
         __device__ void take(int four, bool chroma, const Pixel *p) {
@@ -214,25 +215,25 @@ struct ToI420 {
     }
 };
 
-template <class Layout, class Out, class Person>
-__device__ void composite(const unsigned char *frame, const unsigned char *background, const float2 *pairs,
+template <class Layout, class Out, class Colours>
+__device__ void composite(const unsigned char *frame, const unsigned char *background, const float2 *coefficients,
                           unsigned char *out, int width, int height, int small_width, int small_height,
-                          const Person &laid) {
+                          const Colours &colours) {
     DYNAMIC_SHARED(shared);
     float2 *row = reinterpret_cast<float2 *>(shared);
-    const int begin = blockIdx.x * blockDim.x * 16, x = begin + threadIdx.x * 16, y = blockIdx.y;
+    const int begin = blockIdx.x * blockDim.x * UNIT_PX, x = begin + threadIdx.x * UNIT_PX, y = blockIdx.y;
     const float step = float(small_width) / width;
     const bool fast = Layout::fast(width) && x < width;
-    unsigned person[Layout::WORDS], behind[Bgr::WORDS];
+    unsigned frame_words[Layout::WORDS], background_words[Bgr::WORDS];
     if (fast) {
-        Layout::load_row(frame, width, height, x, y, person);
-        Bgr::load_row(background, width, height, x, y, behind);
+        Layout::load_row(frame, width, height, x, y, frame_words);
+        Bgr::load_row(background, width, height, x, y, background_words);
     }
-    const int first = int(place(begin, step)),
-              last = int(place(min(begin + int(blockDim.x) * 16, width) - 1, step)) + 1;
-    pairs_of_row(pairs, small_width, small_height, y, float(small_height) / height, first, last, row);
+    const int first = int(row_position(begin, step)),
+              last = int(row_position(min(begin + int(blockDim.x) * UNIT_PX, width) - 1, step)) + 1;
+    coefficients_of_row(coefficients, small_width, small_height, y, float(small_height) / height, first, last, row);
     __syncthreads();
-    PairWalk walk(row, first, step);
+    RowSampler sampler(row, first, step);
     if (fast) {
         typename Out::Row done;
 #pragma unroll
@@ -241,52 +242,55 @@ __device__ void composite(const unsigned char *frame, const unsigned char *backg
 #pragma unroll
             for (int j = 0; j < 4; j++) {
                 const int i = 4 * four + j;
-                p[j] = laid.lay(Layout::pixel_in(person, i), Bgr::pixel_in(behind, i), walk.pair_at(x + i), x + i, y);
+                const Pixel pixel = Layout::pixel_in(frame_words, i), other = Bgr::pixel_in(background_words, i);
+                p[j] = colours.composite(pixel, other, alpha_of(pixel, sampler.at_pixel(x + i)), x + i, y);
             }
             done.take(four, (y & 1) == 0, p);
         }
         done.store(out, width, height, x, y);
         return;
     }
-    for (int at = x; at < min(x + 16, width); at++) {
-        const Pixel mine = Layout::pixel(frame, width, height, at, y),
+    for (int at = x; at < min(x + UNIT_PX, width); at++) {
+        const Pixel pixel = Layout::pixel(frame, width, height, at, y),
                     other = Bgr::pixel(background, width, height, at, y);
-        Out::put(out, width, height, at, y, whole(laid.lay(mine, other, walk.pair_at(at), at, y)));
+        const float alpha = alpha_of(pixel, sampler.at_pixel(at));
+        Out::put(out, width, height, at, y, whole(colours.composite(pixel, other, alpha, at, y)));
     }
 }
 
-#define COMPOSE(LAYOUT, NAME, OUT, TO)                                                                                 \
+#define COMPOSITE(LAYOUT, NAME, OUT, TO)                                                                               \
     extern "C" __global__ void composite_##NAME##_##TO(const unsigned char *frame, const unsigned char *background,    \
-                                                       const float2 *pairs, unsigned char *out, int width, int height, \
-                                                       int small_width, int small_height) {                            \
-        composite<LAYOUT, OUT>(frame, background, pairs, out, width, height, small_width, small_height, AsSeen());     \
+                                                       const float2 *coefficients, unsigned char *out, int width,      \
+                                                       int height, int small_width, int small_height) {                \
+        composite<LAYOUT, OUT>(frame, background, coefficients, out, width, height, small_width, small_height,         \
+                               FrameColours());                                                                        \
     }
 
-COMPOSE(Bgr, bgr, ToBgr, bgr)
-COMPOSE(Bgr, bgr, ToI420, i420)
-COMPOSE(Nv12, nv12, ToBgr, bgr)
-COMPOSE(Nv12, nv12, ToI420, i420)
-COMPOSE(Yuyv, yuyv, ToBgr, bgr)
-COMPOSE(Yuyv, yuyv, ToI420, i420)
+COMPOSITE(Bgr, bgr, ToBgr, bgr)
+COMPOSITE(Bgr, bgr, ToI420, i420)
+COMPOSITE(Nv12, nv12, ToBgr, bgr)
+COMPOSITE(Nv12, nv12, ToI420, i420)
+COMPOSITE(Yuyv, yuyv, ToBgr, bgr)
+COMPOSITE(Yuyv, yuyv, ToI420, i420)
 
-// What sources give is BGR: the others would only lengthen the compiling.
-#define COMPOSE_OWN(LAYOUT, NAME, OUT, TO)                                                                             \
-    extern "C" __global__ void composite_own_##NAME##_##TO(                                                            \
-        const unsigned char *frame, const unsigned char *background, const float2 *pairs, unsigned char *out,          \
+// Sources deliver BGR: other layouts would only lengthen the compilation.
+#define COMPOSITE_FOREGROUND(LAYOUT, NAME, OUT, TO)                                                                    \
+    extern "C" __global__ void composite_foreground_##NAME##_##TO(                                                     \
+        const unsigned char *frame, const unsigned char *background, const float2 *coefficients, unsigned char *out,   \
         int width, int height, int small_width, int small_height, const float4 *colours, const float2 *limits,         \
         const float *sums, int cell_px, int columns, int rows, int limit_columns, int limit_rows, float from,          \
         float to) {                                                                                                    \
-        composite<LAYOUT, OUT>(                                                                                        \
-            frame, background, pairs, out, width, height, small_width, small_height,                                   \
-            Own{colours, limits, cell_px, columns, rows, limit_columns, limit_rows, Tint(sums, from, to)});            \
+        composite<LAYOUT, OUT>(frame, background, coefficients, out, width, height, small_width, small_height,         \
+                               ForegroundColours{colours, limits, cell_px, columns, rows, limit_columns, limit_rows,   \
+                                                 Tint(sums, from, to)});                                               \
     }
 
-COMPOSE_OWN(Bgr, bgr, ToBgr, bgr)
-COMPOSE_OWN(Bgr, bgr, ToI420, i420)
+COMPOSITE_FOREGROUND(Bgr, bgr, ToBgr, bgr)
+COMPOSITE_FOREGROUND(Bgr, bgr, ToI420, i420)
 
-// BGR that is there already to I420: for pictures that no compose made. Even sides.
+// BGR to I420, for pictures that were composited elsewhere. Both sides are even.
 extern "C" __global__ void to_i420(const unsigned char *bgr, unsigned char *out, int width, int height) {
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * 16, y = blockIdx.y;
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * UNIT_PX, y = blockIdx.y;
     if (Bgr::fast(width) && x < width) {
         unsigned words[Bgr::WORDS];
         Bgr::load_row(bgr, width, height, x, y, words);
@@ -304,6 +308,6 @@ extern "C" __global__ void to_i420(const unsigned char *bgr, unsigned char *out,
         done.store(out, width, height, x, y);
         return;
     }
-    for (int at = x; at < min(x + 16, width); at++)
+    for (int at = x; at < min(x + UNIT_PX, width); at++)
         ToI420::put(out, width, height, at, y, Bgr::pixel(bgr, width, height, at, y));
 }

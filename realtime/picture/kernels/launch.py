@@ -1,7 +1,7 @@
-"""What each kernel is given and over how many threads it runs, whatever launches it.
+"""The arguments of each kernel and the number of its threads, independent of what launches it.
 
-Arrays lie on the GPU (CuPy) or, in the tests that compile the kernels for the host, in memory (NumPy). Nothing is
-allocated or copied here, so that all of it can be captured in a CUDA graph.
+Arrays are on the GPU (CuPy) or, in the tests that compile the kernels for the host, in memory (NumPy). Nothing is
+allocated or copied here, so that everything can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -13,19 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from bgcam.realtime.matte_values import ROUNDING
-from bgcam.realtime.picture.kernels.source import DTYPES, LAYOUTS, OUTPUTS
+from bgcam.realtime.picture import guided_filter, temporal_filter
+from bgcam.realtime.picture.kernels.source import DTYPES, LAYOUTS, OUTPUTS, STEP_VALUES, TILE_WH, UNIT_PX
 
 THREADS = 128
-# Pixels of a row that a thread of `compose` and `to_i420` makes.
-UNIT_PX = 16
 WARP = 32
 OVER_ALL_BLOCKS = 32
-# An alpha above this shows the room; as in failsafe/matte_check.py.
-SHOWS = 0.1
-# Pixels that a block of `movement` makes, (width, height), a thread each; as in matte_filters.cu.
-TILE_WH = (32, 8)
-# Bytes of BGR that a thread of the `area` kernels sums at once, by layout; as VALUES in pixels.cuh.
-STEP_VALUES = {"bgr": 16, "nv12": 12, "yuyv": 12}
 
 
 class Normalization(Protocol):
@@ -42,7 +35,7 @@ class Normalization(Protocol):
 
 
 class Launch(Protocol):
-    """Runs a kernel: blocks (across, down) of `threads` each, arguments in the kernel's order."""
+    """Runs a kernel with blocks (across, down) of `threads` threads each, arguments in the kernel's order."""
 
     def __call__(
         self, name: str, arguments: Sequence[Any], *, blocks: tuple[int, int], threads: int, shared_bytes: int = 0
@@ -51,53 +44,53 @@ class Launch(Protocol):
 
 @dataclass(frozen=True)
 class TemporalRules:
-    """Steady mattes as `picture/temporal_filter.py` has them, whose constants these are."""
+    """The constants of `picture/temporal_filter.py`."""
 
-    rest: float = 0.2
-    apart: tuple[float, float] = (0.1, 0.5)
-    moved: tuple[float, float] = (2.0, 6.0)
-    sure: float = 0.04
-    leave: float = 0.15
-    held: float = 0.25
-    cut: float = 10.0
+    rest: float = temporal_filter.REST
+    apart: tuple[float, float] = temporal_filter.APART
+    moved: tuple[float, float] = temporal_filter.MOVED
+    sure: float = temporal_filter.SURE
+    leave: float = temporal_filter.LEAVE
+    held: float = temporal_filter.HELD
+    cut: float = temporal_filter.CUT
 
 
-# Takes every matte as it is.
-UNSTEADY = TemporalRules(rest=1.0, held=1.0)
+# Leaves every matte as it is.
+UNFILTERED = TemporalRules(rest=1.0, held=1.0)
 
 
 @dataclass(frozen=True)
-class Guide:
-    """Guided upsampling as `guided_filter.py` has it, whose constants these are: epsilon for a luma in [0, 1]."""
+class GuidedRules:
+    """The constants of `picture/guided_filter.py`; eps is for luma in [0, 1]."""
 
-    radius_px: int = 1
-    epsilon: float = 1e-2
-    low: float = 0.125
-    high: float = 0.96
-    span: float = 0.4
+    radius: int = guided_filter.RADIUS
+    eps: float = guided_filter.EPS
+    low: float = guided_filter.LOW
+    high: float = guided_filter.HIGH
+    span: float = guided_filter.SPAN
 
 
 class Kernels:
-    """The kernels as functions. All sizes are (width, height); shapes as the docstrings of the .cu files say."""
+    """The kernels as functions. All sizes are (width, height); the .cu files document the shapes of arrays."""
 
     def __init__(self, launch: Launch):
         self._launch = launch
 
     def flat(self, name: str, *arguments: Any, count: int) -> None:
-        """A kernel of `count` threads; its arguments as arrays, int and float, which become int32 and float32."""
+        """Runs a kernel with `count` threads. Arguments are arrays, int and float, passed as int32 and float32."""
         self._launch(name, plain(arguments), blocks=(_parts(count, THREADS), 1), threads=THREADS)
 
     def rows(self, name: str, *arguments: Any, size_wh: tuple[int, int], pixels: int) -> None:
-        """A kernel whose blocks process parts of a row, with a fixed number of pixels per thread."""
+        """Runs a kernel whose blocks process parts of a row, with a fixed number of pixels per thread."""
         blocks = (_parts(size_wh[0], THREADS * pixels), size_wh[1])
         self._launch(name, plain(arguments), blocks=blocks, threads=THREADS)
 
     def over_all(self, name: str, *arguments: Any, count: int, shared_bytes: int) -> None:
-        """A kernel whose few threads go over all of `count`; shared_bytes: of shared memory that each thread needs."""
+        """Runs a kernel whose few threads loop over `count` values. shared_bytes: shared memory per thread."""
         blocks = (min(OVER_ALL_BLOCKS, _parts(count, 4 * THREADS)), 1)
         self._launch(name, plain(arguments), blocks=blocks, threads=THREADS, shared_bytes=THREADS * shared_bytes)
 
-    def to_input(
+    def resize_normalize(
         self,
         frame: Any,
         network_input: Any,
@@ -108,8 +101,9 @@ class Kernels:
         frame_wh: tuple[int, int],
         spec: Normalization,
     ) -> None:
-        """A packed frame to (1, 3, h, w) float16 or float32 as `spec` says; its luma, (h, w) float32 to 255, and its
-        pixels, (h, w, 4) uint8 BGR0.
+        """Converts a packed frame to the network's input (1, 3, h, w), float16 or float32, normalized as `spec` says.
+
+        luma: its grey levels, (h, w) float32 from 0 to 255. seen: its pixels, (h, w, 4) uint8 BGR0.
         """
         check_layout(layout, frame_wh)
         width, height = frame_wh
@@ -127,7 +121,7 @@ class Kernels:
             blocks = (_parts(out_w * out_h, THREADS), 1)
             self._launch(f"resize_linear_{layout}_{kind}", arguments, blocks=blocks, threads=THREADS)
             return
-        # As wide a piece of the row as gives every thread of a block one step, or one pixel where there is more.
+        # Wide enough for one step per thread of a block, or one pixel per thread if these are more.
         values = STEP_VALUES[layout]
         widest = min(max((THREADS - 2) * values * out_w // (3 * width), 1), out_w)
         tile = _parts(out_w, _parts(out_w, widest))  # equal tiles
@@ -137,12 +131,10 @@ class Kernels:
         name = f"resize_area_{layout}_{kind}"
         self._launch(name, [*arguments, np.int32(tile)], blocks=blocks, threads=THREADS, shared_bytes=shared_bytes)
 
-    def temporal_movement(
-        self, luma: Any, kept_luma: Any, moved: Any, total: Any, *, steadiness: TemporalRules
-    ) -> None:
-        """luma and kept_luma to moved, all (h, w) float32 in grey levels; total (1,) float32 has to be 0."""
+    def temporal_movement(self, luma: Any, kept_luma: Any, moved: Any, total: Any, *, rules: TemporalRules) -> None:
+        """From luma and kept_luma to moved, all (h, w) float32 in grey levels. total: (1,) float32, 0 before."""
         height, width = (int(side) for side in luma.shape)
-        arguments = [luma, kept_luma, moved, total, np.int32(width), np.int32(height), np.float32(steadiness.cut)]
+        arguments = [luma, kept_luma, moved, total, np.int32(width), np.int32(height), np.float32(rules.cut)]
         tile_w, tile_h = TILE_WH
         shared_bytes = 4 * ((tile_w + 4) * (tile_h + 4) + (tile_w + 2) * (tile_h + 2))
         blocks = (_parts(width, tile_w), _parts(height, tile_h))
@@ -156,75 +148,78 @@ class Kernels:
         total: Any,
         kept_alpha: Any,
         kept_luma: Any,
-        pairs: Any,
-        told: Any,
+        coefficients: Any,
+        counts: Any,
         *,
-        steadiness: TemporalRules,
-        shows: float = SHOWS,
+        rules: TemporalRules,
+        shows: float,
     ) -> None:
-        """The network's (1, 1, h, w) into what is kept, (h, w) float32, and pairs (h, w, 2) float32. told (2,) int32,
-        zeros: how many of the network's alphas are wrong (see `matte_values`), and how many are above `shows`.
+        """Filters the network's output (1, 1, h, w) into kept_alpha and kept_luma, (h, w) float32.
 
-        moved and total are `movement`'s, or zeros for UNSTEADY.
+        coefficients: (h, w, 2) float32, see `guided_filter`; they stand for the filtered alpha as it is.
+        counts: (2,) int32, must be 0 before: how many of the network's alphas are wrong (see `matte_values`), and how
+            many are above `shows`.
+        moved, total: from `temporal_movement`, or zeros for UNFILTERED.
         """
         count = int(np.prod(kept_alpha.shape))
-        one = steadiness
-        numbers = (one.rest, *one.apart, *one.moved, one.sure, one.leave, one.held)
-        arrays = [output, luma, moved, total, kept_alpha, kept_luma, pairs, told]
+        numbers = (rules.rest, *rules.apart, *rules.moved, rules.sure, rules.leave, rules.held)
+        arrays = [output, luma, moved, total, kept_alpha, kept_luma, coefficients, counts]
         name = f"temporal_filter_{DTYPES[str(output.dtype)]}"
         arguments = plain([*arrays, count, shows, ROUNDING, *numbers])
-        # It needs no shared memory but votes: a few bytes tell the tests' build that its threads wait for each other.
+        # The kernel needs no shared memory, but counts by votes: for the tests' host build, shared memory means
+        # barriers.
         self._launch(name, arguments, blocks=(_parts(count, THREADS), 1), threads=THREADS, shared_bytes=4)
 
-    def guide(self, luma: Any, alpha: Any, pairs: Any, *, guide: Guide) -> None:
-        """luma (in grey levels) and alpha, (h, w) float32, to pairs (h, w, 2) float32."""
+    def guided_filter(self, luma: Any, alpha: Any, coefficients: Any, *, rules: GuidedRules) -> None:
+        """From luma (in grey levels) and alpha, (h, w) float32, to the coefficients a and b, (h, w, 2) float32."""
         height, width = (int(side) for side in luma.shape)
-        numbers = (guide.epsilon, guide.low, guide.high, guide.span)
-        self.flat("guided_filter", luma, alpha, pairs, width, height, guide.radius_px, *numbers, count=width * height)
+        arrays, numbers = (luma, alpha, coefficients), (rules.eps, rules.low, rules.high, rules.span)
+        self.flat("guided_filter", *arrays, width, height, rules.radius, *numbers, count=width * height)
 
     def composite(
         self,
         frame: Any,
         background: Any,
-        pairs: Any,
+        coefficients: Any,
         out: Any,
         *,
         layout: str,
         output: str,
         frame_wh: tuple[int, int],
         threads: int = THREADS,
-        own: Sequence[Any] = (),
+        foreground: Sequence[Any] = (),
     ) -> None:
-        """The person of the packed frame before the background (H, W, 3) BGR, by pairs (h, w, 2): BGR or I420 bytes.
+        """Composites the packed frame with the background (H, W, 3) BGR into `out`, BGR or I420 bytes.
 
-        own: what `colours.OwnColours` gives, for the person's own colours.
+        coefficients: (h, w, 2) float32, of `temporal_filter` or `guided_filter`.
+        foreground: the result of `gpu.stages.Foreground`, to composite foreground colours instead of the frame's.
         """
         check_layout(layout, frame_wh)
         check_output(output, frame_wh)
-        small_h, small_w = (int(side) for side in pairs.shape[:2])
+        small_h, small_w = (int(side) for side in coefficients.shape[:2])
         sizes = [np.int32(side) for side in (*frame_wh, small_w, small_h)]
-        name = f"composite_{'own_' if own else ''}{layout}_{output}"
+        name = f"composite_{'foreground_' if foreground else ''}{layout}_{output}"
         blocks, block = _rows(frame_wh, threads)
-        # A row of pairs, with one more at each end, and a gap after every 16.
+        # A row of coefficients, with one more at each end, and a gap after every 16.
         shared_bytes = 8 * (small_w + 2 + (small_w + 2) // 16)
-        arguments = [frame, background, pairs, out, *sizes, *plain(own)]
+        arguments = [frame, background, coefficients, out, *sizes, *plain(foreground)]
         self._launch(name, arguments, blocks=blocks, threads=block, shared_bytes=shared_bytes)
 
     def to_i420(self, bgr: Any, out: Any, *, frame_wh: tuple[int, int]) -> None:
-        """(H, W, 3) BGR to (H * 3 / 2, W) I420, even sides."""
+        """Converts (H, W, 3) BGR to (H * 3 / 2, W) I420. Both sides are even."""
         check_output("i420", frame_wh)
         blocks, block = _rows(frame_wh, THREADS)
         self._launch("to_i420", [bgr, out, *(np.int32(side) for side in frame_wh)], blocks=blocks, threads=block)
 
 
 def plain(arguments: Sequence[Any]) -> list[Any]:
-    """As a launch takes them: int becomes int32, float float32, arrays stay."""
+    """Converts int to int32 and float to float32; arrays stay as they are."""
     kinds = {int: np.int32, float: np.float32}
     return [kinds[type(one)](one) if type(one) in kinds else one for one in arguments]
 
 
 def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:
-    """The uint8 array of a packed frame in one of LAYOUTS, or of a picture in I420."""
+    """The shape of a packed frame in one of LAYOUTS, or of a picture in I420, as a uint8 array."""
     width, height = size_wh
     shapes: dict[str, tuple[int, ...]] = {
         "bgr": (height, width, 3),
@@ -236,7 +231,7 @@ def frame_shape(layout: str, size_wh: tuple[int, int]) -> tuple[int, ...]:
 
 
 def check_layout(layout: str, size_wh: tuple[int, int]) -> None:
-    """ValueError unless frames of this size can lie so."""
+    """Raises ValueError unless frames of this size can have this layout."""
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}; choose one of: {', '.join(LAYOUTS)}")
     odd = (layout != "bgr" and size_wh[0] % 2) or (layout == "nv12" and size_wh[1] % 2)
@@ -245,7 +240,7 @@ def check_layout(layout: str, size_wh: tuple[int, int]) -> None:
 
 
 def check_output(output: str, size_wh: tuple[int, int]) -> None:
-    """ValueError unless pictures of this size can be packed so."""
+    """Raises ValueError unless pictures of this size can have this layout."""
     if output not in OUTPUTS:
         raise ValueError(f"unknown output {output!r}; choose one of: {', '.join(OUTPUTS)}")
     if output == "i420" and (size_wh[0] % 2 or size_wh[1] % 2):
@@ -257,7 +252,7 @@ def _parts(whole: int, part: int) -> int:
 
 
 def _rows(size_wh: tuple[int, int], most_threads: int) -> tuple[tuple[int, int], int]:
-    """Blocks and threads of a block for kernels that take a row in equal parts: whole warps, few of them idle."""
+    """Blocks and threads per block for kernels that divide a row into equal parts: whole warps, few idle threads."""
     units = _parts(size_wh[0], UNIT_PX)
     parts = _parts(units, most_threads)
     return (parts, size_wh[1]), _parts(_parts(units, parts), WARP) * WARP

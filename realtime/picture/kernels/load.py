@@ -1,4 +1,4 @@
-"""The kernels on an NVIDIA GPU: compiled when first used, then taken from CuPy's cache on disk."""
+"""The kernels on an NVIDIA GPU: compiled on first use, then loaded from CuPy's cache on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.picture.kernels.launch import Kernels
 from bgcam.realtime.picture.kernels.source import source_text
 
-# Above this a block has to ask for shared memory by name.
+# A kernel that uses more shared memory than this has to request it explicitly.
 PLAIN_SHARED_BYTES = 48 * 1024
 
 

@@ -1,9 +1,10 @@
-// What all kernels share: half floats, clamping, and the three layouts in which a camera's frame can lie on the GPU.
+// Shared by all kernels: half floats, clamping, and the three layouts of a frame on the GPU.
 //
-// No header of CUDA is included: NVRTC then needs none, and the host build of the tests only its own small one.
-// Frames are packed, without padding: BGR rows of 3 W bytes; NV12 a W x H luma plane, then rows of U V pairs (W and H
-// even); YUYV rows of 2 W bytes (W even). YUV is BT.601, limited range, and becomes BGR with OpenCV's integers, bit for
-// bit, so that the GPU and the CPU path start from the same picture.
+// No CUDA header is included, so that NVRTC needs none and the tests' host build only its own small one. The constants
+// in capitals that are not defined here come from source.py. Frames are packed, without padding: BGR rows of 3 W bytes;
+// NV12 a W x H luma plane, then rows of U V pairs (W and H even); YUYV rows of 2 W bytes (W even). YUV is BT.601,
+// limited range, and is converted to BGR exactly as OpenCV does, so that the GPU and the CPU path start from the same
+// picture.
 
 struct Half {
     unsigned short bits;
@@ -43,7 +44,7 @@ struct Pixel {
     int b, g, r;
 };
 
-// OpenCV's fixed point with 20 bits after the point.
+// OpenCV's fixed-point conversion with 20 fractional bits.
 __device__ inline Pixel from_yuv(int y, int u, int v) {
     const int HALF = 1 << 19;
     y = max(y - 16, 0) * 1220542 + HALF;
@@ -53,7 +54,7 @@ __device__ inline Pixel from_yuv(int y, int u, int v) {
             clamped((y + 1673527 * v) >> 20, 0, 255)};
 }
 
-// The luma of OpenCV's BGR2GRAY, a whole grey level: full range, not the limited Y of I420.
+// The luma of OpenCV's BGR2GRAY, a whole grey level: full range, unlike the limited-range Y of I420.
 __device__ inline int gray(Pixel p) {
     return (3735 * p.b + 19235 * p.g + 9798 * p.r + (1 << 14)) >> 15;
 }
@@ -76,12 +77,13 @@ __device__ inline void store16(unsigned char *to, unsigned a, unsigned b, unsign
     *reinterpret_cast<uint4 *>(to) = make_uint4(a, b, c, d);
 }
 
-// A layout tells: `pixel`, any one; `fast`, whether rows allow 16-byte accesses; `load_row` reads the WORDS words that
-// hold 16 pixels of a row, and `pixel_in` makes one of them of these. For sums over columns, a step is VALUES
-// neighbouring bytes of BGR: `load_step` reads the STEP_WORDS words that hold them, `expand` turns those into numbers.
-// What is read stays as it lies until it is used: several reads are then under way at once, in few registers.
+// A layout defines: `pixel`, which reads any pixel; `fast`, whether rows allow 16-byte accesses; `load_row`, which
+// reads the WORDS words that contain UNIT_PX pixels of a row, and `pixel_in`, which extracts one of them. For sums over
+// columns, a step is VALUES neighbouring bytes of BGR: `load_step` reads the STEP_WORDS words that contain them, and
+// `expand` turns these into numbers. Data stays packed until it is used, so that several reads are in progress at once
+// in few registers.
 struct Bgr {
-    static const int WORDS = 12, VALUES = 16, STEP_WORDS = 4;
+    static const int WORDS = 12, VALUES = BGR_STEP_VALUES, STEP_WORDS = VALUES / 4;
 
     __device__ static bool fast(int width) {
         return width % 16 == 0;
@@ -129,7 +131,7 @@ template <class Layout> __device__ inline void expand_four(Layout, const unsigne
 }
 
 struct Nv12 {
-    static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
+    static const int WORDS = 8, VALUES = YUV_STEP_VALUES, STEP_WORDS = 2;
 
     __device__ static bool fast(int width) {
         return width % 16 == 0;
@@ -149,9 +151,9 @@ struct Nv12 {
         load16(chroma(frame, width, height, y) + x, words + 4);
     }
 
-    // words: of luma, then, `behind` further on, of the chroma of the same pixels.
-    __device__ static Pixel pixel_of(const unsigned *words, int behind, int i) {
-        const unsigned uv = words[behind + (i >> 2)];
+    // words: of luma, followed from index `chroma_at` on by the chroma of the same pixels.
+    __device__ static Pixel pixel_of(const unsigned *words, int chroma_at, int i) {
+        const unsigned uv = words[chroma_at + (i >> 2)];
         return from_yuv(byte_of(words[i >> 2], i & 3), byte_of(uv, i & 2), byte_of(uv, (i & 2) + 1));
     }
 
@@ -174,7 +176,7 @@ struct Nv12 {
 };
 
 struct Yuyv {
-    static const int WORDS = 8, VALUES = 12, STEP_WORDS = 2;
+    static const int WORDS = 8, VALUES = YUV_STEP_VALUES, STEP_WORDS = 2;
 
     __device__ static bool fast(int width) {
         return width % 16 == 0;

@@ -1,7 +1,8 @@
-"""Slow functions on pixels as machine code: the C files beside this, where bgcam was installed with a compiler at hand.
+"""The slow stages of the picture in C, where bgcam was installed with a compiler available.
 
-Each computes what the function says that calls it, which has OpenCV's arithmetic to fall back on; tests compare the
-two. Here is only what hands arrays over. A call holds no lock of Python's, and runs on one thread.
+Each function computes what the Python function named in its docstring does, which falls back on OpenCV; tests compare
+the two. This module only passes arrays: the calls release the GIL and use one thread. A structure here has the same
+fields as the one of the same name in the C files, and ctypes checks every argument against `_SIGNATURES`.
 """
 
 from __future__ import annotations
@@ -14,25 +15,99 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.buffers import Place
+from bgcam.realtime.picture.buffers import Region
 
 Float = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
+# What a C function returns; see rows.h.
 DONE, CUT, NO_MEMORY = range(3)
+
+_INT, _FLOAT = ctypes.c_int32, ctypes.c_float
+
+
+class TemporalRules(ctypes.Structure):
+    """The constants of `temporal_filter.py`."""
+
+    _fields_ = (
+        ("rest", _FLOAT),
+        ("apart", _FLOAT * 2),
+        ("moved", _FLOAT * 2),
+        ("sure", _FLOAT),
+        ("leave", _FLOAT),
+        ("held", _FLOAT),
+        ("cut", _FLOAT),
+    )
+
+
+class GuidedRules(ctypes.Structure):
+    """The constants of `guided_filter.py`, for a radius of 1."""
+
+    _fields_ = (("eps", _FLOAT), ("span", _FLOAT), ("low", _FLOAT), ("high", _FLOAT))
 
 
 class Grid(ctypes.Structure):
-    """As in walk.h: cells, and how many of them one pixel is."""
+    """A grid of cells, and how many columns and rows of it one pixel covers. It does not keep its cells alive."""
 
     _fields_ = (
         ("cells", ctypes.c_void_p),
-        ("columns", ctypes.c_int32),
-        ("rows", ctypes.c_int32),
-        ("channels", ctypes.c_int32),
-        ("step_x", ctypes.c_float),
-        ("step_y", ctypes.c_float),
+        ("columns", _INT),
+        ("rows", _INT),
+        ("channels", _INT),
+        ("step_x", _FLOAT),
+        ("step_y", _FLOAT),
     )
+
+    @classmethod
+    def of(cls, cells: Float, step_xy: tuple[float, float]) -> Grid:
+        """cells: (rows, columns) or (rows, columns, channels) float32, C-contiguous."""
+        if cells.dtype != np.float32 or not cells.flags.c_contiguous:
+            raise ValueError(f"expected contiguous float32 cells, found {cells.dtype} with strides {cells.strides}")
+        channels = cells.shape[2] if cells.ndim == 3 else 1
+        return cls(cells.ctypes.data, cells.shape[1], cells.shape[0], channels, *step_xy)
+
+
+class Layers(ctypes.Structure):
+    """What `composite` needs besides pictures.
+
+    a, b: the coefficients of the guided filter.
+    person, room: the smooth colours of both sides, three channels; without cells, the frame's own colours are used.
+    limits: of despill, two channels, along `spill_direction`; without cells, nothing is removed.
+    glow: of the light wrap, three channels; without cells, none is added.
+    """
+
+    _fields_ = (
+        ("a", Grid),
+        ("b", Grid),
+        ("person", Grid),
+        ("room", Grid),
+        ("limits", Grid),
+        ("glow", Grid),
+        ("spill_direction", _FLOAT * 3),
+    )
+
+
+class Rectangle(ctypes.Structure):
+    """Pixels from `top` to `bottom` and from `left` to `right`, both ends exclusive."""
+
+    _fields_ = (("top", _INT), ("bottom", _INT), ("left", _INT), ("right", _INT))
+
+
+_FLOATS, _BYTES, _BOOLS, _INTS = (
+    np.ctypeslib.ndpointer(kind, flags="C_CONTIGUOUS") for kind in (np.float32, np.uint8, np.bool_, np.int32)
+)
+_TEMPORAL, _GUIDED, _LAYERS, _RECTANGLES = (
+    ctypes.POINTER(kind) for kind in (TemporalRules, GuidedRules, Layers, Rectangle)
+)
+_SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "temporal_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INT, _INT, _TEMPORAL),
+    "guided_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _BOOLS, _INT, _INT, _GUIDED),
+    "foreground_fill": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOAT, _FLOAT),
+    "composite": (_BYTES, _BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
+    "resize": (_BYTES, _BYTES, _INT, _INT, _INT, _INT),
+    "normalize": (_BYTES, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS),
+    "head": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS, _FLOATS),
+}
 
 
 def _load() -> ctypes.CDLL | None:
@@ -40,88 +115,81 @@ def _load() -> ctypes.CDLL | None:
     if found is None or found.origin is None:
         return None
     try:
-        return ctypes.CDLL(found.origin)
-    except OSError:  # built for another machine
+        library = ctypes.CDLL(found.origin)
+        for name, types in _SIGNATURES.items():
+            function = getattr(library, f"bgcam_{name}")
+            function.argtypes, function.restype = types, ctypes.c_int
+    except (OSError, AttributeError):  # built for another machine, or from the sources of another version
         return None
+    return library
 
 
 LIBRARY = _load()
 
 
 def temporal_filter(
-    alpha: Float, luma: Picture, kept_alpha: Float, kept_luma: Float, *, rules: Sequence[float]
+    alpha: Float, luma: Picture, kept_alpha: Float, kept_luma: Float, *, rules: TemporalRules
 ) -> tuple[Float, Float] | None:
     """`temporal_filter.temporal_filter` for arrays of one size (h, w): the new alpha and luma, or None after a cut."""
-    new_alpha, new_luma = np.empty_like(kept_alpha), np.empty_like(kept_luma)
-    given = [_whole(array, kind) for array, kind in ((alpha, np.float32), (luma, np.uint8))]
-    kept = [_whole(array, np.float32) for array in (kept_alpha, kept_luma)]
+    new_alpha, new_luma = np.empty_like(kept_alpha, order="C"), np.empty_like(kept_luma, order="C")
+    given = _contiguous(alpha, np.float32), _contiguous(luma, np.uint8)
+    kept = _contiguous(kept_alpha, np.float32), _contiguous(kept_luma, np.float32)
     height, width = alpha.shape
-    result = _call(
-        "bgcam_temporal_filter", *given, *kept, new_alpha, new_luma, width, height, np.array(rules, np.float32)
-    )
+    result = _call("temporal_filter", *given, *kept, new_alpha, new_luma, width, height, rules)
     return None if result == CUT else (new_alpha, new_luma)
 
 
-def guided_coefficients(p: Float, luma: Picture, *, rules: Sequence[float]) -> tuple[Float, Float, NDArray[np.bool_]]:
-    """`guided_filter.guided_coefficients`: gain, offset and unsure, each (h, w)."""
+def guided_filter(p: Float, luma: Picture, *, rules: GuidedRules) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """`guided_filter.guided_coefficients`: a, b and unsure, each (h, w)."""
     height, width = p.shape
-    gain, offset, unsure = np.empty(p.shape, np.float32), np.empty(p.shape, np.float32), np.empty(p.shape, np.bool_)
-    given = _whole(p, np.float32), _whole(luma, np.uint8)
-    _call("bgcam_guided_filter", *given, gain, offset, unsure, width, height, np.array(rules, np.float32))
-    return gain, offset, unsure
+    a, b, unsure = np.empty(p.shape, np.float32), np.empty(p.shape, np.float32), np.empty(p.shape, np.bool_)
+    given = _contiguous(p, np.float32), _contiguous(luma, np.uint8)
+    _call("guided_filter", *given, a, b, unsure, width, height, rules)
+    return a, b, unsure
 
 
-def fill(colours: Float, weight: Float, *, levels: int, seen: float, tiny: float) -> Float:
+def foreground_fill(colours: Float, weight: Float, *, levels: int, least: float, tiny: float) -> Float:
     """`foreground.fill`: (h, w, 3)."""
     height, width = weight.shape
     out = np.empty((height, width, 3), np.float32)
-    given = _whole(colours, np.float32), _whole(weight, np.float32)
-    _call("bgcam_fill_foreground", *given, out, width, height, levels, ctypes.c_float(seen), ctypes.c_float(tiny))
+    given = _contiguous(colours, np.float32), _contiguous(weight, np.float32)
+    _call("foreground_fill", *given, out, width, height, levels, least, tiny)
     return out
 
 
 def composite(
-    out: Picture,
-    frame: Picture,
-    seen: Picture,
-    background: Picture,
-    places: Sequence[Place],
-    grids: Sequence[tuple[Float | None, float, float]],
-    *,
-    direction: Float | None,
+    out: Picture, frame: Picture, luma_from: Picture, background: Picture, regions: Sequence[Region], layers: Layers
 ) -> None:
-    """Tiles with an edge, into `out`; see composite.c. All pictures (H, W, 3) uint8 BGR.
+    """`composite.composite` in these regions only, into `out`; see composite.c. All pictures (H, W, 3) uint8 BGR.
 
-    grids: gain, offset, person, room, limits, glow; each the cells, (rows, columns) or (rows, columns, channels), or
-    None, and how many columns and rows of them a pixel is.
+    The caller keeps the cells of `layers` alive.
     """
-    if not places:
+    if not regions:
         return
-    corners = np.array([(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in places], np.int32)
-    pictures = [_whole(picture, np.uint8) for picture in (frame, seen, background)]
-    if seen is frame:
-        pictures[1] = pictures[0]
-    cells = [None if one is None else _whole(one, np.float32) for one, _, _ in grids]
-    table = (Grid * len(grids))(*(_grid(one, *steps) for one, (_, *steps) in zip(cells, grids, strict=True)))
-    along = None if direction is None else _whole(direction, np.float32)
-    _call("bgcam_composite", out, *pictures, out.shape[1], corners, len(corners), table, along)
+    tiles = (Rectangle * len(regions))(
+        *(Rectangle(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
+    )
+    whole_frame = _contiguous(frame, np.uint8)
+    whole_luma = whole_frame if luma_from is frame else _contiguous(luma_from, np.uint8)
+    whole_background = _contiguous(background, np.uint8)
+    _call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
 
 
 def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
-    """`matting.resize` to a size (w, h), no higher; the picture is a whole number of times as wide, at most 256."""
+    """`matting.resize` to (w, h): no higher than the picture, whose width is a multiple of w, 256 times at most."""
     if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8:
         raise ValueError(f"expected (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
     (rows, columns), (width, height) = bgr.shape[:2], size_wh
     out = np.empty((height, width, 3), np.uint8)
-    _call("bgcam_resize", _whole(bgr, np.uint8), out, rows, columns // width, width, height)
+    _call("resize", _contiguous(bgr, np.uint8), out, rows, columns // width, width, height)
     return out
 
 
 def normalize(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float) -> Float:
-    """`backends.planes.Planes`: (h, w, 3) uint8 to (1, 3, h, w)."""
+    """`backends.normalize.Normalize`: (h, w, 3) uint8 to (1, 3, h, w)."""
     height, width = bgr.shape[:2]
     out = np.empty((1, 3, height, width), np.float32)
-    _call("bgcam_normalize", _whole(bgr, np.uint8), out, height * width, order, scale, shift)
+    _call("normalize", _contiguous(bgr, np.uint8), out, height * width, order, scale, shift)
     return out
 
 
@@ -129,28 +197,19 @@ def head(features: Float, planes: Float, weights: Float, bias: Float) -> Float:
     """`backends._head.Head`: features (h, w, channels) and planes (3, 2 h, 2 w) to alpha (2 h, 2 w); see head.c."""
     height, width, channels = features.shape
     alpha = np.empty((2 * height, 2 * width), np.float32)
-    given = _whole(features, np.float32), _whole(planes, np.float32)
-    _call("bgcam_head", *given, alpha, width, height, channels, weights, bias)
+    given = _contiguous(features, np.float32), _contiguous(planes, np.float32)
+    _call("head", *given, alpha, width, height, channels, weights, bias)
     return alpha
 
 
-def _grid(cells: Float | None, step_x: float, step_y: float) -> Grid:
-    if cells is None:
-        return Grid(None, 0, 0, 0, 0, 0)
-    channels = cells.shape[2] if cells.ndim == 3 else 1
-    return Grid(cells.ctypes.data, cells.shape[1], cells.shape[0], channels, step_x, step_y)
-
-
-def _whole(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
-    """Without gaps, as C reads it; the same array where it is so already."""
+def _contiguous(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """As C reads it; the array itself if it is contiguous already."""
     return np.ascontiguousarray(array, kind)
 
 
-def _call(name: str, *values: Any) -> int:
+def _call(name: str, *arguments: Any) -> int:
     assert LIBRARY is not None
-    result: int = getattr(LIBRARY, name)(
-        *(ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else value for value in values)
-    )
+    result: int = getattr(LIBRARY, f"bgcam_{name}")(*arguments)
     if result == NO_MEMORY:
-        raise MemoryError(name)
+        raise MemoryError(f"no memory for {name}")
     return result

@@ -1,142 +1,137 @@
-/* The picture's last stage in one pass over the tiles that hold an edge: lines laid over luma (guided_filter.py), the
-   person's own colours (foreground.py), spill (despill.py), light (light_wrap.py), and the blend (composite.py). */
+/* The last stage of the picture in one pass over the tiles that contain an edge: alpha from the guided filter's
+   coefficients (guided_filter.py), foreground colours (foreground.py), despill, light wrap, and the blend
+   (composite.py). */
 
-#include "walk.h"
+#include "despill.h"
+#include "grid.h"
+#include "light_wrap.h"
 
-/* Luma as OpenCV's BGR2GRAY has it, to alpha. */
-FAST static void alpha_row(const uint8_t *restrict bgr, const float *restrict gain, const float *restrict gain_rise,
-                           const float *restrict offset, const float *restrict offset_rise, float below,
-                           float *restrict alpha, int wide) {
-    for (int i = 0; i < WHOLE(wide); i++) {
+/* alpha = a * luma + b, from 0 to 1, with the luma of OpenCV's BGR2GRAY. */
+FAST static void alpha_row(const uint8_t *restrict bgr, const float *restrict a, const float *restrict a_rise,
+                           const float *restrict b, const float *restrict b_rise, float below, float *restrict alpha,
+                           int width) {
+    for (int i = 0; i < PADDED(width); i++) {
         const int luma = (3735 * bgr[3 * i] + 19235 * bgr[3 * i + 1] + 9798 * bgr[3 * i + 2] + (1 << 14)) >> 15;
-        const float line = (gain[i] + below * gain_rise[i]) * luma + (offset[i] + below * offset_rise[i]);
+        const float line = (a[i] + below * a_rise[i]) * luma + (b[i] + below * b_rise[i]);
         alpha[i] = clamped(line, 0.0f, 1.0f);
     }
 }
 
-/* One value for each of a pixel's colours. */
-FAST static void three_of(const float *restrict alpha, float *restrict three, int wide) {
-    for (int i = 0; i < WHOLE(wide); i++)
+/* Each pixel's alpha three times, once for each channel. */
+FAST static void repeat_for_channels(const float *restrict alpha, float *restrict three, int width) {
+    for (int i = 0; i < PADDED(width); i++)
         three[3 * i] = three[3 * i + 1] = three[3 * i + 2] = alpha[i];
 }
 
-FAST static void seen_row(const uint8_t *restrict frame, float *restrict own, int count) {
-    for (int i = 0; i < WHOLE(count); i++)
-        own[i] = frame[i];
+FAST static void copy_row(const uint8_t *restrict frame, float *restrict foreground, int count) {
+    for (int i = 0; i < PADDED(count); i++)
+        foreground[i] = frame[i];
 }
 
 /* The blur fusion: person + alpha * (frame - (room + alpha * (person - room))), from 0 to 255. */
-FAST static void own_row(const uint8_t *restrict frame, const float *restrict alpha, const float *restrict person,
-                         const float *restrict person_rise, const float *restrict room, const float *restrict room_rise,
-                         float below, float *restrict own, int count) {
-    for (int i = 0; i < WHOLE(count); i++) {
+FAST static void foreground_row(const uint8_t *restrict frame, const float *restrict alpha,
+                                const float *restrict person, const float *restrict person_rise,
+                                const float *restrict room, const float *restrict room_rise, float below,
+                                float *restrict foreground, int count) {
+    for (int i = 0; i < PADDED(count); i++) {
         const float p = person[i] + below * person_rise[i], r = room[i] + below * room_rise[i];
-        own[i] = clamped(p + alpha[i] * (frame[i] - (r + alpha[i] * (p - r))), 0.0f, 255.0f);
+        foreground[i] = clamped(p + alpha[i] * (frame[i] - (r + alpha[i] * (p - r))), 0.0f, 255.0f);
     }
 }
 
-FAST static void spill_row(float *restrict own, const float *restrict limits, const float *restrict limits_rise,
-                           float below, const float *restrict direction, int wide) {
-    const float b = direction[0], g = direction[1], r = direction[2];
-    for (int i = 0; i < WHOLE(wide); i++) {
-        const float limit = limits[2 * i] + below * limits_rise[2 * i];
-        const float near = limits[2 * i + 1] + below * limits_rise[2 * i + 1];
-        const float more = own[3 * i] * b + own[3 * i + 1] * g + own[3 * i + 2] * r - limit;
-        const float excess = (more > 0.0f ? more : 0.0f) * near;
-        own[3 * i] -= excess * b;
-        own[3 * i + 1] -= excess * g;
-        own[3 * i + 2] -= excess * r;
-    }
-}
-
-/* A screen: light adds the less the brighter it is already. */
-FAST static void glow_row(float *restrict own, const float *restrict glow, const float *restrict glow_rise, float below,
-                          int count) {
-    for (int i = 0; i < WHOLE(count); i++)
-        own[i] += (255.0f - own[i]) * (glow[i] + below * glow_rise[i]) * (1.0f / 255.0f);
-}
-
-FAST static void blend_row(const float *restrict own, const uint8_t *restrict background, const float *restrict alpha,
-                           uint8_t *restrict out, int count) {
-    for (int i = 0; i < WHOLE(count); i++) {
-        const float mixed = background[i] + alpha[i] * (own[i] - background[i]);
+FAST static void blend_row(const float *restrict foreground, const uint8_t *restrict background,
+                           const float *restrict alpha, uint8_t *restrict out, int count) {
+    for (int i = 0; i < PADDED(count); i++) {
+        const float mixed = background[i] + alpha[i] * (foreground[i] - background[i]);
         out[i] = (uint8_t)(int)(clamped(mixed, 0.0f, 255.0f) + 0.5f);
     }
 }
 
-enum { GAIN, OFFSET, PERSON, ROOM, LIMITS, GLOW, GRIDS };
-
-/* One row of a tile, in memory of its own. */
+/* The same structures as `Rectangle` and `Layers` in __init__.py. Pixels [top, bottom) x [left, right). A grid whose
+   cells are NULL is skipped; a and b are required. */
 typedef struct {
-    uint8_t *frame, *seen, *background, *out;
-    float *alpha, *three, *own;
+    int32_t top, bottom, left, right;
+} Rectangle;
+
+typedef struct {
+    Grid a, b, person, room, limits, glow;
+    float spill_direction[3];
+} Layers;
+
+enum { A, B, PERSON, ROOM, LIMITS, GLOW, GRIDS };
+
+/* The buffers of one row of a tile. */
+typedef struct {
+    uint8_t *frame, *luma_from, *background, *out;
+    float *alpha, *three, *foreground;
 } Row;
 
-static void lay_row(const Row *row, Walk *walks, const float *direction, int y, int wide) {
+static void composite_row(const Row *row, Sampler *samplers, const float *spill_direction, int y, int width) {
     float below[GRIDS];
     for (int g = 0; g < GRIDS; g++)
-        if (walks[g].grid.cells)
-            below[g] = walk_to(&walks[g], y, wide);
-    alpha_row(row->seen, walks[GAIN].upper, walks[GAIN].rise, walks[OFFSET].upper, walks[OFFSET].rise, below[GAIN],
-              row->alpha, wide);
-    three_of(row->alpha, row->three, wide);
-    if (walks[PERSON].grid.cells)
-        own_row(row->frame, row->three, walks[PERSON].upper, walks[PERSON].rise, walks[ROOM].upper, walks[ROOM].rise,
-                below[PERSON], row->own, 3 * wide);
+        if (samplers[g].grid.cells)
+            below[g] = sampler_move_to(&samplers[g], y, width);
+    alpha_row(row->luma_from, samplers[A].upper, samplers[A].rise, samplers[B].upper, samplers[B].rise, below[A],
+              row->alpha, width);
+    repeat_for_channels(row->alpha, row->three, width);
+    if (samplers[PERSON].grid.cells)
+        foreground_row(row->frame, row->three, samplers[PERSON].upper, samplers[PERSON].rise, samplers[ROOM].upper,
+                       samplers[ROOM].rise, below[PERSON], row->foreground, 3 * width);
     else
-        seen_row(row->frame, row->own, 3 * wide);
-    if (walks[LIMITS].grid.cells)
-        spill_row(row->own, walks[LIMITS].upper, walks[LIMITS].rise, below[LIMITS], direction, wide);
-    if (walks[GLOW].grid.cells)
-        glow_row(row->own, walks[GLOW].upper, walks[GLOW].rise, below[GLOW], 3 * wide);
-    blend_row(row->own, row->background, row->three, row->out, 3 * wide);
+        copy_row(row->frame, row->foreground, 3 * width);
+    if (samplers[LIMITS].grid.cells)
+        despill_row(row->foreground, samplers[LIMITS].upper, samplers[LIMITS].rise, below[LIMITS], spill_direction,
+                    width);
+    if (samplers[GLOW].grid.cells)
+        light_wrap_row(row->foreground, samplers[GLOW].upper, samplers[GLOW].rise, below[GLOW], 3 * width);
+    blend_row(row->foreground, row->background, row->three, row->out, 3 * width);
 }
 
-/* Divides up memory for rows of tiles so wide; or without any, tells how much it takes. Floats. */
-static size_t memory_of(Row *row, Walk *walks, const Grid *grids, float *memory, int wide) {
-    const size_t many = 3 * (size_t)WHOLE(wide);
-    size_t at = 4 * many;
+/* Divides `memory` into the buffers for tiles of up to `width` pixels. Returns the number of floats that takes; with
+   NULL as memory, only that. */
+static size_t divide_memory(Row *row, Sampler *samplers, const Grid *grids, float *memory, int width) {
+    const size_t size = 3 * (size_t)PADDED(width);
+    size_t at = 4 * size;
     if (memory) {
         uint8_t *bytes = (uint8_t *)memory;
-        float *values = memory + many;
-        *row = (Row){bytes, bytes + many, bytes + 2 * many, bytes + 3 * many, values, values + many, values + 2 * many};
+        float *values = memory + size;
+        *row = (Row){bytes, bytes + size, bytes + 2 * size, bytes + 3 * size, values, values + size, values + 2 * size};
     }
     for (int g = 0; g < GRIDS; g++)
-        at += walk_memory(&walks[g], &grids[g], memory ? memory + at : NULL, wide);
+        at += sampler_memory(&samplers[g], &grids[g], memory ? memory + at : NULL, width);
     return at;
 }
 
-/* out, frame, seen, background: (height, width, 3) BGR; frame is what is laid, seen what luma is taken from. places:
-   four numbers each, first row, last + 1, first column, last + 1, inside the frame. grids: six, in the order of the
-   enum; those without cells are left out, but for the first two. direction: three floats, for LIMITS. Gives DONE, or
-   NO_MEMORY where there was none. */
-EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *seen, const uint8_t *background,
-                           int32_t width, const int32_t *places, int32_t count, const Grid *grids,
-                           const float *direction) {
+/* Writes the tiles into `out`. out, frame, luma_from, background: (height, width, 3) BGR. `frame` is composited, and
+   alpha follows the luma of `luma_from`; both may be the same array. Tiles lie inside the frame. Returns DONE or
+   NO_MEMORY. */
+EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *luma_from, const uint8_t *background,
+                           int32_t width, const Rectangle *tiles, int32_t count, const Layers *layers) {
+    const Grid grids[GRIDS] = {layers->a, layers->b, layers->person, layers->room, layers->limits, layers->glow};
     int widest = 0;
     for (int i = 0; i < count; i++)
-        widest = most(widest, places[4 * i + 3] - places[4 * i + 2]);
+        widest = max_int(widest, tiles[i].right - tiles[i].left);
     Row row;
-    Walk walks[GRIDS];
-    float *memory = calloc(memory_of(&row, walks, grids, NULL, widest), sizeof(float));
+    Sampler samplers[GRIDS];
+    float *memory = calloc(divide_memory(&row, samplers, grids, NULL, widest), sizeof(float));
     if (!memory)
         return NO_MEMORY;
-    memory_of(&row, walks, grids, memory, widest);
-    if (seen == frame)
-        row.seen = row.frame;
+    divide_memory(&row, samplers, grids, memory, widest);
+    if (luma_from == frame)
+        row.luma_from = row.frame;
     for (int i = 0; i < count; i++) {
-        const int top = places[4 * i], bottom = places[4 * i + 1], left = places[4 * i + 2];
-        const int wide = places[4 * i + 3] - left, bytes = 3 * wide;
+        const Rectangle *tile = &tiles[i];
+        const int tile_width = tile->right - tile->left, bytes = 3 * tile_width;
         for (int g = 0; g < GRIDS; g++)
             if (grids[g].cells)
-                walk_from(&walks[g], left, wide);
-        for (int y = top; y < bottom; y++) {
-            const size_t from = ((size_t)y * width + left) * 3;
+                sampler_start(&samplers[g], tile->left, tile_width);
+        for (int y = tile->top; y < tile->bottom; y++) {
+            const size_t from = ((size_t)y * width + tile->left) * 3;
             memcpy(row.frame, frame + from, bytes);
             memcpy(row.background, background + from, bytes);
-            if (seen != frame)
-                memcpy(row.seen, seen + from, bytes);
-            lay_row(&row, walks, direction, y, wide);
+            if (luma_from != frame)
+                memcpy(row.luma_from, luma_from + from, bytes);
+            composite_row(&row, samplers, layers->spill_direction, y, tile_width);
             memcpy(out + from, row.out, bytes);
         }
     }

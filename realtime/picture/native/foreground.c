@@ -1,5 +1,5 @@
-/* `fill` of picture/foreground.py: colours smoothed by their weight, and carried to where there is none. In planes:
-   three of weight * colour, and the weight. */
+/* `fill` of picture/foreground.py: weighted smoothing of colours, extended to the cells without weight. The data is in
+   four planes: three of weight * colour, and the weight. */
 
 #include "rows.h"
 
@@ -14,7 +14,7 @@ FAST static void weigh(const float *restrict colours, const float *restrict weig
     }
 }
 
-/* The mean of 3x3 cells, border cells repeated; `sums` is for one row, with a cell more at either end. */
+/* The mean of 3x3 cells, border cells repeated. `sums` is one row with one more cell at either end. */
 FAST static void box_row(const float *restrict above, const float *restrict here, const float *restrict below,
                          float *restrict sums, float *restrict out, int width) {
     sum_columns(above, here, below, sums, width);
@@ -30,13 +30,13 @@ FAST static void halve_row(const float *restrict upper, const float *restrict lo
         out[width / 2] = 0.5f * (upper[width - 1] + lower[width - 1]);
 }
 
-FAST static void between_rows(const float *restrict upper, const float *restrict lower, float below,
-                              float *restrict out, int width) {
+FAST static void interpolate_rows(const float *restrict upper, const float *restrict lower, float below,
+                                  float *restrict out, int width) {
     for (int x = 0; x < width; x++)
         out[x] = upper[x] + below * (lower[x] - upper[x]);
 }
 
-/* A coarser row between its cells, twice as many: each lies a quarter of a cell beside the middle of one. */
+/* A coarser row interpolated to twice as many cells: each lies a quarter of a cell beside a coarser cell's centre. */
 FAST static void double_row(const float *restrict row, float *restrict wide, int half_width) {
     const int last = half_width - 1;
     wide[0] = row[0];
@@ -51,14 +51,14 @@ FAST static void double_row(const float *restrict row, float *restrict wide, int
 static void enlarge_row(const float *restrict row, float *restrict wide, const int32_t *restrict at,
                         const float *restrict beside, int width, int last) {
     for (int x = 0; x < width; x++)
-        wide[x] = row[at[x]] + beside[x] * (row[least(at[x] + 1, last)] - row[at[x]]);
+        wide[x] = row[at[x]] + beside[x] * (row[min_int(at[x] + 1, last)] - row[at[x]]);
 }
 
-/* (near + seen * wide) / (weight + seen), wide being the coarser row between its cells. */
-FAST static void join_row(float *restrict near, const float *restrict weight, const float *restrict wide, float seen,
+/* (near + least * wide) / (weight + least), where `wide` is the interpolated coarser row. */
+FAST static void join_row(float *restrict near, const float *restrict weight, const float *restrict wide, float least,
                           int width) {
     for (int x = 0; x < width; x++)
-        near[x] = (near[x] + seen * wide[x]) / (weight[x] + seen);
+        near[x] = (near[x] + least * wide[x]) / (weight[x] + least);
 }
 
 FAST static void divide(float *restrict near, const float *restrict weight, float tiny, int count) {
@@ -66,9 +66,8 @@ FAST static void divide(float *restrict near, const float *restrict weight, floa
         near[i] /= weight[i] + tiny;
 }
 
-/* Coarser planes (half_height, half_width) into near, at its size. `row` is for one of the coarser and three of the
- * others. */
-static void join(float *near, const float *coarse, int width, int height, int half_width, int half_height, float seen,
+/* Joins coarser planes (half_height, half_width) into `near`. `row` has memory for one coarser row and three others. */
+static void join(float *near, const float *coarse, int width, int height, int half_width, int half_height, float least,
                  float *row) {
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
     const float step_x = (float)half_width / width, step_y = (float)half_height / height;
@@ -76,32 +75,33 @@ static void join(float *near, const float *coarse, int width, int height, int ha
     int32_t *at = (int32_t *)(beside + width);
     const int doubles = width == 2 * half_width;
     for (int x = 0; x < width && !doubles; x++) {
-        const float to = place(x, step_x, half_width);
-        at[x] = least((int)to, half_width - 1);
+        const float to = grid_position(x, step_x, half_width);
+        at[x] = min_int((int)to, half_width - 1);
         beside[x] = to - at[x];
     }
     for (int y = 0; y < height; y++) {
-        const float to = place(y, step_y, half_height);
-        const int upper = least((int)to, half_height - 1), lower = least(upper + 1, half_height - 1);
+        const float to = grid_position(y, step_y, half_height);
+        const int upper = min_int((int)to, half_height - 1), lower = min_int(upper + 1, half_height - 1);
         for (int plane = 0; plane < 3; plane++) {
             const float *from = coarse + plane * half_cells;
-            between_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row,
-                         half_width);
+            interpolate_rows(from + (size_t)upper * half_width, from + (size_t)lower * half_width, to - upper, row,
+                             half_width);
             if (doubles)
                 double_row(row, wide, half_width);
             else
                 enlarge_row(row, wide, at, beside, width, half_width - 1);
-            join_row(near + plane * cells + (size_t)y * width, near + 3 * cells + (size_t)y * width, wide, seen, width);
+            join_row(near + plane * cells + (size_t)y * width, near + 3 * cells + (size_t)y * width, wide, least,
+                     width);
         }
     }
 }
 
-/* known: four planes (height, width), which become the three of the filled colours; the fourth means nothing then. */
-static int fill_planes(float *known, int width, int height, int levels, float seen, float tiny) {
+/* known: four planes (height, width). The first three become the filled colours; the fourth is then undefined. */
+static int fill_planes(float *known, int width, int height, int levels, float least, float tiny) {
     const int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
-    const size_t rows = 3 * (size_t)(width + 2) + half_width; /* of join, the longer; the last of them for its places */
-    const int last = levels == 0 || least(width, height) < 2;
+    const size_t rows = 3 * (size_t)(width + 2) + half_width; /* as `join` needs */
+    const int last = levels == 0 || min_int(width, height) < 2;
     float *memory = malloc((PLANES * (cells + half_cells) + rows) * sizeof(float));
     if (!memory)
         return NO_MEMORY;
@@ -109,11 +109,11 @@ static int fill_planes(float *known, int width, int height, int levels, float se
     for (int plane = 0; plane < PLANES; plane++) {
         const float *from = known + plane * cells;
         for (int y = 0; y < height; y++)
-            box_row(from + (size_t)most(y - 1, 0) * width, from + (size_t)y * width,
-                    from + (size_t)least(y + 1, height - 1) * width, row, near + plane * cells + (size_t)y * width,
+            box_row(from + (size_t)max_int(y - 1, 0) * width, from + (size_t)y * width,
+                    from + (size_t)min_int(y + 1, height - 1) * width, row, near + plane * cells + (size_t)y * width,
                     width);
         for (int y = 0; y < half_height && !last; y++)
-            halve_row(from + (size_t)2 * y * width, from + (size_t)least(2 * y + 1, height - 1) * width,
+            halve_row(from + (size_t)2 * y * width, from + (size_t)min_int(2 * y + 1, height - 1) * width,
                       coarse + plane * half_cells + (size_t)y * half_width, width);
     }
     int failed = DONE;
@@ -121,25 +121,26 @@ static int fill_planes(float *known, int width, int height, int levels, float se
         for (int plane = 0; plane < 3; plane++)
             divide(near + plane * cells, near + 3 * cells, tiny, (int)cells);
     } else {
-        failed = fill_planes(coarse, half_width, half_height, levels - 1, seen, tiny);
+        failed = fill_planes(coarse, half_width, half_height, levels - 1, least, tiny);
         if (!failed)
-            join(near, coarse, width, height, half_width, half_height, seen, row);
+            join(near, coarse, width, height, half_width, half_height, least, row);
     }
     memcpy(known, near, 3 * cells * sizeof(float));
     free(memory);
     return failed;
 }
 
-/* colours, out: (height, width, 3); weight: (height, width). Gives DONE, or NO_MEMORY where there was none. */
-EXPORT int bgcam_fill_foreground(const float *colours, const float *weight, float *out, int32_t width, int32_t height,
-                                 int32_t levels, float seen, float tiny) {
+/* colours, out: (height, width, 3); weight: (height, width). least, tiny: LEAST and TINY of foreground.py. Returns DONE
+   or NO_MEMORY. */
+EXPORT int bgcam_foreground_fill(const float *colours, const float *weight, float *out, int32_t width, int32_t height,
+                                 int32_t levels, float least, float tiny) {
     const size_t cells = (size_t)width * height;
     float *known = malloc(PLANES * cells * sizeof(float));
     if (!known)
         return NO_MEMORY;
     weigh(colours, weight, known, known + cells, known + 2 * cells, (int)cells);
     memcpy(known + 3 * cells, weight, cells * sizeof(float));
-    const int failed = fill_planes(known, width, height, levels, seen, tiny);
+    const int failed = fill_planes(known, width, height, levels, least, tiny);
     for (size_t i = 0; i < cells && !failed; i++)
         for (int plane = 0; plane < 3; plane++)
             out[3 * i + plane] = known[plane * cells + i];

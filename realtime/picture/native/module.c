@@ -1,4 +1,4 @@
-/* setuptools wants a module of Python's; this one is never imported, but opened as the library that it is. */
+/* setuptools builds Python extension modules. This one is never imported: ctypes loads it as a plain library. */
 
 #include "rows.h"
 

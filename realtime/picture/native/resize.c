@@ -1,9 +1,9 @@
-/* `quick_resize` of matting.py, where a pixel of the result is a whole number of columns wide: means over exact areas,
-   as OpenCV's INTER_AREA, rows before columns. */
+/* `resize` of model/matting.py, where a pixel of the result is a whole number of columns wide: means over exact areas,
+   like OpenCV's INTER_AREA, rows before columns. */
 
 #include "rows.h"
 
-/* A sum of rows has 16 bits: shares of a row are in 256ths, and the shares of one result are 256 together. */
+/* A sum of rows has 16 bits: a row's share is in 256ths, and the shares of one output row add up to 256. */
 enum { WHOLE_SHARE = 256 };
 
 FAST static void add_row(const uint8_t *restrict row, uint16_t *restrict sum, int count, int share, int first) {
@@ -16,7 +16,7 @@ FAST static void add_row(const uint8_t *restrict row, uint16_t *restrict sum, in
             sum[i] = (uint16_t)(sum[i] + row[i] * times);
 }
 
-/* The means of so many columns beside each other, a channel each. */
+/* The mean of each group of `columns` neighbouring columns, channel by channel. */
 INLINE void average_columns(const uint16_t *restrict sum, uint8_t *restrict out, int width, int columns) {
     const float scale = 1.0f / (float)(WHOLE_SHARE * columns);
     for (int x = 0; x < width; x++)
@@ -29,7 +29,7 @@ INLINE void average_columns(const uint16_t *restrict sum, uint8_t *restrict out,
 }
 
 FAST static void average_row(const uint16_t *restrict sum, uint8_t *restrict out, int width, int columns) {
-    switch (columns) { /* a number that the compiler knows makes whole vectors of it */
+    switch (columns) { /* the compiler vectorises only a constant number of columns */
     case 2:
         average_columns(sum, out, width, 2);
         break;
@@ -44,8 +44,8 @@ FAST static void average_row(const uint16_t *restrict sum, uint8_t *restrict out
     }
 }
 
-/* bgr: (rows, columns * width, 3); out: (height, width, 3), no more rows than bgr; at most 256 columns. Gives DONE, or
-   NO_MEMORY where there was none. */
+/* bgr: (rows, columns * width, 3), at most 256 columns; out: (height, width, 3), with no more rows than bgr. Returns
+   DONE or NO_MEMORY. */
 EXPORT int bgcam_resize(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t columns, int32_t width,
                         int32_t height) {
     const int count = 3 * columns * width;
@@ -53,7 +53,7 @@ EXPORT int bgcam_resize(const uint8_t *bgr, uint8_t *out, int32_t rows, int32_t 
     if (!sum)
         return NO_MEMORY;
     for (int y = 0; y < height; y++) {
-        /* In units of 1 / height of a row: the result's row reaches from `start` over `rows` of them. */
+        /* In units of 1 / height of a row: the output row extends from `start` over `rows` units. */
         const int64_t start = (int64_t)y * rows, end = start + rows;
         int given = 0;
         for (int64_t row = start / height; row * height < end; row++) {

@@ -1,4 +1,4 @@
-/* What the picture's stages share: how a function is compiled for several processors, and steps between cells. */
+/* Shared by all stages: compilation for several generations of processors, and small helpers for rows of cells. */
 #ifndef BGCAM_ROWS_H
 #define BGCAM_ROWS_H
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Machine code for each generation of x86-64; the loader takes the best that the processor knows. */
+/* One copy of the machine code for each generation of x86-64; the loader picks the best that the processor supports. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
 #define FAST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -23,16 +23,16 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-/* What a function gives back. */
+/* What an exported function returns. CUT: the frame is too different from the previous ones (temporal_filter.c). */
 enum { DONE, CUT, NO_MEMORY };
 
-/* As many as fill whole vectors: what lies beyond `count` is memory that nobody looks at. */
-#define WHOLE(count) (((count) + 63) & ~63)
+/* A count rounded up to whole vectors. Values beyond `count` are computed and never used. */
+#define PADDED(count) (((count) + 63) & ~63)
 
-INLINE int least(int a, int b) {
+INLINE int min_int(int a, int b) {
     return a < b ? a : b;
 }
-INLINE int most(int a, int b) {
+INLINE int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
@@ -41,7 +41,7 @@ INLINE float clamped(float x, float low, float high) {
     return above < high ? above : high;
 }
 
-/* Of three rows, each column's sum, with the border columns once more at either end: sums has two more than they. */
+/* The sum of three rows, column by column. `sums` has one more column at either end: the border's own, repeated. */
 INLINE void sum_columns(const float *restrict above, const float *restrict here, const float *restrict below,
                         float *restrict sums, int width) {
     for (int x = 0; x < width; x++)
@@ -50,8 +50,8 @@ INLINE void sum_columns(const float *restrict above, const float *restrict here,
     sums[width + 1] = sums[width];
 }
 
-/* Where pixel `at` lies among so many cells, `step` of them a pixel: half-pixel centres, borders repeated. */
-INLINE float place(int at, float step, int cells) {
+/* The position of pixel `at` on a row of `cells`, with `step` cells per pixel: half-pixel centres, borders repeated. */
+INLINE float grid_position(int at, float step, int cells) {
     return clamped((at + 0.5f) * step - 0.5f, 0.0f, (float)(cells - 1));
 }
 

@@ -58,7 +58,7 @@ class WebServer(ThreadingHTTPServer):
     def __init__(self, address: str, port: int, next_jpeg: NextJpeg) -> None:
         self.next_jpeg = next_jpeg
         self.ending = threading.Event()
-        self.places = threading.BoundedSemaphore(MAX_WATCHERS)
+        self.viewer_slots = threading.BoundedSemaphore(MAX_WATCHERS)
         self.door = Door(MAX_KNOWN, MAX_STRANGERS)
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self._head(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
             return
-        if not self.server.places.acquire(blocking=False):
+        if not self.server.viewer_slots.acquire(blocking=False):
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_WATCHERS} pages watch already; close one")
             return
         try:
@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
                 # browsers show a part when the next boundary arrives: send it now, not with the next frame
                 sent = self.wfile.write(head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode())
         finally:
-            self.server.places.release()
+            self.server.viewer_slots.release()
 
     def _took_all_but(self, length: int) -> bool:
         """Wait until at most this many bytes are in transit to the viewer; False at the end, or after _SEND_S.

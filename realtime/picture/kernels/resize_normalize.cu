@@ -1,19 +1,18 @@
-// A camera's frame to the network's input in one pass: area-averaged resize, rounding, normalising, planes.
+// A packed frame to the network's input in one pass: area-averaged resize, rounding, normalization, planes.
 //
 // Output pixel (X, Y) is the mean of the source rectangle that it covers, as OpenCV's INTER_AREA: with w x h the size
 // of the input, source pixel x spans [x w, (x + 1) w) and output pixel X spans [X W, (X + 1) W) on one axis of
-// integers, so that each weight, the overlap, is exact. The mean is rounded to a whole grey level because the CPU
-// path's resize gives bytes. A block makes `tile` pixels of one output row: first sums down the columns, then along the
-// row.
+// integers, so that each weight, the overlap, is exact. The mean is rounded to a whole grey level, as the CPU path's
+// resize returns bytes. A block computes `tile` pixels of one output row: sums down the columns, then along the row.
 //
-// scale0..2, shift0..2: the normalising of plane 0..2. flip: plane 0 is red. luma, seen: (h, w), the rounded
-// pixel's grey level, and its b, g, r in a word.
+// scale0..2, shift0..2: the normalization of plane 0..2. flip: plane 0 is red. luma: (h, w), the rounded pixel's grey
+// level. seen: (h, w), its b, g, r in a word.
 
 __device__ inline int overlap(int at, int from, int to, int unit) {
     return min((at + 1) * unit, to) - max(at * unit, from);
 }
 
-template <class Value> struct Planes {
+template <class Value> struct Normalize {
     Value *input;
     float *luma;
     unsigned *seen;
@@ -32,13 +31,13 @@ template <class Value> struct Planes {
     }
 };
 
-// Where value i of the columns' sums lies in shared memory. Four floats at a time are written, a step a thread: with
-// these gaps after every 16 the threads of a warp do not wait for each other, and with steps of 12 they do not anyway.
+// The index in shared memory of value i of the column sums. Each thread writes one step, four floats at a time. With
+// gaps after every 16 values there are no bank conflicts; with steps of 12 values there are none anyway.
 template <class Layout> __device__ inline int slot(int i) {
     return Layout::VALUES == 16 ? i + (i >> 4) * 4 : i;
 }
 
-// Sums of VALUES columns over the rows of one output row, to shared memory. Eight reads are under way at once.
+// Sums of VALUES columns over the rows of one output row, to shared memory. Eight reads are in progress at once.
 template <class Layout>
 __device__ void sum_columns(const unsigned char *frame, int width, int height, int step, int from, int to, int unit,
                             float4 *sums) {
@@ -68,7 +67,7 @@ __device__ void sum_columns(const unsigned char *frame, int width, int height, i
 }
 
 template <class Layout, class Value>
-__device__ void area_row(const unsigned char *frame, int width, int height, int tile, const Planes<Value> &out) {
+__device__ void area_row(const unsigned char *frame, int width, int height, int tile, const Normalize<Value> &out) {
     DYNAMIC_SHARED(shared);
     float *sums = shared;
     const int Y = blockIdx.y, first = blockIdx.x * tile, end = min(first + tile, out.width);
@@ -95,7 +94,7 @@ __device__ void area_row(const unsigned char *frame, int width, int height, int 
         }
     }
     __syncthreads();
-    // Where the columns' sums begin: at the step that holds `left`, or at `left` itself.
+    // Where the column sums begin: at the step that contains `left`, or at `left` itself.
     const int origin = Layout::fast(width) ? left * 3 / Layout::VALUES * Layout::VALUES : left * 3;
     const float share = 1.0f / (float(width) * float(height));
     for (int X = first + threadIdx.x; X < end; X += blockDim.x) {
@@ -112,9 +111,9 @@ __device__ void area_row(const unsigned char *frame, int width, int height, int 
     }
 }
 
-// For a frame smaller than the input on a side: bilinear, as the CPU path's resize. A thread makes one pixel.
+// For a frame smaller than the input on a side: bilinear, like the CPU path's resize. A thread computes one pixel.
 template <class Layout, class Value>
-__device__ void linear_pixel(const unsigned char *frame, int width, int height, const Planes<Value> &out) {
+__device__ void linear_pixel(const unsigned char *frame, int width, int height, const Normalize<Value> &out) {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= out.width * out.height)
         return;
@@ -130,27 +129,27 @@ __device__ void linear_pixel(const unsigned char *frame, int width, int height, 
             p.r * w00 + q.r * w01 + s.r * w10 + t.r * w11);
 }
 
-#define TO_INPUT(LAYOUT, NAME, TYPE, VALUE)                                                                            \
+#define RESIZE_NORMALIZE(LAYOUT, NAME, TYPE, VALUE)                                                                    \
     extern "C" __global__ void resize_area_##NAME##_##TYPE(                                                            \
         const unsigned char *frame, int width, int height, VALUE *input, float *luma, unsigned *seen, int out_width,   \
         int out_height, float scale0, float scale1, float scale2, float shift0, float shift1, float shift2, int flip,  \
         int tile) {                                                                                                    \
         area_row<LAYOUT>(frame, width, height, tile,                                                                   \
-                         Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,       \
-                                       shift1, shift2, flip});                                                         \
+                         Normalize<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,    \
+                                          shift1, shift2, flip});                                                      \
     }                                                                                                                  \
     extern "C" __global__ void resize_linear_##NAME##_##TYPE(const unsigned char *frame, int width, int height,        \
                                                              VALUE *input, float *luma, unsigned *seen, int out_width, \
                                                              int out_height, float scale0, float scale1, float scale2, \
                                                              float shift0, float shift1, float shift2, int flip) {     \
         linear_pixel<LAYOUT>(frame, width, height,                                                                     \
-                             Planes<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2, shift0,   \
-                                           shift1, shift2, flip});                                                     \
+                             Normalize<VALUE>{input, luma, seen, out_width, out_height, scale0, scale1, scale2,        \
+                                              shift0, shift1, shift2, flip});                                          \
     }
 
-TO_INPUT(Bgr, bgr, f16, Half)
-TO_INPUT(Bgr, bgr, f32, float)
-TO_INPUT(Nv12, nv12, f16, Half)
-TO_INPUT(Nv12, nv12, f32, float)
-TO_INPUT(Yuyv, yuyv, f16, Half)
-TO_INPUT(Yuyv, yuyv, f32, float)
+RESIZE_NORMALIZE(Bgr, bgr, f16, Half)
+RESIZE_NORMALIZE(Bgr, bgr, f32, float)
+RESIZE_NORMALIZE(Nv12, nv12, f16, Half)
+RESIZE_NORMALIZE(Nv12, nv12, f32, float)
+RESIZE_NORMALIZE(Yuyv, yuyv, f16, Half)
+RESIZE_NORMALIZE(Yuyv, yuyv, f32, float)
