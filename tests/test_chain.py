@@ -255,6 +255,6 @@ def test_mattes_that_several_workers_make_are_steadied_in_order() -> None:
         return Frames.matte(frame)
 
     sink = Kept()
-    Pipeline(Frames(), slow_matte, Chain(blue()), [sink], depth=3, workers=3).run()
+    Pipeline(Frames(), slow_matte, Chain(blue()), depth=3, workers=3).run([sink])
     assert len(sink.pictures) == 24
     assert all(np.array_equal(a, b) for a, b in zip(sink.pictures, expected, strict=True))

@@ -159,7 +159,7 @@ def _matte_video(options: Namespace) -> int:
             )
         else:
             find = SecondLook(matting) if options.far else matting
-            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), workers=backend.at_once)
         # A matte is for a program that has the video, with its sound, beside it.
         sound = options.cutout and not options.no_audio
         job = job_of(opened, pipeline, transparent=options.cutout, sound=sound)

@@ -33,11 +33,10 @@ from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import open_source
-from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, always, is_live_address
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
-from bgcam.realtime.sources.reopening import ReopeningSource
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = (
@@ -81,6 +80,7 @@ def _run(options: Namespace) -> int:
     outputs = options.output or _default_outputs()
     if options.on_demand:
         check_on_demand(options.input, outputs)
+    pipeline: Pipeline[Any] | None = None
     source = open_source(
         camera=options.camera,
         input=options.input,
@@ -89,6 +89,7 @@ def _run(options: Namespace) -> int:
         mirror=options.mirror,
         fit=options.fit or "cover",
         leave_out=[Path(output) for output in options.output if is_folder(output)],
+        wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if options.on_demand else always,
     )
     with closing(source):
         if not options.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
@@ -121,8 +122,6 @@ def _run(options: Namespace) -> int:
             independent=getattr(source, "independent", False),
             transparent=transparent,
         )
-        if isinstance(source, ReopeningSource) and options.on_demand:
-            source.wanted = OnDemand(lambda: pipeline.sinks)
         assert pipeline.watch is not None
         with panic_button(pipeline.watch.toggle_panic), placeholder_while_stopped(pipeline.watch.rest):
             job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
@@ -162,11 +161,11 @@ def run_to_outputs(
     """
     with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
-        pipeline.sinks = open_sinks(outputs, **shape, job=job)
-        names = [sink.name for sink in pipeline.sinks]
+        sinks = open_sinks(outputs, **shape, job=job)
+        names = [sink.name for sink in sinks]
         notice = partial(_first_notice, pipeline, source)
         with ExitStack() as stack:
-            with _aborting(pipeline.sinks):
+            with _aborting(sinks):
                 status = Status(
                     backend=backend,
                     outputs=names,
@@ -176,11 +175,11 @@ def run_to_outputs(
                     hint=hint,
                     has_end=not source.live,
                 )
-                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
-                lines = [f"output: {name}\n" for name in map(_described, pipeline.sinks)]
+                left = [line for sink in sinks for line in left_lines(getattr(sink, "left", ()))]
+                lines = [f"output: {name}\n" for name in map(_described, sinks)]
                 print("".join([*lines, *left]), end="", flush=True)
                 stack.enter_context(status)
-            summary = pipeline.run(status)  # which ends its sinks itself
+            summary = pipeline.run(sinks, status)  # which ends its sinks itself
     lacking = skipped()
     unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""

@@ -91,7 +91,7 @@ def build_run(
     if drawing.may_use_gpu:
         at_once = 1  # frames are submitted to a GPU in order
     watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
-    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
+    return Pipeline(source, drawing.begin, drawing.finish, workers=at_once, watch=watch, give_up_s=watch.give_up_s)
 
 
 def everything(frame: CameraFrame) -> CoarseMatte:

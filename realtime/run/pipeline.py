@@ -51,7 +51,7 @@ AnyMatte = TypeVar("AnyMatte", bound=_Numbered)
 
 
 class Pipeline(Generic[AnyMatte]):
-    """One run from a source to its sinks; constructed once, run once. `sinks` may be set until it runs.
+    """One run from a source to its sinks; constructed once, run once.
 
     A live source is read only when a worker is free, so that its frames do not age in a queue; a file is read ahead by
     `depth` frames.
@@ -69,7 +69,6 @@ class Pipeline(Generic[AnyMatte]):
         source: Source,
         matting: Callable[[CameraFrame], AnyMatte],
         render: Callable[[CameraFrame, AnyMatte], OutputFrame],
-        sinks: Sequence[Sink],
         *,
         depth: int = 1,
         workers: int = 1,
@@ -82,7 +81,7 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = False
         # Whether the source reached its own end, and every frame of it was written.
         self.whole = False
-        self.sinks = list(sinks)
+        self._sinks: tuple[Sink, ...] = ()
         self._source, self._matting, self._render = source, matting, render
         self._workers, self.watch = workers, watch
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
@@ -96,6 +95,11 @@ class Pipeline(Generic[AnyMatte]):
         self._hurried = self._showing = self._wrote = self._gave_up = False
         self._runs_in: int | None = None
         self._stall = Stall(give_up_s=give_up_s * (1 if source.live else FILE_PATIENCE))
+
+    @property
+    def sinks(self) -> Sequence[Sink]:
+        """Those of `run`; none before it."""
+        return self._sinks
 
     def stop(self) -> None:
         """End as if the source had ended: frames in progress are still written, within a time limit; a second call
@@ -126,14 +130,14 @@ class Pipeline(Generic[AnyMatte]):
             notices.append("stopping: waiting for the last frames; press Ctrl-C again to stop waiting")
         return "; ".join(filter(None, notices))
 
-    def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
+    def run(self, sinks: Sequence[Sink], on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then close the sinks, so that their files are complete.
 
         on_tick is called in this thread about ten times per second. If a stage fails, its error is raised here, after
         the sinks were aborted. With a live source, whose frames cannot be repeated, they are closed instead, and a note
         on the error says where the files are; without a single frame they are aborted. The source is always closed.
         """
-        self._runs_in = threading.get_ident()
+        self._runs_in, self._sinks = threading.get_ident(), tuple(sinks)
         try:
             return self._run(on_tick)
         finally:
@@ -149,9 +153,6 @@ class Pipeline(Generic[AnyMatte]):
         try:
             if self.watch is not None:
                 self.watch.begin(self.sinks, on_failure=self._fail, keep=self._source.live)
-            for sink in self.sinks:
-                if hasattr(sink, "keep"):
-                    sink.keep = self._source.live
             for thread in threads:
                 thread.start()
             self._wait(threads, on_tick)

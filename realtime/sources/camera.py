@@ -10,6 +10,7 @@ from pathlib import Path
 from bgcam.realtime.devices.default_camera import Formats, choose_default, read_formats
 from bgcam.realtime.devices.listing import Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SourceError
+from bgcam.realtime.sources.base import Wanted, always
 from bgcam.realtime.sources.capture import CameraSource, Opener, open_capture
 from bgcam.realtime.sources.reopening import ReopeningSource
 
@@ -26,10 +27,12 @@ def open_camera(
     virtual: Lister = list_virtual_cameras,
     formats: Formats = read_formats,
     opener: Opener = open_capture,
+    in_demand: Wanted = always,
 ) -> ReopeningSource:
     """The camera that `wanted` names (see `find_device`); None: the first colour camera. A lost camera is searched
     for again.
 
+    in_demand: `wanted` of `ReopeningSource`.
     cameras, virtual: list this machine's; formats: those of one of them. Raises SourceError if there is no such camera,
     or if it gives no picture.
     """
@@ -57,7 +60,8 @@ def open_camera(
         return open_at(found)
 
     # By its number alone a camera cannot be distinguished from another that took its place.
-    source = ReopeningSource(open_at(device), again if listed or sys.platform == "linux" else None)
+    reopens = listed or sys.platform == "linux"
+    source = ReopeningSource(open_at(device), again if reopens else None, wanted=in_demand)
     source.note = "; ".join(filter(None, (source.note, passed_over)))
     return source
 

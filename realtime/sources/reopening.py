@@ -10,7 +10,7 @@ from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._shape import cover
-from bgcam.realtime.sources.base import Source
+from bgcam.realtime.sources.base import Source, Wanted, always
 
 UNWANTED = "waiting for a viewer"
 _PAUSE_S = 0.1
@@ -23,17 +23,24 @@ class ReopeningSource:
     that of the first time: frames of another size are cropped to its aspect ratio and resized.
 
     again: reopens the same camera, never another; raises SourceError while it cannot. None: a lost camera is an error.
-    wanted: called at each `read`; while it returns False, the camera is closed. May be set until the first `read`.
+    wanted: called at each `read`; while it returns False, the camera is closed.
     """
 
     live, notice = True, ""
     frames: int | None = None
 
-    def __init__(self, camera: Source, again: Callable[[], Source] | None, *, backoff: Backoff | None = None):
+    def __init__(
+        self,
+        camera: Source,
+        again: Callable[[], Source] | None,
+        *,
+        backoff: Backoff | None = None,
+        wanted: Wanted = always,
+    ):
         self.name, self.size_wh, self.fps = camera.name, camera.size_wh, camera.fps
         self.note = camera.note
         self.drops = 0
-        self.wanted: Callable[[], bool] = lambda: True
+        self._wanted = wanted
         self._camera: Source | None = camera
         self._again, self._backoff = again, backoff or Backoff()
         self._why = ""
@@ -48,7 +55,7 @@ class ReopeningSource:
         """The next frame; None after `close`. Raises SourceWaits, soon, while there is no camera."""
         if self._closed.is_set():
             return None
-        if not self.wanted():
+        if not self._wanted():
             self._backoff.succeeded()  # a new viewer should not wait
             self._leave()
         self._leaving = False
