@@ -223,8 +223,8 @@ SAFETY = Group(
         Option(
             ("--watchdog-ms",),
             "after this many milliseconds without a new picture, a virtual camera or web page shows the placeholder, "
-            "which is only the background; default: 500. The key p, or SIGUSR1, shows it at once; a second time, it "
-            "shows you again",
+            "which is only the background; default: 500. The key p, or SIGUSR1, shows it at once; p again, or "
+            "SIGUSR2, shows you again",
             metavar="N",
             default=500.0,
             type=values.watchdog,

@@ -25,7 +25,7 @@ from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_run
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
-from bgcam.realtime.run.panic import key_hint, panic_button
+from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
@@ -123,7 +123,8 @@ def _run(options: Namespace) -> int:
             transparent=transparent,
         )
         assert pipeline.watch is not None
-        with panic_button(pipeline.watch.toggle_panic), placeholder_while_stopped(pipeline.watch.rest):
+        watch = pipeline.watch
+        with panic_switch(watch.set_panic, watch.toggle_panic), placeholder_while_stopped(watch.rest):
             job = job_of(source, pipeline, transparent=transparent, sound=not options.no_audio)
             return run_to_outputs(
                 pipeline,

@@ -90,6 +90,10 @@ class Watch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def set_panic(self, on: bool) -> None:
+        """Show only placeholders, or pictures again. Idempotent; safe in a signal handler."""
+        self.panic = on
+
     def toggle_panic(self) -> None:
         self.panic = not self.panic
 
@@ -117,7 +121,7 @@ class Watch:
     def notice(self) -> str:
         """Why a placeholder is shown, as text for the user; "" while the picture is shown."""
         if self.panic:
-            return "PANIC: background only, until p or SIGUSR1"
+            return "PANIC: background only, until p or SIGUSR2"
         if self._error is not None:
             shown = "background only: " if self.bridges(self._error) else ""
             return f"{shown}{' '.join(str(self._error).split())}"
