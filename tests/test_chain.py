@@ -126,8 +126,9 @@ def test_a_frame_takes_its_own_matte_and_comes_in_order() -> None:
         Chain(SmallPicture())(*scene()[:2])
 
 
-class SmallPicture:
-    same_room = False
+class SmallPicture(Still):
+    def __init__(self) -> None:
+        super().__init__("small", np.zeros((1, 1, 3), np.uint8))
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return np.zeros((2, 2, 3), np.uint8)

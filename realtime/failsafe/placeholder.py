@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.background import Background
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
 from bgcam.realtime.picture.composed import empty_cutout, placeholder
@@ -15,18 +15,8 @@ from bgcam.realtime.picture.composed import empty_cutout, placeholder
 PLAIN_GREY = 48
 
 
-class Behind(Protocol):
-    """A background; see `backgrounds.Background`."""
-
-    name: str
-    needs_matte: bool
-    same_room: bool
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]: ...
-
-
 class SafeBackground:
-    """A background that remembers its newest picture, and makes placeholders of it. See `backgrounds.Background`.
+    """A background that remembers its newest picture, and makes placeholders of it. See `Background`.
 
     A background that shows the camera's own room, blurred or not, is never remembered: its placeholder is plain grey.
     The constructor asks for the first picture, with a black frame, and raises what the background raises.
@@ -35,7 +25,7 @@ class SafeBackground:
     transparent: the outputs take cutouts, and so the placeholders are empty cutouts.
     """
 
-    def __init__(self, background: Behind, size_wh: tuple[int, int], *, transparent: bool = False):
+    def __init__(self, background: Background, size_wh: tuple[int, int], *, transparent: bool = False):
         self._transparent = transparent
         self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
         self._background, self._lock = background, threading.Lock()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Buffers, Place
@@ -46,14 +46,6 @@ REACH_SIGMAS = 2.5
 LIGHT_FOLLOWS = np.float32(0.05)
 
 
-class Behind(Protocol):
-    """The background; see `backgrounds.Background`. same_room: it shows the camera's own room."""
-
-    same_room: bool
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> Picture: ...
-
-
 @dataclass
 class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
@@ -85,7 +77,7 @@ class Chain:
 
     def __init__(
         self,
-        background: Behind,
+        background: Background,
         look: Look | None = None,
         *,
         without: Collection[str] = (),

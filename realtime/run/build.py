@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.background import Background
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
 from bgcam.realtime.failsafe.placeholder import SafeBackground
