@@ -61,6 +61,7 @@ class Pipeline(Generic[AnyMatte]):
     depth: how many frames may wait between two stages, 1 or more.
     workers: how many threads call `matting`, 1 or more.
     watch: shows placeholders while something fails.
+    at_end: called when everything is over.
     give_up_s: without a live sink, a live source's run ends after this long without a frame, a file's later.
     """
 
@@ -74,6 +75,7 @@ class Pipeline(Generic[AnyMatte]):
         workers: int = 1,
         watch: Watch | None = None,
         give_up_s: float = GIVE_UP_S,
+        at_end: Callable[[], None] = lambda: None,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -83,7 +85,7 @@ class Pipeline(Generic[AnyMatte]):
         self.whole = False
         self._sinks: tuple[Sink, ...] = ()
         self._source, self._matting, self._render = source, matting, render
-        self._workers, self.watch = workers, watch
+        self._workers, self.watch, self._at_end = workers, watch, at_end
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # Each with the reason why it is a placeholder, if it is one.
@@ -142,6 +144,7 @@ class Pipeline(Generic[AnyMatte]):
             return self._run(on_tick)
         finally:
             self._runs_in = None
+            self._at_end()
 
     def _run(self, on_tick: Callable[[Summary], None] | None) -> Summary:
         pool = Workers(self._workers, name="bgcam-matte")

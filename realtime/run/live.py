@@ -1,0 +1,203 @@
+"""Changes what a run shows while frames flow: background, look, mirror. Each is made between two frames, whole.
+
+Whatever may take long or fail happens before, beside the running picture: the background is opened, its first picture
+is checked, and the model is ready. Then picture and placeholder change at the same moment. What fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from bgcam.realtime.background import Background
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, UsageError
+from bgcam.realtime.failsafe.matte_check import MatteCheck
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
+from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.look import Look
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.run.finding import Find, Finding, everything
+from bgcam.realtime.run.renderer import Drawing, OpenGpu, Parts, Rescue
+from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
+
+# A background is opened within this time, or the old one stays: a network drive may hang for minutes.
+OPEN_S = 10.0
+# A model is loaded within this time. Compiling a large one takes a minute on a slow machine.
+MODEL_S = 120.0
+# A frame that is drawn for longer than this hangs.
+SWAP_S = 5.0
+
+GpuFor = Callable[[Scene, Matting, MatteCheck | None], tuple[OpenGpu | None, Rescue | None]]
+
+
+class RoomUnconfirmed(UsageError):
+    """The change would show the room, and nobody has said that this is meant."""
+
+
+class Live:
+    """What one run shows. All methods may be called from any thread but those of the frames.
+
+    scene: what is shown now. size_wh: of the frames.
+    chain: draws the picture; None where nothing can be changed.
+    matting: the loaded model, None while there is none; open_matting: makes it then, None if there can be none.
+    check: the one that is in use.
+    gpu_for: what opens the GPU for a scene, and what takes over when it fails.
+    open_one: opens a background by its name.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        size_wh: tuple[int, int],
+        drawing: Drawing,
+        chain: Chain | None,
+        placeholders: Placeholders,
+        watch: Watch,
+        finding: Finding,
+        matting: Matting | None,
+        find: Find | None,
+        open_matting: Callable[[], Matting] | None = None,
+        check: MatteCheck | None = None,
+        gpu_for: GpuFor | None = None,
+        open_one: Callable[[str], Background] = open_background,
+        open_s: float = OPEN_S,
+    ):
+        self._scene, self._size_wh, self._source_mirror = scene, size_wh, scene.mirror
+        self._drawing, self._chain, self._placeholders, self._watch = drawing, chain, placeholders, watch
+        self._finding, self._matting, self._open_matting = finding, matting, open_matting
+        self._finds: dict[bool, Find] = {} if find is None else {scene.far: find}
+        self._check, self._gpu_for = check, gpu_for
+        self._open_one, self._open_s = open_one, open_s
+        self._lock = threading.Lock()
+        self._ended = False
+
+    @property
+    def scene(self) -> Scene:
+        return self._scene
+
+    @property
+    def matting(self) -> Matting | None:
+        return self._matting
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether whole frames go through the GPU now."""
+        return self._drawing.gpu is not None
+
+    def change(
+        self,
+        *,
+        background: str | None = None,
+        look: Callable[[Look], Look] | None = None,
+        mirror: bool | None = None,
+        far: bool | None = None,
+        confirm_room: bool = False,
+    ) -> Scene:
+        """Change what is given, all of it or nothing, from the next frame on. Returns what is shown then.
+
+        background: a name as `--background` takes it; opened anew even if it is the same. look: from the look of now to
+        the wanted one. confirm_room: whether it is meant that the room is shown.
+        Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
+        model, UsageError for what makes no sense, and BgcamError where nothing can be changed.
+        """
+        with self._lock:
+            old = self._scene
+            if self._chain is None:
+                raise UsageError("nothing can be changed while files are made from files; start bgcam again")
+            if far and not old.far and self._drawing.rescued:
+                raise UsageError("far cannot change after the GPU failed; stop bgcam and start it with --far")
+            opened = None if background is None else self._open(background)
+            try:
+                new = replace(
+                    old,
+                    background=old.background if opened is None else opened.background,
+                    behind=opened or old.behind,
+                    look=old.look if look is None else look(old.look),
+                    mirror=old.mirror if mirror is None else mirror,
+                    far=old.far if far is None else far,
+                )
+                if new.shows_room and not old.shows_room and not confirm_room:
+                    raise RoomUnconfirmed(f"background {background} shows your room as it is; confirm that you mean it")
+                parts = self._parts(old, new)
+                if not self._drawing.change(parts, partial(self._apply, old, new, parts), limit_s=SWAP_S):
+                    raise BgcamError("nothing was changed: the picture that is being drawn hangs; start bgcam again")
+            except BaseException:
+                if opened is not None:
+                    close_aside(opened)
+                raise
+            if old.shows_room and not new.shows_room:
+                self._watch.wait_written()
+            if opened is not None:
+                close_aside(old.behind)
+            if self._ended:  # meanwhile
+                close_aside(new.behind)
+            return new
+
+    def close(self) -> None:
+        """The run is over: let go of the background."""
+        self._ended = True
+        close_aside(self._scene.behind)
+
+    def _open(self, name: str) -> SafeBackground:
+        newest = self._drawing.newest
+        begins_s = 0.0 if newest is None else newest.time_s
+        late = BackgroundError(
+            f"background {name}: it did not open within {self._open_s:g} s; give one on a drive that answers"
+        )
+        opening = partial(open_safe, partial(self._open_one, name), self._size_wh, begins_s=begins_s)
+        return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
+
+    def _parts(self, old: Scene, new: Scene) -> Parts:
+        """What draws the new scene, with everything loaded that it needs."""
+        assert self._chain is not None
+        flip = new.mirror != self._source_mirror
+        if not new.needs_matte:
+            return Parts(everything, self._chain, finds=False, flip=flip)
+        matting, find = self._find(old, far=new.far)
+        check = None
+        if new.background.needs_matte:
+            check = self._check if old.background.needs_matte else None
+            check = check or MatteCheck(on_refusal=self._finding.forget)
+        open_gpu, rescue = (None, None) if self._gpu_for is None else self._gpu_for(new, matting, check)
+        return Parts(find, self._chain, check, flip=flip, open_gpu=open_gpu, rescue=rescue)
+
+    def _find(self, old: Scene, *, far: bool) -> tuple[Matting, Find]:
+        """The model, loaded, and what finds the person by it: it has done so once."""
+        late = BackendError(f"the model gave no matte within {MODEL_S:g} s; stop bgcam and start it again")
+        if self._matting is None:
+            if self._open_matting is None:
+                raise UsageError("bgcam runs without a model; stop it and start it with another --background")
+            self._matting = within(partial(_prepared, self._open_matting, self._size_wh), limit_s=MODEL_S, late=late)
+        matting = self._matting
+        if far not in self._finds:
+            self._finds[far] = self._finding.by(matting, far=far)
+        find = self._finds[far]
+        if not old.needs_matte:
+            width, height = self._size_wh
+            frame = self._drawing.newest or CameraFrame(0, np.zeros((height, width, 3), np.uint8), 0.0, 0.0)
+            within(partial(find, frame), limit_s=MODEL_S, late=late)
+        return matting, find
+
+    def _apply(self, old: Scene, new: Scene, parts: Parts, gpu_served: bool) -> None:
+        """Between two frames."""
+        assert self._chain is not None
+        anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
+        self._chain.switch(new.behind, new.look, anew=anew)
+        self._placeholders.behind, self._scene = new.behind, new
+        self._check = parts.check if isinstance(parts.check, MatteCheck) else None
+        if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
+            self._watch.hide_older()
+
+
+def _prepared(open_matting: Callable[[], Matting], size_wh: tuple[int, int]) -> Matting:
+    matting = open_matting()
+    matting.prepare(size_wh)
+    return matting
