@@ -30,7 +30,8 @@ ROOM_SHARE, ROOM_RED = 0.05, 100
 
 def shows_room(bgr: NDArray[np.uint8]) -> bool:
     """Whether more of the room is in a picture than a soft edge, wherever the person stands."""
-    return bool((bgr[..., 2] > ROOM_RED).mean() > ROOM_SHARE)
+    red = bgr[..., 2].astype(np.int16) - bgr[..., 0]
+    return bool((red > ROOM_RED).mean() > ROOM_SHARE)
 
 
 class Opened(Still):

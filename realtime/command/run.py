@@ -23,7 +23,7 @@ from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
-from bgcam.realtime.run.build import build_run
+from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
@@ -108,7 +108,13 @@ def _run(options: Namespace) -> int:
         if hold:
             print("the last picture stays until Ctrl-C")
         empty = EmptyFrames()
-        pipeline = build_run(
+
+        def open_later() -> Matting:
+            if options.model == AUTO:
+                options.model = _chosen(options, source)
+            return _open_matting(options)
+
+        pipeline = build_live(
             begun,
             background,
             matting,
@@ -118,10 +124,12 @@ def _run(options: Namespace) -> int:
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=options.watchdog_ms,
             far=options.far,
+            mirror=options.mirror,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
-        )
+            open_matting=open_later,
+        ).pipeline
         assert pipeline.watch is not None
         watch = pipeline.watch
         with panic_switch(watch.set_panic, watch.toggle_panic), placeholder_while_stopped(watch.rest):

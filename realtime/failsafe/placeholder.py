@@ -50,6 +50,11 @@ class SafeBackground:
             self._placeholder_bgr = bgr
         return bgr
 
+    @property
+    def newest_bgr(self) -> NDArray[np.uint8]:
+        """What a placeholder shows: (H, W, 3) BGR, to be read only."""
+        return self._placeholder_bgr
+
     def check_first(self) -> None:
         """Raise BackgroundError unless the background's first picture can be shown, before it is used in a run."""
         if self.same_room:
