@@ -139,8 +139,8 @@ def test_the_status_says_how_it_goes(controlled: Controlled) -> None:
     assert "PANIC" in control.status().notice
     control.panic(False)
     run.faults.set(UNPLUGGED)
-    wait_for(lambda: control.status().state == "placeholder")
-    assert "the camera failed" in control.status().notice
+    wait_for(lambda: "the camera failed" in control.status().notice)
+    assert control.status().state == "placeholder"
     run.watch.trouble(SourceWaits(UNWANTED))
     run.faults.set("camera hangs")
     run.watch.trouble(SourceWaits(UNWANTED))
