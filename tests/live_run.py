@@ -69,6 +69,8 @@ class LiveSink:
 
     def __init__(self, *, live: bool = True):
         self.live, self.end = live, ""
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.got: list[tuple[int, int, bool, bool]] = []
         self.pictures: list[NDArray[np.uint8]] = []
 
@@ -77,6 +79,7 @@ class LiveSink:
         person = bool((bgr[..., 1] > ROOM_RED).any())
         self.got.append((frame.number, int(np.median(bgr[..., 0])), shows_room(bgr), person))
         self.pictures = [*self.pictures[-1:], bgr]
+        self.goes_on.wait(5)
 
     @property
     def numbers(self) -> list[int]:

@@ -49,6 +49,8 @@ def test_picture_and_placeholder_change_together_and_the_old_background_is_close
         assert (old.closed, run.live.scene.background.closed) == (1, 0)  # type: ignore[attr-defined]
         assert not run.sink.leaks
     assert run.live.scene.background.closed == 1  # type: ignore[attr-defined]
+    with pytest.raises(BgcamError, match="bgcam is ending"):
+        run.live.change(background="blue")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,20 @@ def test_the_room_is_shown_only_to_who_confirms_it_and_hidden_before_the_change_
             run.live.change(background="none", confirm_room=True)
             run.frames()
         run.live.change(background="blue", look=lambda look: replace(look, wrap=2))
+
+
+def test_pictures_of_the_room_that_are_on_their_way_are_not_shown_after_the_change() -> None:
+    with LiveRun(begins_with="none") as run:
+        run.sink.goes_on.clear()
+        drawing = run.live._drawing
+        begun = run.sink.numbers[-1]
+        wait_for(lambda: drawing.newest is not None and drawing.newest.number >= begun + 2)
+        run.live.change(background="blue")
+        begun = len(run.sink.got)
+        run.sink.goes_on.set()
+        run.frames(5)
+        assert not any(shows for _, _, shows, _ in run.sink.got[begun:])
+        assert run.sink.person
 
 
 def test_from_the_room_the_model_is_loaded_and_has_found_the_person_before_the_switch() -> None:

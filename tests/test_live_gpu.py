@@ -15,7 +15,7 @@ from live_run import LEVELS, LiveRun
 from numpy.typing import NDArray
 from waiting import wait_for
 
-from bgcam.realtime.errors import BackendError, GpuFailed
+from bgcam.realtime.errors import BackendError, GpuFailed, UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.select import Asked
 from bgcam.realtime.picture.composed import composed
@@ -158,6 +158,9 @@ def test_a_gpu_that_failed_is_not_opened_again_for_a_change(device: Device) -> N
         run.frames()
         assert run.sink.blue == LEVELS["navy"]
         assert len(device.opened) == 1
+        assert run.live.backend == "processor, since the GPU failed"
+        with pytest.raises(UsageError, match="far cannot change after the GPU failed"):
+            run.live.change(far=True)
         check(run, device)
 
 

@@ -104,7 +104,7 @@ class LiveControl:
             dropped=self._source.drops,
             source=self._source.name,
             model="" if matting is None else matting.spec.name,
-            backend="" if matting is None else matting.prepare(self._source.size_wh).description,
+            backend=self._live.backend,
             outputs=tuple(sink.name for sink in self._pipeline.sinks),
             pid=os.getpid(),
             since_s=self._since_s,

@@ -92,6 +92,13 @@ class Live:
         """Whether whole frames go through the GPU now."""
         return self._drawing.gpu is not None
 
+    @property
+    def backend(self) -> str:
+        """What the person is found on, "" where nobody is looked for."""
+        if self._drawing.rescued:
+            return "processor, since the GPU failed"
+        return "" if self._matting is None else self._matting.prepare(self._size_wh).description
+
     def change(
         self,
         *,
@@ -110,6 +117,8 @@ class Live:
         """
         with self._lock:
             old = self._scene
+            if self._ended:
+                raise BgcamError("nothing was changed: bgcam is ending")
             if self._chain is None:
                 raise UsageError("nothing can be changed while files are made from files; start bgcam again")
             if far and not old.far and self._drawing.rescued:
