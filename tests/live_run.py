@@ -16,7 +16,7 @@ from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds.blur import Blur, Room
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
-from bgcam.realtime.errors import BackgroundError
+from bgcam.realtime.errors import BackgroundError, ModelError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.build import Run, build_live
@@ -121,6 +121,7 @@ class LiveRun:
         open_s: float = OPEN_S,
     ):
         self.faults, self.hangs = Injector(), threading.Event()
+        self.faults_of_model = Injector()
         self.opened: list[Background] = []
         self.loaded = 0
         self.sink, self.file = LiveSink(), LiveSink(live=False)
@@ -136,6 +137,7 @@ class LiveRun:
             mirror=mirror,
             watchdog_ms=150,
             open_matting=self.open_matting,
+            open_model=self.open_model,
             open_one=self.open_one,
             open_s=open_s,
         )
@@ -148,6 +150,15 @@ class LiveRun:
     def open_matting(self) -> Any:
         self.loaded += 1
         return FaultyMatting(self.faults)
+
+    def open_model(self, name: str) -> Any:
+        if name == "broken":
+            raise ModelError("broken: not an ONNX model; give another")
+        matting = self.open_matting()
+        if name == "wrong":
+            self.faults_of_model.set("inference fails")
+            matting._faults = self.faults_of_model
+        return matting
 
     def open_one(self, name: str) -> Background:
         if name == "hangs":

@@ -17,7 +17,7 @@ from faults import UNPLUGGED, right_matte, room
 from live_run import LEVELS, LiveRun, Opened
 from waiting import wait_for
 
-from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, UsageError
+from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.finding import everything
@@ -154,6 +154,26 @@ def test_from_the_room_the_model_is_loaded_and_has_found_the_person_before_the_s
         run.faults.set("matte is all one")  # from here on, mattes are checked
         run.placeholder()
         assert not any(shows for _, _, shows, _ in run.sink.got[begun:])
+
+
+def test_another_model_takes_over_once_it_has_found_the_person() -> None:
+    with LiveRun() as run:
+        before = run.live.matting
+        for name, error in (("broken", ModelError), ("wrong", BackendError)):
+            with pytest.raises(error):
+                run.live.change(model=name, background="navy")
+            assert run.live.matting is before
+            assert run.opened[-1].closed == 1  # type: ignore[attr-defined]
+        run.live.change(model="another")
+        assert run.live.matting is not before
+        run.frames()
+        assert run.sink.person
+        assert run.sink.blue == LEVELS["blue"]
+        assert run.file.numbers == list(range(len(run.file.numbers)))
+        assert run.watch.replaced == 0
+        run.live._open_model = None
+        with pytest.raises(UsageError, match="model cannot change while bgcam runs; stop it and start it with --model"):
+            run.live.change(model="another")
 
 
 def test_a_run_without_a_model_says_so() -> None:

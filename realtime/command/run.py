@@ -129,6 +129,7 @@ def _run(options: Namespace) -> int:
             independent=getattr(source, "independent", False),
             transparent=transparent,
             open_matting=open_later,
+            open_model=lambda name: Matting(find_model(name), backend=options.backend, threads=options.threads),
         ).pipeline
         assert pipeline.watch is not None
         watch = pipeline.watch

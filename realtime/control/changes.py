@@ -20,6 +20,7 @@ class Changes(TypedDict, total=False):
     """The arguments of `Live.change`."""
 
     background: str
+    model: str
     look: Callable[[Look], Look]
     mirror: bool
     far: bool
@@ -70,7 +71,12 @@ def _edge(name: str, value: object) -> dict[str, float]:
 
 
 # What each of them changes: an argument of `Live.change`, or fields of the look.
-_DIRECT: dict[str, Callable[[str, object], Any]] = {"background": _text, "mirror": _switch, "far": _switch}
+_DIRECT: dict[str, Callable[[str, object], Any]] = {
+    "background": _text,
+    "model": _text,
+    "mirror": _switch,
+    "far": _switch,
+}
 _LOOKS: dict[str, Callable[[str, object], dict[str, Any]]] = {
     "edge": _edge,
     "light_wrap": lambda name, value: {"wrap": _light(name, value)},

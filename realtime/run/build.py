@@ -23,7 +23,7 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.run.finding import Finding
 from bgcam.realtime.run.finding import everything as everything
-from bgcam.realtime.run.live import OPEN_S, Live
+from bgcam.realtime.run.live import OPEN_S, FoundBy, Live
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.preview import Previews
 from bgcam.realtime.run.renderer import Draw, Drawing, OpenGpu, Rescue
@@ -65,6 +65,7 @@ def build_live(
     independent: bool = False,
     transparent: bool = False,
     open_matting: Callable[[], Matting] | None = None,
+    open_model: Callable[[str], Matting] | None = None,
     open_one: Callable[[str], Background] = open_background,
     open_s: float = OPEN_S,
 ) -> Run:
@@ -84,7 +85,7 @@ def build_live(
     independent: the frames are unrelated pictures.
     transparent: give cutouts, not composed frames.
     open_matting: makes the model for a later background, where `matting` is None.
-    open_one, open_s: see `Live`.
+    open_model, open_one, open_s: see `Live`.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
     scene = Scene(background, behind, look, mirror=mirror, far=far)
@@ -131,9 +132,9 @@ def build_live(
         placeholders=placeholders,
         watch=watch,
         finding=finding,
-        matting=matting,
-        find=find,
+        found_by=None if matting is None or find is None else FoundBy(matting, far, find),
         open_matting=open_matting,
+        open_model=open_model,
         check=check,
         gpu_for=gpu_for,
         open_one=open_one,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -41,12 +41,22 @@ class RoomUnconfirmed(UsageError):
     """The change would show the room, and nobody has said that this is meant."""
 
 
+@dataclass(frozen=True, eq=False)
+class FoundBy:
+    """A loaded model, and what finds the person by it in one run's frames. far: see `Scene`."""
+
+    matting: Matting
+    far: bool
+    find: Find
+
+
 class Live:
     """What one run shows. All methods may be called from any thread but those of the frames.
 
     scene: what is shown now. size_wh: of the frames.
     chain: draws the picture; None where nothing can be changed.
-    matting: the loaded model, None while there is none; open_matting: makes it then, None if there can be none.
+    found_by: the loaded model, None while there is none.
+    open_matting: makes it then, None if there can be none. open_model: makes another one, by its name.
     check: the one that is in use.
     gpu_for: what opens the GPU for a scene, and what takes over when it fails.
     open_one: opens a background by its name.
@@ -62,9 +72,9 @@ class Live:
         placeholders: Placeholders,
         watch: Watch,
         finding: Finding,
-        matting: Matting | None,
-        find: Find | None,
+        found_by: FoundBy | None,
         open_matting: Callable[[], Matting] | None = None,
+        open_model: Callable[[str], Matting] | None = None,
         check: MatteCheck | None = None,
         gpu_for: GpuFor | None = None,
         open_one: Callable[[str], Background] = open_background,
@@ -72,8 +82,8 @@ class Live:
     ):
         self._scene, self._size_wh, self._source_mirror = scene, size_wh, scene.mirror
         self._drawing, self._chain, self._placeholders, self._watch = drawing, chain, placeholders, watch
-        self._finding, self._matting, self._open_matting = finding, matting, open_matting
-        self._finds: dict[bool, Find] = {} if find is None else {scene.far: find}
+        self._finding, self._found_by = finding, found_by
+        self._open_matting, self._open_model = open_matting, open_model
         self._check, self._gpu_for = check, gpu_for
         self._open_one, self._open_s = open_one, open_s
         self._lock = threading.Lock()
@@ -85,7 +95,7 @@ class Live:
 
     @property
     def matting(self) -> Matting | None:
-        return self._matting
+        return None if self._found_by is None else self._found_by.matting
 
     @property
     def on_gpu(self) -> bool:
@@ -97,7 +107,7 @@ class Live:
         """What the person is found on, "" where nobody is looked for."""
         if self._drawing.rescued:
             return "processor, since the GPU failed"
-        return "" if self._matting is None else self._matting.prepare(self._size_wh).description
+        return "" if self.matting is None else self.matting.prepare(self._size_wh).description
 
     def change(
         self,
@@ -106,12 +116,13 @@ class Live:
         look: Callable[[Look], Look] | None = None,
         mirror: bool | None = None,
         far: bool | None = None,
+        model: str | None = None,
         confirm_room: bool = False,
     ) -> Scene:
         """Change what is given, all of it or nothing, from the next frame on. Returns what is shown then.
 
         background: a name as `--background` takes it; opened anew even if it is the same. look: from the look of now to
-        the wanted one. confirm_room: whether it is meant that the room is shown.
+        the wanted one. model: a name as `--model` takes it. confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
         model, UsageError for what makes no sense, and BgcamError where nothing can be changed.
         """
@@ -121,8 +132,11 @@ class Live:
                 raise BgcamError("nothing was changed: bgcam is ending")
             if self._chain is None:
                 raise UsageError("nothing can be changed while files are made from files; start bgcam again")
-            if far and not old.far and self._drawing.rescued:
-                raise UsageError("far cannot change after the GPU failed; stop bgcam and start it with --far")
+            for name, wanted in (("far", far and not old.far), ("model", model)):
+                if wanted and self._drawing.rescued:
+                    raise UsageError(
+                        f"{name} cannot change after the GPU failed; stop bgcam and start it with --{name}"
+                    )
             opened = None if background is None else self._open(background)
             try:
                 new = replace(
@@ -135,8 +149,10 @@ class Live:
                 )
                 if new.shows_room and not old.shows_room and not confirm_room:
                     raise RoomUnconfirmed(f"background {background} shows your room as it is; confirm that you mean it")
-                parts = self._parts(old, new)
-                if not self._drawing.change(parts, partial(self._apply, old, new, parts), limit_s=SWAP_S):
+                found_by = self._found(old, new, model)
+                parts = self._parts(old, new, found_by)
+                apply = partial(self._apply, old, new, parts, found_by)
+                if not self._drawing.change(parts, apply, limit_s=SWAP_S):
                     raise BgcamError("nothing was changed: the picture that is being drawn hangs; start bgcam again")
             except BaseException:
                 if opened is not None:
@@ -164,44 +180,57 @@ class Live:
         opening = partial(open_safe, partial(self._open_one, name), self._size_wh, begins_s=begins_s)
         return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
 
-    def _parts(self, old: Scene, new: Scene) -> Parts:
-        """What draws the new scene, with everything loaded that it needs."""
+    def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
+        """The model and what finds the person by it in the new scene: loaded, and it has done so once if it is new."""
+        now = self._found_by
+        goes_on = now is not None and now.far == new.far and old.needs_matte
+        if model is None and (goes_on or not new.needs_matte):
+            return now
+        matting = None if now is None else now.matting
+        late = BackendError(f"the model gave no matte within {MODEL_S:g} s; the one before stays, if there was one")
+        if model is not None:
+            if self._open_model is None:
+                raise UsageError(f"model cannot change while bgcam runs; stop it and start it with --model {model}")
+            matting = within(
+                partial(_prepared, partial(self._open_model, model), self._size_wh), limit_s=MODEL_S, late=late
+            )
+        elif matting is None:
+            if self._open_matting is None:
+                raise UsageError("bgcam runs without a model; stop it and start it with another --background")
+            matting = within(partial(_prepared, self._open_matting, self._size_wh), limit_s=MODEL_S, late=late)
+        found_by = FoundBy(matting, new.far, self._finding.by(matting, far=new.far))
+        if now is None:  # loading takes long: it is kept even if the change fails
+            self._found_by = found_by
+        width, height = self._size_wh
+        frame = self._drawing.newest or CameraFrame(0, np.zeros((height, width, 3), np.uint8), 0.0, 0.0)
+        # While a GPU serves, it does not serve two: its network has found the known picture's person.
+        if not self.on_gpu or model is not None:
+            within(partial(found_by.find, frame), limit_s=MODEL_S, late=late)
+        return found_by
+
+    def _parts(self, old: Scene, new: Scene, found_by: FoundBy | None) -> Parts:
+        """What draws the new scene."""
         assert self._chain is not None
         flip = new.mirror != self._source_mirror
         if not new.needs_matte:
             return Parts(everything, self._chain, finds=False, flip=flip)
-        matting, find = self._find(old, far=new.far)
+        assert found_by is not None
         check = None
         if new.background.needs_matte:
             check = self._check if old.background.needs_matte else None
             check = check or MatteCheck(on_refusal=self._finding.forget)
-        open_gpu, rescue = (None, None) if self._gpu_for is None else self._gpu_for(new, matting, check)
-        return Parts(find, self._chain, check, flip=flip, open_gpu=open_gpu, rescue=rescue)
+        open_gpu, rescue = (None, None) if self._gpu_for is None else self._gpu_for(new, found_by.matting, check)
+        return Parts(found_by.find, self._chain, check, flip=flip, open_gpu=open_gpu, rescue=rescue)
 
-    def _find(self, old: Scene, *, far: bool) -> tuple[Matting, Find]:
-        """The model, loaded, and what finds the person by it: it has done so once."""
-        late = BackendError(f"the model gave no matte within {MODEL_S:g} s; stop bgcam and start it again")
-        if self._matting is None:
-            if self._open_matting is None:
-                raise UsageError("bgcam runs without a model; stop it and start it with another --background")
-            self._matting = within(partial(_prepared, self._open_matting, self._size_wh), limit_s=MODEL_S, late=late)
-        matting = self._matting
-        if far not in self._finds:
-            self._finds[far] = self._finding.by(matting, far=far)
-        find = self._finds[far]
-        if not old.needs_matte:
-            width, height = self._size_wh
-            frame = self._drawing.newest or CameraFrame(0, np.zeros((height, width, 3), np.uint8), 0.0, 0.0)
-            within(partial(find, frame), limit_s=MODEL_S, late=late)
-        return matting, find
-
-    def _apply(self, old: Scene, new: Scene, parts: Parts, gpu_served: bool) -> None:
+    def _apply(self, old: Scene, new: Scene, parts: Parts, found_by: FoundBy | None, gpu_served: bool) -> None:
         """Between two frames."""
         assert self._chain is not None
         anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
-        self._chain.switch(new.behind, new.look, anew=anew)
+        other = self._found_by is not None and found_by is not None and found_by.matting is not self._found_by.matting
+        self._chain.switch(new.behind, new.look, anew=anew or other)
         self._placeholders.behind, self._scene = new.behind, new
         self._check = parts.check if isinstance(parts.check, MatteCheck) else None
+        self._found_by = found_by
         if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
             self._watch.hide_older()
 

@@ -71,8 +71,8 @@ class Previews:
         so does every view.
         """
         end_s = time.monotonic() + timeout_s
-        after_s = self.began_s + after / 1000
-        early_s = min(after_s + EVERY_S, end_s) - time.monotonic()
+        after_s = self.began_s + after / 1000 + (EVERY_S if after else 0.0)
+        early_s = min(after_s, end_s) - time.monotonic()
         if early_s > 0:
             time.sleep(early_s)
         if view is not None:
