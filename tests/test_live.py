@@ -171,14 +171,14 @@ def test_another_model_takes_over_once_it_has_found_the_person() -> None:
         assert run.sink.blue == LEVELS["blue"]
         assert run.file.numbers == list(range(len(run.file.numbers)))
         assert run.watch.replaced == 0
-        run.live._open_model = None
+        run.live._models._open_model = None
         with pytest.raises(UsageError, match="model cannot change while bgcam runs; stop it and start it with --model"):
             run.live.change(model="another")
 
 
 def test_a_run_without_a_model_says_so() -> None:
     with LiveRun(begins_with="none") as run:
-        run.live._open_matting = None
+        run.live._models._open_matting = None
         with pytest.raises(UsageError, match="runs without a model"):
             run.live.change(background="blue")
         assert run.opened[-1].closed == 1  # type: ignore[attr-defined]

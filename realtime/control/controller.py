@@ -7,10 +7,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime.control.changes import changes_of
+from bgcam.realtime.control.camera_switch import CameraSwitch
+from bgcam.realtime.control.changes import Changes, changes_of
 from bgcam.realtime.control.library import Library
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
@@ -42,6 +44,7 @@ class LiveControl:
     apply_values: called with settings that have changed, after they did; returns all values from then on.
     check_values: called with settings that are to change; raises UsageError for those that make no sense.
     library: the backgrounds that can be chosen.
+    cameras: changes the camera; None where there is none that can be changed.
     page: returns the control page's address without its key, "" without one.
     """
 
@@ -55,6 +58,7 @@ class LiveControl:
         apply_values: Callable[[Values], Values],
         check_values: Callable[[Values], object] = lambda changed: None,
         library: Library | None = None,
+        cameras: CameraSwitch | None = None,
         page: Callable[[], str] = str,
         clock: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.process_time,
@@ -64,7 +68,7 @@ class LiveControl:
         self._watch: Watch = run.pipeline.watch
         self._source, self._page = source, page
         self._infos, self._values, self._apply, self._check = settings_infos, values, apply_values, check_values
-        self._library = library or Library()
+        self._library, self._cameras = library or Library(), cameras
         self._since_s = time.time()
         self._changing = threading.Lock()
         self._cpu = _CpuPercent(clock=clock, cpu=cpu)
@@ -79,16 +83,29 @@ class LiveControl:
 
     def change(self, values: Values, *, confirm_room: bool = False) -> Values:
         """See `Control`."""
-        changes = changes_of(values, known=[info.name for info in self._infos()])
+        rest = {name: value for name, value in values.items() if name != "camera" or self._cameras is None}
+        changes = changes_of(rest, known=[info.name for info in self._infos()])
         self._check(values)
         with self._changing:
-            if not values:
+            wanted = values.get("camera", self._values().get("camera"))
+            moves = len(rest) < len(values) and wanted != self._values().get("camera")
+            if not rest and not moves:
                 return self._values()
-            try:
-                self._live.change(**changes, confirm_room=confirm_room)
-            except RoomUnconfirmed as error:
-                raise ConfirmationNeeded(str(error)) from None
+            self._change(changes, camera=wanted if moves else None, confirm_room=confirm_room)
             return self._apply(values)
+
+    def _change(self, changes: Changes, *, camera: Any, confirm_room: bool) -> None:
+        """camera: another one, None for the one that is used."""
+        opened = None if camera is None or self._cameras is None else self._cameras.open(camera)
+        try:
+            then = None if opened is None or self._cameras is None else partial(self._cameras.take, opened)
+            self._live.change(**changes, then=then, confirm_room=confirm_room)
+        except BaseException as error:
+            if opened is not None and self._cameras is not None:
+                self._cameras.drop(opened)
+            if isinstance(error, RoomUnconfirmed):
+                raise ConfirmationNeeded(str(error)) from None
+            raise
 
     def status(self) -> LiveStatus:
         """See `Control`."""
@@ -102,7 +119,7 @@ class LiveControl:
             cpu_percent=self._cpu(),
             frames=self._pipeline.stats.frames,
             dropped=self._source.drops,
-            source=self._source.name,
+            source=self._source.name if self._cameras is None else self._cameras.source.name,
             model="" if matting is None else matting.spec.name,
             backend=self._live.backend,
             outputs=tuple(sink.name for sink in self._pipeline.sinks),

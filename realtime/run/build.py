@@ -23,7 +23,8 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.run.finding import Finding
 from bgcam.realtime.run.finding import everything as everything
-from bgcam.realtime.run.live import OPEN_S, FoundBy, Live
+from bgcam.realtime.run.live import OPEN_S, Live
+from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.preview import Previews
 from bgcam.realtime.run.renderer import Draw, Drawing, OpenGpu, Rescue
@@ -85,7 +86,8 @@ def build_live(
     independent: the frames are unrelated pictures.
     transparent: give cutouts, not composed frames.
     open_matting: makes the model for a later background, where `matting` is None.
-    open_model, open_one, open_s: see `Live`.
+    open_model: makes another model, by its name.
+    open_one, open_s: see `Live`.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
     scene = Scene(background, behind, look, mirror=mirror, far=far)
@@ -124,6 +126,8 @@ def build_live(
         at_once = 1  # frames are submitted to a GPU in order
     placeholders = Placeholders(behind)
     watch = Watch(placeholders, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
+    now = None if matting is None or find is None else FoundBy(matting, far, find)
+    models = Models(finding, source.size_wh, now=now, open_matting=open_matting, open_model=open_model)
     live = Live(
         scene,
         size_wh=source.size_wh,
@@ -131,10 +135,7 @@ def build_live(
         chain=draw if isinstance(draw, Chain) and not independent else None,
         placeholders=placeholders,
         watch=watch,
-        finding=finding,
-        found_by=None if matting is None or find is None else FoundBy(matting, far, find),
-        open_matting=open_matting,
-        open_model=open_model,
+        models=models,
         check=check,
         gpu_for=gpu_for,
         open_one=open_one,

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-
-import numpy as np
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, UsageError
+from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import Watch
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
-from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.run.finding import Find, Finding, everything
+from bgcam.realtime.run.finding import everything
+from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import Drawing, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
 OPEN_S = 10.0
-# A model is loaded within this time. Compiling a large one takes a minute on a slow machine.
-MODEL_S = 120.0
 # A frame that is drawn for longer than this hangs.
 SWAP_S = 5.0
 
@@ -41,22 +37,12 @@ class RoomUnconfirmed(UsageError):
     """The change would show the room, and nobody has said that this is meant."""
 
 
-@dataclass(frozen=True, eq=False)
-class FoundBy:
-    """A loaded model, and what finds the person by it in one run's frames. far: see `Scene`."""
-
-    matting: Matting
-    far: bool
-    find: Find
-
-
 class Live:
     """What one run shows. All methods may be called from any thread but those of the frames.
 
     scene: what is shown now. size_wh: of the frames.
     chain: draws the picture; None where nothing can be changed.
-    found_by: the loaded model, None while there is none.
-    open_matting: makes it then, None if there can be none. open_model: makes another one, by its name.
+    models: loads what finds the person.
     check: the one that is in use.
     gpu_for: what opens the GPU for a scene, and what takes over when it fails.
     open_one: opens a background by its name.
@@ -71,10 +57,7 @@ class Live:
         chain: Chain | None,
         placeholders: Placeholders,
         watch: Watch,
-        finding: Finding,
-        found_by: FoundBy | None,
-        open_matting: Callable[[], Matting] | None = None,
-        open_model: Callable[[str], Matting] | None = None,
+        models: Models,
         check: MatteCheck | None = None,
         gpu_for: GpuFor | None = None,
         open_one: Callable[[str], Background] = open_background,
@@ -82,9 +65,7 @@ class Live:
     ):
         self._scene, self._size_wh, self._source_mirror = scene, size_wh, scene.mirror
         self._drawing, self._chain, self._placeholders, self._watch = drawing, chain, placeholders, watch
-        self._finding, self._found_by = finding, found_by
-        self._open_matting, self._open_model = open_matting, open_model
-        self._check, self._gpu_for = check, gpu_for
+        self._models, self._check, self._gpu_for = models, check, gpu_for
         self._open_one, self._open_s = open_one, open_s
         self._lock = threading.Lock()
         self._ended = False
@@ -95,7 +76,7 @@ class Live:
 
     @property
     def matting(self) -> Matting | None:
-        return None if self._found_by is None else self._found_by.matting
+        return self._models.matting
 
     @property
     def on_gpu(self) -> bool:
@@ -105,9 +86,7 @@ class Live:
     @property
     def backend(self) -> str:
         """What the person is found on, "" where nobody is looked for."""
-        if self._drawing.rescued:
-            return "processor, since the GPU failed"
-        return "" if self.matting is None else self.matting.prepare(self._size_wh).description
+        return "processor, since the GPU failed" if self._drawing.rescued else self._models.description
 
     def change(
         self,
@@ -117,12 +96,16 @@ class Live:
         mirror: bool | None = None,
         far: bool | None = None,
         model: str | None = None,
+        then: Callable[[], None] | None = None,
         confirm_room: bool = False,
     ) -> Scene:
         """Change what is given, all of it or nothing, from the next frame on. Returns what is shown then.
 
-        background: a name as `--background` takes it; opened anew even if it is the same. look: from the look of now to
-        the wanted one. model: a name as `--model` takes it. confirm_room: whether it is meant that the room is shown.
+        background: a name as `--background` takes it; opened anew even if it is the same.
+        look: from the look of now to the wanted one.
+        model: a name as `--model` takes it.
+        then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
+        confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
         model, UsageError for what makes no sense, and BgcamError where nothing can be changed.
         """
@@ -151,7 +134,7 @@ class Live:
                     raise RoomUnconfirmed(f"background {background} shows your room as it is; confirm that you mean it")
                 found_by = self._found(old, new, model)
                 parts = self._parts(old, new, found_by)
-                apply = partial(self._apply, old, new, parts, found_by)
+                apply = partial(self._apply, old, new, parts, found_by, then)
                 if not self._drawing.change(parts, apply, limit_s=SWAP_S):
                     raise BgcamError("nothing was changed: the picture that is being drawn hangs; start bgcam again")
             except BaseException:
@@ -181,32 +164,14 @@ class Live:
         return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
 
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
-        """The model and what finds the person by it in the new scene: loaded, and it has done so once if it is new."""
-        now = self._found_by
+        """What finds the person in the new scene, None if nobody is looked for and no model was loaded."""
+        now = self._models.now
         goes_on = now is not None and now.far == new.far and old.needs_matte
         if model is None and (goes_on or not new.needs_matte):
             return now
-        matting = None if now is None else now.matting
-        late = BackendError(f"the model gave no matte within {MODEL_S:g} s; the one before stays, if there was one")
-        if model is not None:
-            if self._open_model is None:
-                raise UsageError(f"model cannot change while bgcam runs; stop it and start it with --model {model}")
-            matting = within(
-                partial(_prepared, partial(self._open_model, model), self._size_wh), limit_s=MODEL_S, late=late
-            )
-        elif matting is None:
-            if self._open_matting is None:
-                raise UsageError("bgcam runs without a model; stop it and start it with another --background")
-            matting = within(partial(_prepared, self._open_matting, self._size_wh), limit_s=MODEL_S, late=late)
-        found_by = FoundBy(matting, new.far, self._finding.by(matting, far=new.far))
-        if now is None:  # loading takes long: it is kept even if the change fails
-            self._found_by = found_by
-        width, height = self._size_wh
-        frame = self._drawing.newest or CameraFrame(0, np.zeros((height, width, 3), np.uint8), 0.0, 0.0)
-        # While a GPU serves, it does not serve two: its network has found the known picture's person.
-        if not self.on_gpu or model is not None:
-            within(partial(found_by.find, frame), limit_s=MODEL_S, late=late)
-        return found_by
+        # A network that serves whole frames on a GPU does not serve others at the same time.
+        try_it = model is not None or not self.on_gpu
+        return self._models.load(model, far=new.far, newest=self._drawing.newest, try_it=try_it)
 
     def _parts(self, old: Scene, new: Scene, found_by: FoundBy | None) -> Parts:
         """What draws the new scene."""
@@ -218,24 +183,28 @@ class Live:
         check = None
         if new.background.needs_matte:
             check = self._check if old.background.needs_matte else None
-            check = check or MatteCheck(on_refusal=self._finding.forget)
+            check = check or MatteCheck(on_refusal=self._models.finding.forget)
         open_gpu, rescue = (None, None) if self._gpu_for is None else self._gpu_for(new, found_by.matting, check)
         return Parts(found_by.find, self._chain, check, flip=flip, open_gpu=open_gpu, rescue=rescue)
 
-    def _apply(self, old: Scene, new: Scene, parts: Parts, found_by: FoundBy | None, gpu_served: bool) -> None:
+    def _apply(
+        self,
+        old: Scene,
+        new: Scene,
+        parts: Parts,
+        found_by: FoundBy | None,
+        then: Callable[[], None] | None,
+        gpu_served: bool,
+    ) -> None:
         """Between two frames."""
         assert self._chain is not None
         anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
-        other = self._found_by is not None and found_by is not None and found_by.matting is not self._found_by.matting
-        self._chain.switch(new.behind, new.look, anew=anew or other)
+        other = found_by is not None and found_by.matting is not self.matting
+        self._chain.switch(new.behind, new.look, anew=anew or other or then is not None)
         self._placeholders.behind, self._scene = new.behind, new
         self._check = parts.check if isinstance(parts.check, MatteCheck) else None
-        self._found_by = found_by
+        self._models.now = found_by
+        if then is not None:
+            then()
         if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
             self._watch.hide_older()
-
-
-def _prepared(open_matting: Callable[[], Matting], size_wh: tuple[int, int]) -> Matting:
-    matting = open_matting()
-    matting.prepare(size_wh)
-    return matting
