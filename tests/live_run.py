@@ -16,7 +16,7 @@ from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds.blur import Blur, Room
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
-from bgcam.realtime.errors import BackgroundError, ModelError
+from bgcam.realtime.errors import BackgroundError, ModelError, SinkError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.build import Run, build_live
@@ -69,12 +69,15 @@ class LiveSink:
 
     def __init__(self, *, live: bool = True):
         self.live, self.end = live, ""
+        self.fails = False
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.got: list[tuple[int, int, bool, bool]] = []
         self.pictures: list[NDArray[np.uint8]] = []
 
     def write(self, frame: ComposedFrame) -> None:
+        if self.fails:
+            raise SinkError("file: No space left on device; free some space")
         bgr = frame.bgr
         person = bool((bgr[..., 1] > ROOM_RED).any())
         self.got.append((frame.number, int(np.median(bgr[..., 0])), shows_room(bgr), person))
@@ -119,10 +122,12 @@ class LiveRun:
         on_read: Callable[[int], None] | None = None,
         mirror: bool = False,
         open_s: float = OPEN_S,
+        real: Callable[[str], Background] | None = None,
     ):
         self.faults, self.hangs = Injector(), threading.Event()
         self.faults_of_model = Injector()
         self.opened: list[Background] = []
+        self.real = real
         self.loaded = 0
         self.sink, self.file = LiveSink(), LiveSink(live=False)
         self.camera = SecretCamera(self.faults, fps=fps, on_read=on_read)
@@ -161,6 +166,9 @@ class LiveRun:
         return matting
 
     def open_one(self, name: str) -> Background:
+        if self.real is not None:
+            self.opened.append(self.real(name))
+            return self.opened[-1]
         if name == "hangs":
             self.hangs.wait(10)
             name = "blue"

@@ -9,14 +9,18 @@ import time
 import weakref
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from clips import write_clip
 from faults import UNPLUGGED, right_matte, room
 from live_run import LEVELS, LiveRun, Opened
 from waiting import wait_for
 
+from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, ModelError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
@@ -299,3 +303,43 @@ def test_hundreds_of_changes_while_frames_flow_show_no_room_and_lose_no_frame() 
         time.sleep(0.05)
         gc.collect()
         assert len({id(one()) for one in alive if one() is not None}) <= 2
+
+
+def test_the_room_is_seen_only_from_the_confirmation_to_the_next_background() -> None:
+    chosen = random.Random(3)
+    with LiveRun(fps=0) as run:
+        hidden_from = 0
+        for _ in range(40):
+            if run.live.scene.shows_room:
+                run.live.change(background=chosen.choice(["blue", "navy"]))
+                hidden_from = len(run.sink.got)
+            run.frames(chosen.randrange(3))
+            assert not any(shows for _, _, shows, _ in run.sink.got[hidden_from:])
+            run.live.change(background="none", confirm_room=True)
+        assert run.file.numbers == list(range(len(run.file.numbers)))
+        assert run.watch.why is None
+
+
+def test_a_full_disk_costs_no_change() -> None:
+    with LiveRun() as run:
+        run.file.fails = True
+        wait_for(lambda: bool(run.watch.lost))
+        run.live.change(background="navy", mirror=True)
+        wait_for(lambda: run.sink.person and run.sink.blue == LEVELS["navy"])
+        assert not run.sink.leaks
+
+
+def test_from_every_kind_of_background_to_every_other(tmp_path: Path) -> None:
+    clip, slides = write_clip(tmp_path / "clip.mkv", frames=5), tmp_path / "slides"
+    slides.mkdir()
+    cv2.imwrite(str(slides / "a.png"), np.full((20, 30, 3), (90, 0, 0), np.uint8))
+    kinds = ["blur", str(clip), "navy", "beach", str(slides), "blur:3", "none", str(slides), str(clip), "none", "beach"]
+    with LiveRun(begins_with="navy", real=open_background) as run:
+        for kind in kinds:
+            run.live.change(background=kind, confirm_room=kind == "none")
+            run.frames(2)
+            if kind in ("navy", "beach", str(slides)):
+                assert run.sink.person
+                assert not run.sink.got[-1][2]
+        assert run.watch.replaced == 0
+        assert run.file.numbers == list(range(len(run.file.numbers)))

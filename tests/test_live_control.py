@@ -21,6 +21,7 @@ from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded, 
 from bgcam.realtime.errors import BackgroundError, SourceWaits, UsageError
 from bgcam.realtime.look import Look
 from bgcam.realtime.run import preview as previews
+from bgcam.realtime.run.stats import Stats
 from bgcam.realtime.sources.reopening import UNWANTED
 
 INFOS = (
@@ -221,6 +222,19 @@ def test_a_view_that_cannot_be_drawn_costs_no_frame(controlled: Controlled, monk
     assert control.preview(0, view="matte", timeout_s=0.2) is None
     run.frames()
     assert run.watch.replaced == 0
+
+
+def test_what_was_measured_lately_is_0_while_nothing_comes() -> None:
+    stats = Stats()
+    assert stats.lately() == (None, None)
+    for _ in range(5):
+        stats.done(time.monotonic() - 0.02)
+        time.sleep(0.005)
+    fps, latency_ms = stats.lately(5)
+    assert 1 < (fps or 0) <= 200
+    assert 20 <= (latency_ms or 0) < 500
+    time.sleep(0.02)
+    assert stats.lately(0.01) == (0.0, None)
 
 
 def test_previews_are_small() -> None:
