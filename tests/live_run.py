@@ -23,7 +23,8 @@ from bgcam.realtime.run.build import Run, build_live
 
 # Blue alone: the person is green, and only the room has red.
 LEVELS = {"blue": 200, "navy": 90, "moving": 150}
-OPEN_S = 0.15
+# Enough for a busy machine; and for those that hang.
+OPEN_S, HANGS_S = 10.0, 0.15
 # More red than the person's soft edge can have.
 ROOM_SHARE, ROOM_RED = 0.05, 100
 

@@ -13,7 +13,7 @@ from faults import SIZE_WH, room
 from live_run import LEVELS, LiveRun
 from waiting import wait_for
 
-from bgcam.realtime.control.camera_switch import CameraSwitch
+from bgcam.realtime.control.camera_switch import OPEN_S, CameraSwitch
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.protocol import ConfirmationNeeded, SettingInfo
 from bgcam.realtime.errors import BackgroundError, SourceError, SourceWaits, UsageError
@@ -112,7 +112,7 @@ class Switched:
             settings_infos=lambda: (SettingInfo("camera", "text", "which", None, hot=True),),
             values=lambda: self.kept,
             apply_values=self.keep,
-            cameras=CameraSwitch(self.source, self.open_other, open_s=0.2),
+            cameras=CameraSwitch(self.source, self.open_other),
         )
 
     def keep(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,8 +137,12 @@ def test_the_placeholder_stands_between_two_cameras_and_a_failure_changes_nothin
             ("hangs", SourceError, r"did not open within 0\.2 s"),
             ("", UsageError, "a text that is not empty"),
         ):
+            control._cameras = CameraSwitch(
+                switched.source, switched.open_other, open_s=0.2 if name == "hangs" else OPEN_S
+            )
             with pytest.raises(error, match=message):
                 control.change({"camera": name, "background": "navy"})
+        control._cameras = CameraSwitch(switched.source, switched.open_other)
         for changes, failure in (
             ({"background": "gone"}, BackgroundError),
             ({"background": "none"}, ConfirmationNeeded),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from clips import write_clip
 from faults import UNPLUGGED, right_matte, room
-from live_run import LEVELS, LiveRun, Opened
+from live_run import HANGS_S, LEVELS, OPEN_S, LiveRun, Opened
 from waiting import wait_for
 
 from bgcam.realtime.backgrounds import open_background
@@ -68,7 +68,7 @@ def test_picture_and_placeholder_change_together_and_the_old_background_is_close
     ],
 )
 def test_a_background_that_is_not_fit_changes_nothing(name: str, error: str) -> None:
-    with LiveRun() as run:
+    with LiveRun(open_s=HANGS_S if name == "hangs" else OPEN_S) as run:
         before = run.live.scene
         with pytest.raises(BackgroundError, match=error):
             run.live.change(background=name, look=lambda look: replace(look, wrap=5), mirror=True)
@@ -84,7 +84,7 @@ def test_a_background_that_is_not_fit_changes_nothing(name: str, error: str) -> 
 @pytest.mark.parametrize("fault", ["panic", UNPLUGGED, "camera hangs", "inference fails", "matte is all one", ""])
 @pytest.mark.parametrize("to", ["navy", "hangs", "wrong size"])
 def test_every_switch_holds_whatever_fails_meanwhile(fault: str, to: str) -> None:
-    with LiveRun() as run:
+    with LiveRun(open_s=HANGS_S if to == "hangs" else OPEN_S) as run:
         run.watch.set_panic(fault == "panic")
         if fault not in ("panic", ""):
             run.faults.set(fault)
@@ -280,6 +280,7 @@ def test_hundreds_of_changes_while_frames_flow_show_no_room_and_lose_no_frame() 
             if chosen.random() < 0.1:
                 changes["far"] = chosen.random() < 0.5
             run.watch.set_panic(chosen.random() < 0.1)
+            run.live._open_s = HANGS_S if changes.get("background") == "hangs" else OPEN_S
             try:
                 run.live.change(**changes)
             except BackgroundError:
