@@ -152,14 +152,14 @@ def time_pipeline(
     source = Clip(pictures, fps=fps, count=WARM_UP_FRAMES + frames)
     prepared = matting.prepare(source.size_wh)
     clock = Clock()
-    pipeline = Pipeline(source, matting, Chain(behind), [clock], workers=prepared.at_once)
+    pipeline = Pipeline(source, matting, Chain(behind), workers=prepared.at_once)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("frames", total=source.frames)
 
         def show(summary: Summary) -> None:
             progress.update(task, completed=summary.frames)
 
-        pipeline.run(show)
+        pipeline.run([clock], show)
     times_ms = pipeline.stats.stage_times_ms()
     return {
         # Over the gaps between frames, the one before the first timed frame included.

@@ -104,12 +104,12 @@ def one_run(args: argparse.Namespace, pictures: Sequence[NDArray[np.uint8]]) -> 
     matting = Matting(find_model(args.model), threads=args.threads or call_threads())
     matting.prepare(source.size_wh)
     said: set[str] = set()
-    pipeline = Pipeline(source, matting, Chain(open_background(args.background)), [Clock()])
+    pipeline = Pipeline(source, matting, Chain(open_background(args.background)))
 
     def listen(_: Summary) -> None:
         said.add(pipeline.notice())
 
-    pipeline.run(listen)
+    pipeline.run([Clock()], listen)
     warm = sum(frame < WARM_UP_S * args.fps for frame in source.seen)
     seen = source.seen[warm:]
     gaps = np.diff(seen)

@@ -166,7 +166,7 @@ def bgcam_loop(
     def run_block(pictures: Frames) -> float:
         clock = Clock()
         clip = Clip(pictures, fps=fps, count=len(pictures))
-        Pipeline(clip, matting, Chain(background, Look()), [clock], workers=prepared.at_once).run()
+        Pipeline(clip, matting, Chain(background, Look()), workers=prepared.at_once).run([clock])
         return counted(clock.written_s)
 
     return matting.spec.name, prepared.description, run_block

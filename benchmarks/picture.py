@@ -31,7 +31,7 @@ from bgcam.benchmarks.picture_scores import (
     tint_left,
     video_scores,
 )
-from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SinkError, SourceError, UsageError

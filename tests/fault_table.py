@@ -300,8 +300,8 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
     """Runs a fault that begins, lasts and ends. Raises AssertionError if no placeholder or no picture came."""
     faults = Injector()
     sink, other = LookingSink(faults), LookingSink(faults, live=False)
-    pipeline = make_run(faults, [sink, other], fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
-    thread = threading.Thread(target=pipeline.run)
+    pipeline = make_run(faults, fps=fps, watchdog_ms=watchdog_ms, reopened=fault.name == UNPLUGGED)
+    thread = threading.Thread(target=pipeline.run, args=([sink, other],))
     thread.start()
     try:
         wait_for(lambda: sum(not placeholder for _, placeholder in sink.got) > 5)

@@ -253,7 +253,6 @@ class LookingSink:
 
 def make_run(
     faults: Injector,
-    sinks: list[LookingSink],
     *,
     fps: float = 0.0,
     frames: int | None = None,
@@ -277,7 +276,7 @@ def make_run(
     source: Source = SecretCamera(faults, fps=fps, frames=frames, on_read=on_read, live=live, stands_for=stands_for)
     if reopened:
         source = ReopeningSource(KeptCamera(source, faults), partial(KeptCamera, source, faults))
-    pipeline = build_run(
+    return build_run(
         source,
         background,
         FaultyMatting(faults),
@@ -286,8 +285,6 @@ def make_run(
         give_up_s=give_up_s,
         drawn_by=drawn_by,
     )
-    pipeline.sinks = list(sinks)
-    return pipeline
 
 
 def watch_of(pipeline: Pipeline[Any]) -> Watch:

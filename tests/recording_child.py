@@ -94,14 +94,14 @@ def _break_page() -> None:
 def run(fault: str, outputs: Sequence[str], *, give_up_s: float = PATIENCE_S) -> int:
     """The command's exit code."""
     camera = NoisyCamera()
-    real = build.build_run
+    real = build.build_live
 
     def built(*given: Any, **more: Any) -> Any:
         build.everything = MATTES.get(fault, whole)
         return real(*given, **more, give_up_s=give_up_s)
 
     status.PLAIN_EVERY_S = 0.5
-    run_command.build_run = built
+    run_command.build_live = built
     run_command.open_source = lambda **options: camera  # type: ignore[assignment, return-value]
     if fault == "page":
         _break_page()

@@ -178,10 +178,9 @@ def soak(frames: int, folder: Path) -> Soaked:
     looking = Looking(frames)
     page, recording = (open_sink(spec, size_wh=SIZE_WH, fps=FPS) for spec in ("web:0", str(folder / "out.mp4")))
     pipeline = build_run(Camera(frames), background, matting, Look(), threads=1, watchdog_ms=5000)
-    pipeline.sinks = [page, recording, looking]
     with watching(page.name) as watched:
         began_s = time.monotonic()
-        summary = pipeline.run()
+        summary = pipeline.run([page, recording, looking])
         seconds = time.monotonic() - began_s
     del background, pipeline
     gc.collect()  # the background's video

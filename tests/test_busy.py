@@ -66,13 +66,13 @@ def run_slow(work_s: float, *, fps: float, seconds: float) -> tuple[NewestFrame,
     def render(frame: CameraFrame, matte: CoarseMatte) -> ComposedFrame:
         return composed(frame, frame.room_bgr.copy())
 
-    pipeline = Pipeline(source, matting, render, [load.Clock()])
+    pipeline = Pipeline(source, matting, render)
     said: set[str] = set()
 
     def listen(_: Summary) -> None:
         said.add(pipeline.notice())
 
-    pipeline.run(listen)
+    pipeline.run([load.Clock()], listen)
     return source, pipeline, said
 
 

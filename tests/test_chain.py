@@ -126,8 +126,9 @@ def test_a_frame_takes_its_own_matte_and_comes_in_order() -> None:
         Chain(SmallPicture())(*scene()[:2])
 
 
-class SmallPicture:
-    same_room = False
+class SmallPicture(Still):
+    def __init__(self) -> None:
+        super().__init__("small", np.zeros((1, 1, 3), np.uint8))
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return np.zeros((2, 2, 3), np.uint8)
@@ -255,6 +256,6 @@ def test_mattes_that_several_workers_make_are_steadied_in_order() -> None:
         return Frames.matte(frame)
 
     sink = Kept()
-    Pipeline(Frames(), slow_matte, Chain(blue()), [sink], depth=3, workers=3).run()
+    Pipeline(Frames(), slow_matte, Chain(blue()), depth=3, workers=3).run([sink])
     assert len(sink.pictures) == 24
     assert all(np.array_equal(a, b) for a, b in zip(sink.pictures, expected, strict=True))

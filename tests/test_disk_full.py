@@ -32,6 +32,7 @@ from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.sinks import _reserve, open_sink
 from bgcam.realtime.sinks._reserve import ReservedFile
 from bgcam.realtime.sinks.images import FolderSink
+from bgcam.realtime.sinks.job import Job
 
 SIZE_WH = (256, 128)
 SUFFIXES = (".mp4", ".mkv", ".webm")
@@ -55,8 +56,8 @@ class SmallDisk:
         return getattr(self._file, name)
 
 
-def small(path: Path) -> Any:
-    sink: Any = open_sink(str(path), size_wh=SIZE_WH, fps=30)
+def small(path: Path, *, keep: bool = True) -> Any:
+    sink: Any = open_sink(str(path), size_wh=SIZE_WH, fps=30, job=Job(keep=keep))
     SmallDisk(sink._file, room=200_000)
     return sink
 
@@ -85,7 +86,7 @@ def test_when_the_reserve_is_used_up_too_nothing_half_written_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_reserve, "RESERVE_BYTES", 0)
-    sink = small(tmp_path / "a.mp4")
+    sink = small(tmp_path / "a.mp4", keep=False)
     with pytest.raises(SinkError, match="No space left"):
         for number in range(500):
             sink.write(shown(number, noise(number), number / 30, 0.0))
@@ -168,7 +169,7 @@ class FullFolder(FolderSink):
         super().write(frame)
 
 
-def noisy_run(sinks: list[Any], *, live: bool = True) -> Pipeline[CoarseMatte]:
+def noisy_run(*, live: bool = True) -> Pipeline[CoarseMatte]:
     camera = NoisyCamera()
     camera.live = live
 
@@ -176,14 +177,14 @@ def noisy_run(sinks: list[Any], *, live: bool = True) -> Pipeline[CoarseMatte]:
         return composed(frame, frame.room_bgr.copy())
 
     placeholders = SafeBackground(Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8)), camera.size_wh)
-    return Pipeline(camera, everything, render, sinks, watch=Watch(placeholders))
+    return Pipeline(camera, everything, render, watch=Watch(placeholders))
 
 
 def test_the_live_output_goes_on_without_the_files(tmp_path: Path) -> None:
     live, other, notices = LookingSink(), LookingSink(live=False), set()
     sinks = [live, small(tmp_path / "a.mp4"), other, FullFolder(str(tmp_path / "pictures"))]
-    pipeline = noisy_run(sinks)
-    summary = pipeline.run(lambda _: notices.add(pipeline.notice()))
+    pipeline = noisy_run()
+    summary = pipeline.run(sinks, lambda _: notices.add(pipeline.notice()))
     assert summary.frames == len(other.got) == NoisyCamera.frames
     assert sum(not placeholder for _, placeholder in live.got) == NoisyCamera.frames
     assert (live.end, other.end) == ("closed", "closed")
@@ -199,7 +200,7 @@ def test_a_cameras_recording_alone_is_kept_and_a_files_is_not(tmp_path: Path) ->
     for live in (True, False):
         path = tmp_path / f"{live}.mp4"
         with pytest.raises(SinkError, match=r"No space left.*free some space") as caught:
-            noisy_run([small(path)], live=live).run()
+            noisy_run(live=live).run([small(path, keep=live)])
         assert path.exists() == live
         assert ("the recording so far is kept" in str(caught.value)) == live
     assert len(read_clip(tmp_path / "True.mp4")) > 3

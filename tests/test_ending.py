@@ -20,6 +20,7 @@ from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.run import pipeline as pipelines
 from bgcam.realtime.run.ending import abort_all, close_all, say_where
 from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.sinks.job import Job
 from bgcam.realtime.sinks.video import VideoSink
 
 
@@ -95,20 +96,20 @@ class Unclosable(FakeSource):
 
 def test_a_source_that_cannot_be_closed_costs_no_recording() -> None:
     sink = FakeSink()
-    pipeline = Pipeline(Unclosable(None, live=True), slow_matting(0.001), render, [sink])
+    pipeline = Pipeline(Unclosable(None, live=True), slow_matting(0.001), render)
     threading.Timer(0.2, pipeline.stop).start()
     with pytest.raises(SourceError, match="the driver failed"):
-        pipeline.run()
+        pipeline.run([sink])
     assert sink.end == "closed"
 
 
-def hanging_run(sink: FakeSink, *, live: bool, ended: threading.Event) -> Pipeline[Matte]:
+def hanging_run(*, live: bool, ended: threading.Event) -> Pipeline[Matte]:
     def matting(frame: CameraFrame) -> Matte:
         if frame.number == 20:
             ended.wait(30)
         return Matte(frame.number, np.zeros((2, 3), np.float32))
 
-    return Pipeline(FakeSource(None, live=live), matting, render, [sink], give_up_s=0.5)
+    return Pipeline(FakeSource(None, live=live), matting, render, give_up_s=0.5)
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -118,13 +119,13 @@ def test_a_stage_that_hangs_is_waited_for_no_longer_than_so_after_a_stop(
     monkeypatch.setattr(pipelines, "STOP_LIMIT_S", 0.3)
     for hurry in (False, True):
         ended, sink = threading.Event(), FakeSink()
-        pipeline = hanging_run(sink, live=False, ended=ended)
+        pipeline = hanging_run(live=False, ended=ended)
         pipeline._source.live = live
         started_s = time.monotonic()
         threading.Timer(0.3, pipeline.stop).start()
         if hurry:
             threading.Timer(0.4, pipeline.stop).start()
-        assert pipeline.run().frames == len(sink.frames) == 20
+        assert pipeline.run([sink]).frames == len(sink.frames) == 20
         assert time.monotonic() - started_s < (1.5 if hurry else 3)
         assert sink.end == "closed"
         ended.set()
@@ -132,7 +133,7 @@ def test_a_stage_that_hangs_is_waited_for_no_longer_than_so_after_a_stop(
 
 def test_a_signal_ends_a_status_that_waits_for_its_terminal() -> None:
     sink = FakeSink()
-    pipeline = Pipeline(FakeSource(None, live=True), slow_matting(0.001), render, [sink])
+    pipeline = Pipeline(FakeSource(None, live=True), slow_matting(0.001), render)
     called: list[bool] = []
 
     def tick(summary: object) -> None:
@@ -141,7 +142,7 @@ def test_a_signal_ends_a_status_that_waits_for_its_terminal() -> None:
             called.append(pipeline.interrupt())  # as a signal's handler does, in the middle of it
             raise AssertionError("it went on")
 
-    assert pipeline.run(tick).frames > 5
+    assert pipeline.run([sink], tick).frames > 5
     assert (called, sink.end) == ([True], "closed")
     assert not pipeline.interrupt()  # it is over: whoever is asked to stop now may be interrupted
 
@@ -150,8 +151,7 @@ def test_a_signal_ends_a_status_that_waits_for_its_terminal() -> None:
 def test_a_cameras_recording_that_cannot_be_finished_is_kept_as_far_as_it_plays(tmp_path: Path, suffix: str) -> None:
     for keep in (True, False):
         path = tmp_path / f"{keep}{suffix}"
-        sink = VideoSink(str(path), size_wh=(64, 48), fps=25)
-        sink.keep = keep
+        sink = VideoSink(str(path), size_wh=(64, 48), fps=25, job=Job(keep=keep))
         for number in range(200):
             bgr = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
             sink.write(shown(number, bgr, number / 25))
@@ -184,7 +184,7 @@ def test_a_camera_that_is_waited_for_is_no_run_that_stands_still() -> None:
     sink = FakeSink()
     behind = SafeBackground(Still("blue", np.full((1, 1, 3), 200, np.uint8)), FakeSource.size_wh)
     source = WaitingCamera(10, live=True)
-    Pipeline(source, slow_matting(0.001), render, [sink], watch=Watch(behind), give_up_s=0.4).run()
+    Pipeline(source, slow_matting(0.001), render, watch=Watch(behind), give_up_s=0.4).run([sink])
     assert (len(sink.frames), sink.end) == (10, "closed")
 
 

@@ -79,7 +79,6 @@ class FaultyDay(RuleBasedStateMachine):
         self.faults.set("")
         self.pipeline = make_run(
             self.faults,
-            self.sinks,
             watchdog_ms=watchdog_ms,
             on_read=self.wait_for_leave,
             stands_for=stands_for,
@@ -92,7 +91,7 @@ class FaultyDay(RuleBasedStateMachine):
     def run_pipeline(self) -> None:
         # With a live source and a live output, an output's is the only fault of these that ends a run.
         with contextlib.suppress(BgcamError, RuntimeError, ValueError):
-            self.pipeline.run()
+            self.pipeline.run(self.sinks)
 
     def wait_for_leave(self, number: int) -> None:
         self.may_read.acquire(timeout=5)
@@ -200,7 +199,7 @@ def test_the_search_finds_a_leak() -> None:
     """Without the check, a matte of ones shows the room: the test above can fail."""
     faults, sink = Injector(), LookingSink()
     faults.set("matte is all one")
-    make_run(faults, [sink], frames=5, checked=False).run()
+    make_run(faults, frames=5, checked=False).run([sink])
     assert sink.leaks
     assert shows_secret(room(0))
     assert not is_placeholder(room(0))
@@ -218,7 +217,7 @@ def test_what_does_not_heal_ends_the_run_after_a_placeholder(name: str, error: t
             faults.set(name)
 
     with pytest.raises(error, match="failed"):
-        make_run(faults, [sink, file, broken], fps=200, on_read=begin, give_up_s=0.3).run()
+        make_run(faults, fps=200, on_read=begin, give_up_s=0.3).run([sink, file, broken])
     assert any(not placeholder for _, placeholder in sink.got)
     assert sink.got[-1][1]
     assert (sink.end, file.end) == ("closed", "closed")  # a camera cannot be asked again
@@ -233,7 +232,7 @@ def test_what_hangs_for_ever_ends_with_one_line(name: str) -> None:
             faults.set(name)
 
     with pytest.raises(BgcamError, match=r"no new picture for 0.3 s.*start again"):
-        make_run(faults, [sink], fps=200, on_read=begin, give_up_s=0.3, watchdog_ms=100).run()
+        make_run(faults, fps=200, on_read=begin, give_up_s=0.3, watchdog_ms=100).run([sink])
     assert sink.got[-1][1]
     faults.set("")
 
@@ -242,7 +241,7 @@ def test_without_a_live_output_an_error_stops_at_once() -> None:
     faults, file = Injector(), LookingSink(live=False)
     faults.set("inference fails")
     with pytest.raises(BackendError, match="the model failed"):
-        make_run(faults, [file]).run()
+        make_run(faults).run([file])
     assert (file.got, file.end) == ([], "aborted")
 
 
@@ -252,8 +251,8 @@ def test_a_file_beside_a_live_output_gets_one_frame_for_each_of_the_cameras() ->
     def disturb(number: int) -> None:
         faults.set("inference fails" if number in (9, 10) else "")
 
-    pipeline = make_run(faults, [live, file], fps=100, frames=30, on_read=disturb)
-    pipeline.run()
+    pipeline = make_run(faults, fps=100, frames=30, on_read=disturb)
+    pipeline.run([live, file])
     assert len(file.got) == 30
     assert sum(placeholder for _, placeholder in file.got) == watch_of(pipeline).placeholders_shown >= 1
     assert (live.end, file.end) == ("closed", "closed")
@@ -262,8 +261,8 @@ def test_a_file_beside_a_live_output_gets_one_frame_for_each_of_the_cameras() ->
 @pytest.mark.parametrize("fps", [5, 100])
 def test_panic_puts_the_placeholder_up_within_a_frame_and_holds_it(fps: float) -> None:
     sink, file = LookingSink(), LookingSink(live=False)
-    pipeline = make_run(Injector(), [sink, file], fps=fps)
-    thread = threading.Thread(target=pipeline.run)
+    pipeline = make_run(Injector(), fps=fps)
+    thread = threading.Thread(target=pipeline.run, args=([sink, file],))
     thread.start()
     while len(sink.got) < 4 or sink.got[-1][1]:
         time.sleep(0.001)
@@ -291,7 +290,7 @@ def test_the_first_frame_is_a_placeholder_even_if_no_matte_ever_comes() -> None:
     faults, sink = Injector(), LookingSink()
     faults.set("inference hangs")
     with pytest.raises(BgcamError):
-        make_run(faults, [sink], give_up_s=0.25).run()
+        make_run(faults, give_up_s=0.25).run([sink])
     assert len(sink.got) >= 3
     assert all(placeholder for _, placeholder in sink.got)
     faults.set("")
@@ -344,8 +343,8 @@ def test_a_refused_matte_becomes_a_placeholder_in_a_file_too_and_the_rest_goes_o
     def disturb(number: int) -> None:
         faults.set("matte is all one" if number in (10, 11) else "")
 
-    pipeline = make_run(faults, [file], fps=100, frames=30, on_read=disturb, live=live)
-    pipeline.run()
+    pipeline = make_run(faults, fps=100, frames=30, on_read=disturb, live=live)
+    pipeline.run([file])
     placeholders = sum(placeholder for _, placeholder in file.got)
     assert (len(file.got), file.end, file.leaks) == (30, "closed", [])
     assert placeholders == watch_of(pipeline).replaced >= 1
@@ -356,7 +355,7 @@ def test_files_of_a_network_that_is_never_right_are_not_kept() -> None:
     faults, files = Injector(), [LookingSink(live=False), LookingSink(live=False)]
     faults.set("matte is all one")
     with pytest.raises(MatteRefused, match="all of the room"):
-        make_run(faults, [*files], frames=30, live=False).run()
+        make_run(faults, frames=30, live=False).run([*files])
     assert [(file.end, file.leaks) for file in files] == [("aborted", [])] * 2
 
 
@@ -365,7 +364,7 @@ def test_a_slow_source_is_waited_for_but_not_for_long(monkeypatch: pytest.Monkey
     assert patience_ms(9000, 0.25) == 9000
     monkeypatch.setattr(output_guard, "MOST_PATIENCE_MS", 200)
     sink = LookingSink()
-    make_run(Injector(), [sink], fps=1.5, frames=3, watchdog_ms=100).run()
+    make_run(Injector(), fps=1.5, frames=3, watchdog_ms=100).run([sink])
     pairs = zip(sink.got, sink.got[1:], strict=False)
     shown_s = [end_s - begin_s for (begin_s, placeholder), (end_s, _) in pairs if not placeholder]
     assert shown_s

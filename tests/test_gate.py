@@ -137,21 +137,21 @@ def test_a_picture_stage_that_gives_something_else_shows_no_room(
     sinks = [LookingSink(live=watched), LookingSink(live=False)]
     watch = Watch(SafeBackground(FaultyBackground(faults), SIZE_WH))
     camera = SecretCamera(faults, fps=0, frames=8, live=watched)
-    pipeline = Pipeline(camera, slow_matting(), lambda frame, matte: kind(frame), sinks, watch=watch)
+    pipeline = Pipeline(camera, slow_matting(), lambda frame, matte: kind(frame), watch=watch)
     if watched:
-        pipeline.run()
+        pipeline.run(sinks)
         assert all(is_placeholder for sink in sinks for _, is_placeholder in sink.got)
         assert len(sinks[1].got) == 8
     else:
         with pytest.raises((TypeError, AttributeError)):
-            pipeline.run()
+            pipeline.run(sinks)
         assert [sink.got for sink in sinks] == [[], []]
 
 
 def test_without_a_watch_too() -> None:
     sink = FakeSink()
     with pytest.raises(TypeError, match="a CameraFrame is not shown"):
-        Pipeline(FakeSource(4), slow_matting(), lambda frame, matte: frame, [sink]).run()  # type: ignore[arg-type,return-value]
+        Pipeline(FakeSource(4), slow_matting(), lambda frame, matte: frame).run([sink])  # type: ignore[arg-type,return-value]
     assert (sink.frames, sink.end) == ([], "aborted")
 
 
@@ -171,8 +171,8 @@ def test_a_sink_that_does_not_say_whether_it_is_live_is_no_sink() -> None:
 
     forgot: Any = Forgot()
     with pytest.raises(AttributeError, match="live"):
-        pipeline = make_run(Injector(), [forgot], frames=3)
-        pipeline.run()
+        pipeline = make_run(Injector(), frames=3)
+        pipeline.run([forgot])
     assert forgot.written == 0
 
 
@@ -227,7 +227,7 @@ def test_a_whole_run_shares_no_memory_with_the_camera() -> None:
         def write(self, frame: ComposedFrame) -> None:
             shared.extend(one.number for one in seen if np.shares_memory(one.room_bgr, frame.bgr))
 
-    pipeline = make_run(faults, [LookingSink()], frames=30)
+    pipeline = make_run(faults, frames=30)
     source: Any = pipeline._source
     read = source.read
 
@@ -237,8 +237,7 @@ def test_a_whole_run_shares_no_memory_with_the_camera() -> None:
         return frame
 
     source.read = reading
-    pipeline.sinks.append(Comparing())
-    pipeline.run()
+    pipeline.run([LookingSink(), Comparing()])
     assert len(seen) >= 29
     assert shared == []
     assert watch_of(pipeline).replaced == 0

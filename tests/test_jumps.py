@@ -165,8 +165,7 @@ def test_a_network_that_flickers_shows_no_room_in_a_run(live: bool) -> None:
     sinks = [LookingSink(live=live), LookingSink(live=False)]
     camera = SecretCamera(faults, fps=0, frames=40, live=live)
     pipeline = build_run(camera, FaultyBackground(faults), FlickeringMatting(), Look())
-    pipeline.sinks = list(sinks)
-    pipeline.run()
+    pipeline.run(sinks)
     for sink in sinks:
         assert not sink.leaks
         assert len(sink.got) >= 40

@@ -174,6 +174,10 @@ def test_one_viewer_of_any_sink_is_enough():
     assert not OnDemand(lambda: sinks[:1], clock=lambda: now_s)()
 
 
+def test_before_there_are_outputs_the_camera_runs_so_that_its_first_picture_tells_their_size():
+    assert OnDemand(list)()
+
+
 # ---- a whole run
 
 SIZE_WH = (16, 8)
@@ -233,7 +237,8 @@ def until(condition, limit_s=5.0):
 def run():
     FakeCamera.lit = 0
     sink = WatchedSink()
-    source = ReopeningSource(FakeCamera(), FakeCamera)
+    wanted = OnDemand(lambda: [sink], demand=Demand(linger_s=0.3))
+    source = ReopeningSource(FakeCamera(), FakeCamera, wanted=wanted)
     behind = SafeBackground(Still("dark", np.zeros((1, 1, 3), np.uint8)), SIZE_WH)
     mattes = []
 
@@ -244,9 +249,8 @@ def run():
         mattes.append(frame.number)
         return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
 
-    pipeline = Pipeline(source, matting, render, [sink], watch=Watch(behind, give_up_s=0.5))
-    source.wanted = OnDemand(lambda: pipeline.sinks, demand=Demand(linger_s=0.3))
-    thread = threading.Thread(target=pipeline.run)
+    pipeline = Pipeline(source, matting, render, watch=Watch(behind, give_up_s=0.5))
+    thread = threading.Thread(target=pipeline.run, args=([sink],))
     thread.start()
     yield SimpleNamespace(sink=sink, pipeline=pipeline, mattes=mattes)
     pipeline.stop()
@@ -304,16 +308,17 @@ def test_stop_ends_the_wait_at_once(run):
 def test_the_placeholder_is_called_for_before_the_camera_is_off_and_without_a_pause(monkeypatch):
     """Who comes meanwhile would see the last picture of before."""
     FakeCamera.lit = 0
-    source = ReopeningSource(FakeCamera(), FakeCamera)
+    wanted = [False]
+    source = ReopeningSource(FakeCamera(), FakeCamera, wanted=lambda: wanted[0])
     paused = []
     monkeypatch.setattr(source._closed, "wait", paused.append)
     for _ in range(2):
-        source.wanted = lambda: False
+        wanted[0] = False
         for lit, pauses in ((1, 0), (0, 0), (0, 1)):
             with pytest.raises(SourceWaits, match="waiting for a viewer"):
                 source.read()
             assert (FakeCamera.lit, len(paused)) == (lit, pauses)
-        source.wanted = lambda: True
+        wanted[0] = True
         assert source.read() is not None
         assert FakeCamera.lit == 1
         paused.clear()
@@ -321,8 +326,7 @@ def test_the_placeholder_is_called_for_before_the_camera_is_off_and_without_a_pa
 
 
 def test_read_after_close_is_the_end():
-    source = ReopeningSource(FakeCamera(), FakeCamera)
-    source.wanted = lambda: False
+    source = ReopeningSource(FakeCamera(), FakeCamera, wanted=lambda: False)
     with pytest.raises(SourceWaits, match="waiting for a viewer"):
         source.read()
     source.close()

@@ -1,4 +1,4 @@
-"""The panic button: the signal, and the key in a terminal, which is left as it was."""
+"""The panic switch: the signals, and the key in a terminal, which is left as it was."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli
-from bgcam.realtime.run.panic import key_hint, panic_button, presses_kept
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.placeholder import SafeBackground
+from bgcam.realtime.run.panic import key_hint, panic_switch, presses_kept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither the signal nor such terminals")
 
@@ -24,6 +28,10 @@ class Count:
         self.times += 1
 
 
+def unasked(on: bool) -> None:
+    raise AssertionError("the key set it")
+
+
 def until(condition: Callable[[], bool]) -> None:
     end_s = time.monotonic() + 5
     while not condition():
@@ -31,13 +39,31 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_each_signal_toggles_and_the_old_handler_comes_back() -> None:
-    before, toggled = signal.getsignal(signal.SIGUSR1), Count()
-    with panic_button(toggled):
-        for times in (1, 2):
-            os.kill(os.getpid(), signal.SIGUSR1)
-            until(lambda times=times: toggled.times == times)
-    assert signal.getsignal(signal.SIGUSR1) == before
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)]
+
+
+def never() -> None:
+    raise AssertionError("a signal toggled")
+
+
+def test_one_signal_turns_it_on_and_the_other_off_and_the_old_handlers_come_back() -> None:
+    before, asked = handlers(), list[bool]()
+    with panic_switch(asked.append, never):
+        for number in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR2, signal.SIGUSR1):
+            count = len(asked)
+            os.kill(os.getpid(), number)
+            until(lambda count=count: len(asked) > count)
+    assert asked == [True, True, False, False, True]
+    assert handlers() == before
+
+
+def test_panic_that_is_set_twice_is_set() -> None:
+    watch = Watch(SafeBackground(Still("blue", np.zeros((1, 1, 3), np.uint8)), (4, 2)))
+    for on in (True, True, False, False, True):
+        watch.set_panic(on)
+        assert watch.panic is on
+        assert watch.notice == ("PANIC: background only, until p or SIGUSR2" if on else "")
 
 
 def test_the_key_toggles_without_return_and_the_terminal_is_as_before() -> None:
@@ -47,7 +73,7 @@ def test_the_key_toggles_without_return_and_the_terminal_is_as_before() -> None:
     keyboard, terminal = pty.openpty()
     with os.fdopen(terminal, "r") as keys, os.fdopen(keyboard, "wb", buffering=0) as typing:
         before, toggled = termios.tcgetattr(terminal), Count()
-        with panic_button(toggled, keys=keys):
+        with panic_switch(unasked, toggled, keys=keys):
             assert not termios.tcgetattr(terminal)[3] & termios.ICANON
             assert "press p" in key_hint(keys=keys)
             typing.write(b"xp")
@@ -69,28 +95,28 @@ def test_without_a_terminal_nothing_is_read() -> None:
     os.write(writes, b"p")
     with os.fdopen(reads) as keys, os.fdopen(writes, "w"):
         toggled = Count()
-        with panic_button(toggled, keys=keys):
+        with panic_switch(unasked, toggled, keys=keys):
             time.sleep(0.1)
         assert toggled.times == 0
         assert keys.read(1) == "p"
 
 
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_a_press_while_bgcam_starts_counts_when_it_runs(times: int) -> None:
-    toggle = Count()
-    before = signal.getsignal(signal.SIGUSR1)
+@pytest.mark.parametrize("pressed", [[], [True], [True, True], [True, False], [False, True]])
+def test_a_press_while_bgcam_starts_counts_when_it_runs(pressed: list[bool]) -> None:
+    before, asked = handlers(), list[bool]()
     with presses_kept():
-        for _ in range(times):
-            os.kill(os.getpid(), signal.SIGUSR1)
-        with panic_button(toggle):
-            assert toggle.times == times
-    assert signal.getsignal(signal.SIGUSR1) is before
+        for on in pressed:
+            os.kill(os.getpid(), signal.SIGUSR1 if on else signal.SIGUSR2)
+        with panic_switch(asked.append, never):
+            assert asked == pressed
+    assert handlers() == before
 
 
 @pytest.mark.parametrize("command", ["matte", "devices", "doctor"])
 def test_other_commands_take_no_harm_of_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(options: object) -> int:
         os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR2)
         return 0
 
     monkeypatch.setitem(cli.COMMANDS, command, pressed)

@@ -105,7 +105,7 @@ def threads_left() -> list[str]:
 @pytest.mark.parametrize("depth", range(1, 9))
 def test_frames_keep_their_order_and_their_own_matte(depth: int, workers: int, live: bool) -> None:
     source, sinks = FakeSource(40, live=live), [FakeSink(), FakeSink()]
-    summary = Pipeline(source, slow_matting(), render, sinks, depth=depth, workers=workers).run()
+    summary = Pipeline(source, slow_matting(), render, depth=depth, workers=workers).run(sinks)
     for sink in sinks:
         assert [frame.number for frame in sink.frames] == list(range(40))
         assert [int(frame.bgr[0, 0, 0]) for frame in sink.frames] == [n if n % 2 else 255 for n in range(40)]
@@ -123,7 +123,7 @@ def test_a_file_is_read_ahead_by_a_bounded_number_of_frames() -> None:
         ahead.append(frame.number - len(sink.frames))
         return slow_matting(0)(frame)
 
-    Pipeline(source, watching, render, [sink], depth=2).run()
+    Pipeline(source, watching, render, depth=2).run([sink])
     assert len(sink.frames) == 60
     assert max(ahead) <= 9  # 1 worker + 3 queues or hands of 2 + those being drawn and written
 
@@ -135,7 +135,7 @@ def test_a_live_source_drops_at_the_source_so_that_latency_stays_low() -> None:
         time.sleep(0.01)
         return Matte(frame.number, np.zeros(SHAPE, np.float32))
 
-    summary = Pipeline(source, matting, render, [sink], depth=8).run()
+    summary = Pipeline(source, matting, render, depth=8).run([sink])
     assert source.drops >= 25
     assert summary.drops == source.drops
     assert summary.latency_p50_ms < 80  # a few frames' time of 10 ms, where a full queue would take more
@@ -181,7 +181,7 @@ def test_an_error_stops_all_and_ends_the_sinks(
     sinks = [FakeSink(), FakeSink(fails_at=sink_fails)]
     started_s = time.monotonic()
     with pytest.raises(error, match=message):
-        Pipeline(source, matting, draw, sinks, depth=3, workers=2).run()
+        Pipeline(source, matting, draw, depth=3, workers=2).run(sinks)
     assert time.monotonic() - started_s < 2
     # A file is made again; a camera's frames are not.
     assert [sink.end for sink in sinks] == ["closed" if live and sinks[0].frames else "aborted"] * 2
@@ -198,9 +198,9 @@ def test_an_error_stops_all_and_ends_the_sinks(
 @pytest.mark.parametrize("live", [False, True])
 def test_stop_keeps_what_was_recorded(live: bool) -> None:
     source, sink = FakeSource(None, live=live), FakeSink()
-    pipeline = Pipeline(source, slow_matting(0.001), render, [sink])
+    pipeline = Pipeline(source, slow_matting(0.001), render)
     threading.Timer(0.15, pipeline.stop).start()
-    summary = pipeline.run()
+    summary = pipeline.run([sink])
     assert sink.end == "closed"
     assert summary.frames == len(sink.frames) > 3
     assert [frame.number for frame in sink.frames] == list(range(len(sink.frames)))
@@ -214,16 +214,16 @@ def test_stop_ends_even_when_the_camera_hangs() -> None:
             raise SourceError("closed while reading")
 
     sink = FakeSink()
-    pipeline = Pipeline(Hanging(None, live=True), slow_matting(), render, [sink])
+    pipeline = Pipeline(Hanging(None, live=True), slow_matting(), render)
     pipeline.stop()
-    assert pipeline.run().frames == 0
+    assert pipeline.run([sink]).frames == 0
     assert sink.end == "aborted"
 
 
 def test_a_sink_that_cannot_be_closed_is_aborted_and_the_others_are_whole() -> None:
     sinks = [FakeSink(), FakeSink(fails_to_close=True), FakeSink()]
     with pytest.raises(SinkError, match="the end cannot be written"):
-        Pipeline(FakeSource(3), slow_matting(), render, sinks).run()
+        Pipeline(FakeSource(3), slow_matting(), render).run(sinks)
     assert [sink.end for sink in sinks] == ["closed", "aborted", "closed"]
 
 
@@ -236,13 +236,13 @@ def test_an_interrupt_in_the_callers_thread_aborts_all_but_a_cameras_recording(l
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(FakeSource(None, live=live), slow_matting(), render, [sink]).run(tick)
+        Pipeline(FakeSource(None, live=live), slow_matting(), render).run([sink], tick)
     assert sink.end == ("closed" if live else "aborted")
 
 
 def test_the_summary_counts() -> None:
-    pipeline = Pipeline(FakeSource(30), slow_matting(), render, [FakeSink()])
-    summary = pipeline.run()
+    pipeline = Pipeline(FakeSource(30), slow_matting(), render)
+    summary = pipeline.run([FakeSink()])
     assert summary.fps > 0
     assert 0 < summary.latency_p50_ms <= summary.latency_p95_ms < 1000
     assert {name: len(times) for name, times in pipeline.stats.stage_times_ms().items()} == dict.fromkeys(
@@ -259,7 +259,7 @@ def test_a_single_frame_has_no_rate() -> None:
 
 def test_an_empty_source_gives_an_empty_summary_and_no_output() -> None:
     sink = FakeSink()
-    assert str(Pipeline(FakeSource(0), slow_matting(), render, [sink]).run()) == (
+    assert str(Pipeline(FakeSource(0), slow_matting(), render).run([sink])) == (
         "0 frames, 0.0 fps, latency p95 0 ms, 0 dropped"
     )
     assert sink.end == "aborted"
@@ -268,7 +268,7 @@ def test_an_empty_source_gives_an_empty_summary_and_no_output() -> None:
 @pytest.mark.parametrize(("depth", "workers"), [(0, 1), (1, 0)])
 def test_depth_and_workers_begin_at_one(depth: int, workers: int) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
-        Pipeline(FakeSource(1), slow_matting(), render, [], depth=depth, workers=workers)
+        Pipeline(FakeSource(1), slow_matting(), render, depth=depth, workers=workers)
 
 
 def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
@@ -298,5 +298,5 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
         raise AssertionError("a frame was composed")
 
     with pytest.raises(SourceError, match="ends early"):
-        Pipeline(Breaks(), slow, never, []).run()
+        Pipeline(Breaks(), slow, never).run([])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("bgcam-matte")]

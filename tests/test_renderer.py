@@ -147,7 +147,7 @@ def test_every_fault_of_the_gpu_is_bridged_and_the_run_goes_on(cupy: FakeCupy, f
             faults.set("")
 
     camera = SecretCamera(faults, fps=200, frames=40, on_read=begin)
-    Pipeline(camera, drawing.begin, drawing.finish, sinks, watch=Watch(behind, watchdog_ms=100)).run()
+    Pipeline(camera, drawing.begin, drawing.finish, watch=Watch(behind, watchdog_ms=100)).run(sinks)
     for sink in sinks:
         assert not sink.leaks
     shown = [is_placeholder for _, is_placeholder in sinks[0].got]
@@ -227,7 +227,7 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
     camera = SecretCamera(faults, fps=0 if not live else 200, frames=30, on_read=begin)
     camera.live = live
     watch = Watch(behind, watchdog_ms=1000)
-    summary = Pipeline(camera, drawing.begin, drawing.finish, [sink], watch=watch).run()
+    summary = Pipeline(camera, drawing.begin, drawing.finish, watch=watch).run([sink])
     assert summary.frames == 30
     assert drawing.gpu is None
     assert not sink.leaks
@@ -250,7 +250,7 @@ def test_without_a_rescue_the_gpus_failure_ends_the_run_with_its_line(cupy: Fake
     camera = SecretCamera(faults, fps=200, on_read=begin)
     watch = Watch(behind, watchdog_ms=100, give_up_s=0.4)
     with pytest.raises(BackendError, match=r"the GPU failed .*another --backend"):
-        Pipeline(camera, drawing.begin, drawing.finish, [sink, file], watch=watch).run()
+        Pipeline(camera, drawing.begin, drawing.finish, watch=watch).run([sink, file])
     assert sink.got[-1][1]
     assert not sink.leaks
     assert (sink.end, file.end) == ("closed", "closed")
@@ -392,7 +392,7 @@ def test_random_faults_of_the_gpu_never_show_the_room(cupy: FakeCupy, faults: In
 
     camera = SecretCamera(faults, fps=0, frames=80, on_read=disturb)
     with contextlib.closing(camera):
-        Pipeline(camera, drawing.begin, drawing.finish, sinks, watch=Watch(behind, watchdog_ms=100)).run()
+        Pipeline(camera, drawing.begin, drawing.finish, watch=Watch(behind, watchdog_ms=100)).run(sinks)
     for sink in sinks:
         assert not sink.leaks
         placeholders = sum(is_placeholder for _, is_placeholder in sink.got)

@@ -61,14 +61,14 @@ class Run:
 
     def __init__(self, *, live=True):
         self.port, self.sink = Port(), LookingSink(live=live)
-        self.pipeline = make_run(Injector(), [self.sink], give_up_s=GIVE_UP_S)
+        self.pipeline = make_run(Injector(), give_up_s=GIVE_UP_S)
         self.pipeline._source = ReopeningSource(self.port.open(), self.port.open)
         self.error = None
         self.thread = threading.Thread(target=self._run)
 
     def _run(self):
         try:
-            self.pipeline.run()
+            self.pipeline.run([self.sink])
         except Exception as error:
             self.error = error
 
@@ -160,15 +160,17 @@ def test_a_camera_that_fails_right_after_each_opening_is_not_opened_without_end(
 
 def test_who_comes_to_watch_does_not_wait_for_the_next_try():
     port = Port()
-    source = ReopeningSource(port.open(), port.open, backoff=Backoff(first_s=60, longest_s=60))
+    wanted = [True]
+    backoff = Backoff(first_s=60, longest_s=60)
+    source = ReopeningSource(port.open(), port.open, backoff=backoff, wanted=lambda: wanted[0])
     port.plugged = False
     with pytest.raises(SourceWaits, match=r"gone|unplugged"):
         source.read()
     port.plugged = True
-    source.wanted = lambda: False
+    wanted[0] = False
     with pytest.raises(SourceWaits, match="viewer"):
         source.read()
-    source.wanted = lambda: True
+    wanted[0] = True
     assert source.read() is not None
     source.close()
 

@@ -39,7 +39,7 @@ def test_a_stage_that_ends_itself_is_an_error(part: str, error: BaseException) -
     matting: Any = call if part == "matte" else slow_matting()
     draw: Any = call if part == "picture" else render
     with pytest.raises(BgcamError, match=f"tried to end bgcam \\({type(error).__name__}"):
-        Pipeline(source, matting, draw, sinks).run()
+        Pipeline(source, matting, draw).run(sinks)
     assert [sink.end for sink in sinks] == ["aborted", "aborted"]
 
 
@@ -47,7 +47,7 @@ def test_an_output_that_ends_itself_at_its_close_costs_the_others_nothing() -> N
     sinks = [FakeSink(), FakeSink()]
     sinks[0].close = raising(SystemExit(0))  # type: ignore[method-assign]
     with pytest.raises(BgcamError, match="tried to end bgcam"):
-        Pipeline(FakeSource(5), slow_matting(), render, sinks).run()
+        Pipeline(FakeSource(5), slow_matting(), render).run(sinks)
     assert [sink.end for sink in sinks] == ["aborted", "closed"]
 
 

@@ -111,23 +111,23 @@ def test_files_are_not_kept_where_every_matte_is_refused(
 
 
 @posix
-def test_the_signal_is_the_panic_button(scene: Scene, bgcam: Command) -> None:
+def test_one_signal_hides_the_user_and_the_other_ends_that(scene: Scene, bgcam: Command) -> None:
     pressed: list[int] = []
 
     def press(number: int) -> None:
-        if number in (20, 40):
+        if number in (20, 30, 40):
             pressed.append(len(scene.sinks[0].got))
-            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGUSR2 if number == 40 else signal.SIGUSR1)
         if number == 70:
             stop()
 
     scene.at = press
     assert bgcam("--output", "web:0") == 0
     sink = scene.sinks[0]
-    held = [placeholder for _, placeholder in sink.got[pressed[0] + 4 : pressed[1]]]
+    held = [placeholder for _, placeholder in sink.got[pressed[0] + 4 : pressed[2]]]
     assert len(held) > 5
     assert all(held)
-    assert not all(placeholder for _, placeholder in sink.got[pressed[1] : -1])
+    assert not all(placeholder for _, placeholder in sink.got[pressed[2] : -1])
 
 
 def test_the_watchdog_is_as_patient_as_the_option_says(scene: Scene, bgcam: Command) -> None:

@@ -16,7 +16,7 @@ from bgcam.realtime.api.images import RGB, Image, to_bgr, to_rgb
 from bgcam.realtime.errors import BgcamError
 
 if TYPE_CHECKING:
-    from bgcam.realtime.backgrounds.base import Background
+    from bgcam.realtime.background import Background
     from bgcam.realtime.frames import CameraFrame
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bgcam.realtime.backgrounds.base import Background as Background
+from bgcam.realtime.background import Background as Background
 from bgcam.realtime.backgrounds.colours import COLOURS, colour_of, is_meant
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError

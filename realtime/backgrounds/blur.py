@@ -21,6 +21,9 @@ class Blur:
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self.strength)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class Room:
     """The room as it is: the user asked for it by `none`."""
@@ -30,3 +33,6 @@ class Room:
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return frame.room_bgr
+
+    def close(self) -> None:
+        """Nothing is open."""

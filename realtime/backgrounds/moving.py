@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Video:
     def __init__(self, path: Path):
         self.name = str(path)
         self._path = path
+        self._closed = False
         self._loop_s = 0.0  # known after the first loop
         self._skipped_s = 0.0
         self._frames = self._play(open_moving(path))
@@ -56,17 +57,23 @@ class Video:
             self._still = Still(self.name, newest)
         return self._still.picture(frame, coarse)
 
-    def _play(self, source: Source | None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def close(self) -> None:
+        # While another thread decodes, that thread's generator cannot be closed: it is told, and closes it then.
+        self._closed = True
+        with contextlib.suppress(ValueError):
+            self._frames.close()
+
+    def _play(self, source: Source | None) -> Generator[tuple[float, NDArray[np.uint8]]]:
         """(second, BGR) without end, of what can be read; it ends when the file is gone, or has one frame only."""
         begin_s = 0.0
-        while True:
+        while not self._closed:
             try:
                 source = source or open_moving(self._path)
             except SourceError:
                 return
             end_s, count = 0.0, 0
             try:
-                while (frame := source.read()) is not None:
+                while not self._closed and (frame := source.read()) is not None:
                     yield begin_s + frame.time_s, frame.room_bgr
                     end_s, count = end_of(source, frame), count + 1
             except SourceError:  # a cut video loops as far as it goes
@@ -99,6 +106,9 @@ class Slideshow:
             with contextlib.suppress(SourceError):
                 self._still = Still(self.name, read_picture(self._paths[at]))
         return self._still.picture(frame, coarse)
+
+    def close(self) -> None:
+        """No file is open between two pictures."""
 
     def _first_readable(self) -> tuple[int, Still]:
         errors = []

@@ -23,3 +23,6 @@ class Still:
         if self._cut is None or self._cut.shape != frame.room_bgr.shape:
             self._cut = cover(self._bgr, frame.size_wh)
         return self._cut
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -15,7 +15,7 @@ from bgcam.realtime.command.console import lasting_streams, output_error
 from bgcam.realtime.errors import BgcamError, SinkError, UsageError
 from bgcam.realtime.run.panic import presses_kept
 
-# What is imported here delays the moment from which the panic button's signal ends no process.
+# What is imported here delays the moment from which the panic switch's signals end no process.
 if TYPE_CHECKING:
     from argparse import Namespace
 

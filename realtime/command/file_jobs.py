@@ -40,6 +40,7 @@ def job_of(source: Source, pipeline: Pipeline[Any], *, transparent: bool = False
         name_of=_names_of(source, transparent=transparent) if isinstance(source, ImagesSource) else None,
         file=file,
         one_frame=source.frames == 1,
+        keep=source.live,
         is_whole=lambda: pipeline.whole,
     )
 

@@ -159,7 +159,7 @@ def _matte_video(given: str, output: str, settings: Settings, *, as_cutout: bool
             )
         else:
             find = SecondLook(matting) if settings.far else matting
-            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), [], workers=backend.at_once)
+            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), workers=backend.at_once)
         # A matte is for a program that has the video, with its sound, beside it.
         sound = as_cutout and not settings.no_audio
         job = job_of(opened, pipeline, transparent=as_cutout, sound=sound)

@@ -22,9 +22,9 @@ from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
-from bgcam.realtime.run.build import build_run
+from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
-from bgcam.realtime.run.panic import key_hint, panic_button
+from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
@@ -33,11 +33,10 @@ from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import open_source
-from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, always, is_live_address
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
-from bgcam.realtime.sources.reopening import ReopeningSource
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = (
@@ -81,6 +80,7 @@ def _run(settings: Settings) -> int:
     outputs = [*settings.output] or _default_outputs()
     if settings.on_demand:
         check_on_demand(settings.input, outputs)
+    pipeline: Pipeline[Any] | None = None
     source = open_source(
         camera=settings.camera,
         input=settings.input,
@@ -89,6 +89,7 @@ def _run(settings: Settings) -> int:
         mirror=settings.mirror,
         fit=settings.fit or "cover",
         leave_out=[Path(output) for output in settings.output if is_folder(output)],
+        wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if settings.on_demand else always,
     )
     with closing(source):
         if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
@@ -107,7 +108,12 @@ def _run(settings: Settings) -> int:
         if hold:
             print("the last picture stays until Ctrl-C")
         empty = EmptyFrames()
-        pipeline = build_run(
+
+        def open_later() -> Matting:
+            chosen = _chosen(settings, source) if settings.model == AUTO else settings.model
+            return _open_matting(replace(settings, model=chosen))
+
+        pipeline = build_live(
             begun,
             background,
             matting,
@@ -117,14 +123,16 @@ def _run(settings: Settings) -> int:
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
+            mirror=settings.mirror,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
-        )
-        if isinstance(source, ReopeningSource) and settings.on_demand:
-            source.wanted = OnDemand(lambda: pipeline.sinks)
+            open_matting=open_later,
+            open_model=lambda name: Matting(find_model(name), backend=settings.backend, threads=settings.threads),
+        ).pipeline
         assert pipeline.watch is not None
-        with panic_button(pipeline.watch.toggle_panic), placeholder_while_stopped(pipeline.watch.rest):
+        watch = pipeline.watch
+        with panic_switch(watch.set_panic, watch.toggle_panic), placeholder_while_stopped(watch.rest):
             job = job_of(source, pipeline, transparent=transparent, sound=not settings.no_audio)
             return run_to_outputs(
                 pipeline,
@@ -162,11 +170,11 @@ def run_to_outputs(
     """
     with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
-        pipeline.sinks = open_sinks(outputs, **shape, job=job)
-        names = [sink.name for sink in pipeline.sinks]
+        sinks = open_sinks(outputs, **shape, job=job)
+        names = [sink.name for sink in sinks]
         notice = partial(_first_notice, pipeline, source)
         with ExitStack() as stack:
-            with _aborting(pipeline.sinks):
+            with _aborting(sinks):
                 status = Status(
                     backend=backend,
                     outputs=names,
@@ -176,11 +184,11 @@ def run_to_outputs(
                     hint=hint,
                     has_end=not source.live,
                 )
-                left = [line for sink in pipeline.sinks for line in left_lines(getattr(sink, "left", ()))]
-                lines = [f"output: {name}\n" for name in map(_described, pipeline.sinks)]
+                left = [line for sink in sinks for line in left_lines(getattr(sink, "left", ()))]
+                lines = [f"output: {name}\n" for name in map(_described, sinks)]
                 print("".join([*lines, *left]), end="", flush=True)
                 stack.enter_context(status)
-            summary = pipeline.run(status)  # which ends its sinks itself
+            summary = pipeline.run(sinks, status)  # which ends its sinks itself
     lacking = skipped()
     unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""

@@ -13,7 +13,7 @@ TRANSPARENT = "transparent"
 
 
 class Nothing:
-    """A background that no output shows; see `backgrounds.Background`. Black, where a picture is asked for."""
+    """A background that no output shows; see `Background`. Black, where a picture is asked for."""
 
     name = TRANSPARENT
     needs_matte, same_room = True, False
@@ -23,6 +23,9 @@ class Nothing:
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return np.broadcast_to(self._black, frame.room_bgr.shape)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def check_look(look: Look) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 from bgcam.realtime.channel import GaveUp
 from bgcam.realtime.errors import MatteRefused, SinkError, SourceWaits
 from bgcam.realtime.failsafe.gate import Guarded, send
+from bgcam.realtime.failsafe.last_shown import LastShown, Shown
 from bgcam.realtime.failsafe.stall import FROZEN_S, GIVE_UP_S, hangs
 from bgcam.realtime.frames import CameraFrame, OutputFrame
 
@@ -45,12 +46,14 @@ class Placeholders(Protocol):
 class _Output:
     """A sink, and what it shows.
 
+    shows: is given what was written.
+
     wrote_s: when it was last written to.
     lock: held while it is written to.
     """
 
-    def __init__(self, sink: Guarded):
-        self.sink, self.live = sink, sink.live
+    def __init__(self, sink: Guarded, shows: LastShown | None = None):
+        self.sink, self.live, self._shows = sink, sink.live, shows
         self.lock = threading.Lock()
         self.wrote_s, self.shows_placeholder = 0.0, False
 
@@ -59,6 +62,8 @@ class _Output:
         self.shows_placeholder = is_placeholder
         send(self.sink, frame)
         self.wrote_s = time.monotonic()
+        if self._shows is not None:
+            self._shows.note(Shown(frame, is_placeholder, self.wrote_s))
 
 
 class Watch:
@@ -71,6 +76,7 @@ class Watch:
     lost: what happened to files that could no longer be written, one line each.
     replaced: how many frames of the files show only the background because they failed.
     why: the error of the first of these.
+    shows: what the first live sink, or else the first one, was given last.
     """
 
     def __init__(self, placeholders: Placeholders, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
@@ -78,7 +84,7 @@ class Watch:
         self.placeholders_shown = self.replaced = 0
         self.why: Exception | None = None
         self.lost: list[str] = []
-        self.give_up_s = give_up_s
+        self.give_up_s, self.shows = give_up_s, LastShown()
         self._placeholders, self._watchdog_s = placeholders, watchdog_ms / 1000
         self._outputs: list[_Output] = []
         self._keep = False
@@ -90,6 +96,10 @@ class Watch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def set_panic(self, on: bool) -> None:
+        """Show only placeholders, or pictures again. Idempotent; safe in a signal handler."""
+        self.panic = on
+
     def toggle_panic(self) -> None:
         self.panic = not self.panic
 
@@ -99,6 +109,25 @@ class Watch:
         self._resting = stopped
         if stopped and self.guards:
             time.sleep(LAST_PLACEHOLDER_S)
+
+    def hide_older(self) -> None:
+        """Show placeholders on the live sinks until a picture that was captured later than now.
+
+        For a change after which those in progress must not be seen any more.
+        """
+        with self._error_lock:
+            self._trouble_s = time.monotonic()
+
+    def wait_written(self) -> None:
+        """Return when what is being written to the live sinks now has been written, or hangs."""
+        for output in list(self._outputs):
+            if output.live and output.lock.acquire(timeout=LOCK_PATIENCE_S):
+                output.lock.release()
+
+    @property
+    def error(self) -> Exception | None:
+        """Why there is no picture now; None while there is one."""
+        return self._error
 
     @property
     def guards(self) -> bool:
@@ -117,7 +146,7 @@ class Watch:
     def notice(self) -> str:
         """Why a placeholder is shown, as text for the user; "" while the picture is shown."""
         if self.panic:
-            return "PANIC: background only, until p or SIGUSR1"
+            return "PANIC: background only, until p or SIGUSR2"
         if self._error is not None:
             shown = "background only: " if self.bridges(self._error) else ""
             return f"{shown}{' '.join(str(self._error).split())}"
@@ -133,7 +162,9 @@ class Watch:
         on_failure: called with the error when a sink fails, or when no good frame arrives for too long.
         keep: whether the recording cannot be repeated, so that a file that fails is closed, not removed.
         """
-        self._outputs, self._keep = [_Output(sink) for sink in sinks], keep
+        looked_at = next((sink for sink in sinks if sink.live), sinks[0] if sinks else None)
+        self._outputs = [_Output(sink, self.shows if sink is looked_at else None) for sink in sinks]
+        self._keep = keep
         self._good_s = time.monotonic()
         if not self.guards:
             return

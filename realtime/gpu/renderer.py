@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bgcam.realtime.background import Background
 from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
 from bgcam.realtime.failsafe.matte_check import MatteCheck
-from bgcam.realtime.failsafe.placeholder import Behind
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
 from bgcam.realtime.gpu.graph import Stages
@@ -52,7 +52,7 @@ class GpuRenderer:
         self,
         network: DeviceNetwork,
         spec: ModelSpec,
-        background: Behind,
+        background: Background,
         *,
         frame_wh: tuple[int, int],
         stages: Stages,

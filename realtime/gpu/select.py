@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds.blur import Blur
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.failsafe.matte_check import MatteCheck
-from bgcam.realtime.failsafe.placeholder import Behind
 from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.renderer import GpuRenderer
 from bgcam.realtime.look import FRAMES, VIEWS, Look
@@ -59,7 +58,7 @@ class Asked:
     """
 
     background: Background
-    safe_background: Behind
+    safe_background: Background
     look: Look
     frame_wh: tuple[int, int]
     packed: bool

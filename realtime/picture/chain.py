@@ -5,14 +5,14 @@ Each stage is a pure function with a file of its own; here stand only their orde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Buffers, Region
@@ -46,14 +46,6 @@ REACH_SIGMAS = 2.5
 LIGHT_FOLLOWS = np.float32(0.05)
 
 
-class Behind(Protocol):
-    """The background; see `backgrounds.Background`. same_room: it shows the camera's own room."""
-
-    same_room: bool
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> Picture: ...
-
-
 @dataclass
 class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
@@ -78,6 +70,7 @@ class Work:
 class Chain:
     """Called with each frame and its coarse matte, in order, on one thread; gives the composed frame.
 
+    also: called with each prepared frame after it was drawn; it must change nothing of it.
     without: names of STAGES to leave out, for measuring what they gain; what `look` does not ask for is out anyway.
     independent: frames are unrelated, so no state is kept: the pictures of a folder are not a video.
     Raises ValueError for a matte that is another frame's, frames out of order, and a background of another size.
@@ -85,11 +78,12 @@ class Chain:
 
     def __init__(
         self,
-        background: Behind,
+        background: Background,
         look: Look | None = None,
         *,
         without: Collection[str] = (),
         independent: bool = False,
+        also: Callable[[Chain, Work], None] | None = None,
     ):
         self.look, self.background = look or Look(), background
         self.kept: Kept | None = None
@@ -98,10 +92,28 @@ class Chain:
         self.gains: NDArray[np.float32] | None = None
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
         self._buffers = Buffers()
-        self._last, self._independent = -1, independent
+        self._last, self._independent, self._also = -1, independent, also
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
-        return composed(frame, self.draw(self.prepare(frame, coarse)))
+        work = self.prepare(frame, coarse)
+        picture = composed(frame, self.draw(work))
+        if self._also is not None:
+            self._also(self, work)
+        return picture
+
+    def switch(self, background: Background, look: Look, *, anew: bool = False) -> None:
+        """Draw the next frames with these; called between two frames.
+
+        What was learnt of the person and the room goes on to hold, and a crop or light of before is not carried over
+        to where it has no meaning. anew: the earlier frames say nothing of the next ones.
+        """
+        if anew:
+            self.kept, self.room = None, None
+        if anew or look.frame != self.look.frame:
+            self.follow = Follow()
+        if anew or background is not self.background or not look.match:
+            self.gains = None
+        self.look, self.background = look, background
 
     def prepare(self, frame: CameraFrame, coarse: CoarseMatte) -> Work:
         """All stages of a frame, but for drawing what is shown."""
@@ -120,7 +132,11 @@ class Chain:
 
     def draw(self, work: Work) -> Picture:
         """What the look wants to see of a prepared frame: (H, W, 3) uint8 BGR."""
-        return VIEWS[self.look.view](self, work)
+        return self.view(work, self.look.view)
+
+    def view(self, work: Work, name: str) -> Picture:
+        """A prepared frame in one of VIEWS: (H, W, 3) uint8 BGR, in memory of its own."""
+        return VIEWS[name](self, work)
 
     def alpha(self, work: Work, places: Sequence[Region] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Region
-from bgcam.realtime.picture.chain import Behind, Chain, parts_of
+from bgcam.realtime.picture.chain import Chain, parts_of
 from bgcam.realtime.picture.composed import composed_cutout
 from bgcam.realtime.picture.despill import Spill, despill
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
@@ -23,7 +24,7 @@ BAND_PX = 256
 class CutoutChain:
     """As `Chain`, but gives the person alone, with transparency. The background is asked for and not shown."""
 
-    def __init__(self, background: Behind, look: Look | None = None, *, independent: bool = False):
+    def __init__(self, background: Background, look: Look | None = None, *, independent: bool = False):
         self._chain = Chain(background, look, independent=independent)
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> CutoutFrame:

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from bgcam.realtime.backgrounds.base import Background
+from bgcam.realtime.background import Background
+from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
-from bgcam.realtime.failsafe.placeholder import SafeBackground
+from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
 from bgcam.realtime.failsafe.stall import GIVE_UP_S
-from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.gpu.select import Asked, gpu_opener, rescue_of
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.backends import OnGpu
 from bgcam.realtime.model.backends.warming import say_to_terminal
 from bgcam.realtime.model.matting import Matting
-from bgcam.realtime.model.motion_gate import SamePicture, StillMatting
-from bgcam.realtime.model.second_look import EmptyFrames, Finder, SecondLook
+from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
+from bgcam.realtime.run.finding import Finding
+from bgcam.realtime.run.finding import everything as everything
+from bgcam.realtime.run.live import OPEN_S, Live
+from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.pipeline import Pipeline
-from bgcam.realtime.run.renderer import Draw, Drawing
+from bgcam.realtime.run.preview import Previews
+from bgcam.realtime.run.renderer import Draw, Drawing, OpenGpu, Rescue
+from bgcam.realtime.run.scene import Scene
 from bgcam.realtime.sources.base import Source
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run that was put together. live: changes what it shows; previews: pictures of it for the control page alone."""
+
+    pipeline: Pipeline[Any]
+    live: Live
+    previews: Previews
+
+
 def build_run(
+    source: Source, background: Background, matting: Matting | None, look: Look, **given: Any
+) -> Pipeline[Any]:
+    """The pipeline of `build_live`."""
+    return build_live(source, background, matting, look, **given).pipeline
+
+
+def build_live(
     source: Source,
     background: Background,
     matting: Matting | None,
@@ -40,12 +60,18 @@ def build_run(
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
     far: bool = False,
+    mirror: bool = False,
     empty: EmptyFrames | None = None,
     drawn_by: Callable[[SafeBackground, Look], Draw] | None = None,
     independent: bool = False,
     transparent: bool = False,
-) -> Pipeline[Any]:
-    """A pipeline with a `watch`, without sinks. Raises what background and backend raise.
+    open_matting: Callable[[], Matting] | None = None,
+    open_model: Callable[[str], Matting] | None = None,
+    open_one: Callable[[str], Background] = open_background,
+    open_s: float = OPEN_S,
+) -> Run:
+    """A pipeline with a `watch`, without sinks, which closes its background at its end. Raises what background and
+    backend raise.
 
     source: its size must be known.
     matting: None shows the whole frame.
@@ -53,47 +79,75 @@ def build_run(
     packed: whether all outputs take I420.
     watchdog_ms, give_up_s: see `Watch`.
     far: whether an empty frame is examined again.
+    mirror: whether the source mirrors its frames.
     empty: counts such frames, if the processor composes the picture.
-    drawn_by: makes the function that composes the picture; default: `Chain`.
+    drawn_by: makes the function that composes the picture; default: `Chain`. What it shows can be changed if that is
+        one.
     independent: the frames are unrelated pictures.
     transparent: give cutouts, not composed frames.
+    open_matting: makes the model for a later background, where `matting` is None.
+    open_model: makes another model, by its name.
+    open_one, open_s: see `Live`.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
-    find: Callable[[CameraFrame], CoarseMatte] = everything
-    kept: StillMatting | SamePicture | None = None
-    if matting:
-        looks: Finder = SecondLook(matting, at_once=int(source.live and not independent)) if far else matting
-        find = noted = empty.within(looks) if empty is not None else looks
-        # A file is written once, so each frame gets its own matte; during a call, bgcam should leave the machine free.
-        if source.live:
-            find = kept = SamePicture(noted) if independent else StillMatting(noted)
-    forget = kept.forget if isinstance(kept, StillMatting) else None
-    check = MatteCheck(independent=independent, on_refusal=forget) if background.needs_matte else None
+    scene = Scene(background, behind, look, mirror=mirror, far=far)
+    finding = Finding(live=source.live, independent=independent, empty=empty)
+    find = None if matting is None else finding.by(matting, far=far)
+    check = MatteCheck(independent=independent, on_refusal=finding.forget) if background.needs_matte else None
+    previews = Previews()
     if drawn_by is None:
-        drawn_by = partial(CutoutChain if transparent else Chain, independent=independent)
+        drawn_by = partial(CutoutChain, independent=independent)
+        if not transparent:
+            drawn_by = partial(Chain, independent=independent, also=previews.offer)
+    reasons = {"transparency": transparent, "single pictures": independent, "--far": far}
+    lacking = next((what for what, wanted in reasons.items() if wanted), "")
+
+    def gpu_for(scene: Scene, matting: Matting, check: MatteCheck | None) -> tuple[OpenGpu | None, Rescue | None]:
+        if scene.far or transparent or independent:
+            return None, None
+        loaded = matting.prepare(source.size_wh)
+        asked = Asked(scene.background, scene.behind, scene.look, source.size_wh, packed, check, model=matting.path)
+        rescue = rescue_of(matting, source.size_wh, backend=backend, threads=threads)
+        return gpu_opener(loaded, matting.spec, asked), rescue
+
     at_once = 1
-    gpu: dict[str, Any] = {}  # by the names that `Drawing` gives them
-    if matting:
+    open_gpu: OpenGpu | None = None
+    rescue: Rescue | None = None
+    if matting is not None:
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
-        asked = Asked(background, behind, look, source.size_wh, packed, check, model=matting.path)
-        reasons = {"transparency": transparent, "single pictures": independent, "--far": far}
-        lacking = next((what for what, wanted in reasons.items() if wanted), "")
-        if not lacking:
-            gpu = {
-                "open_gpu": gpu_opener(loaded, matting.spec, asked),
-                "rescue": rescue_of(matting, source.size_wh, backend=backend, threads=threads),
-            }
-        elif isinstance(loaded, OnGpu):
+        open_gpu, rescue = gpu_for(scene, matting, check)
+        if lacking and isinstance(loaded, OnGpu):
             say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
-    drawing = Drawing(find, drawn_by(behind, look), check=check, **gpu)
+    draw = drawn_by(behind, look)
+    drawing = Drawing(find or everything, draw, check=check, finds=find is not None, open_gpu=open_gpu, rescue=rescue)
     drawing.prepare()
     if drawing.may_use_gpu:
         at_once = 1  # frames are submitted to a GPU in order
-    watch = Watch(behind, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
-    return Pipeline(source, drawing.begin, drawing.finish, [], workers=at_once, watch=watch, give_up_s=watch.give_up_s)
-
-
-def everything(frame: CameraFrame) -> CoarseMatte:
-    """A matte that keeps the whole frame, for when the user asked to see the room."""
-    return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
+    placeholders = Placeholders(behind)
+    watch = Watch(placeholders, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
+    now = None if matting is None or find is None else FoundBy(matting, far, find)
+    models = Models(finding, source.size_wh, now=now, open_matting=open_matting, open_model=open_model)
+    live = Live(
+        scene,
+        size_wh=source.size_wh,
+        drawing=drawing,
+        chain=draw if isinstance(draw, Chain) and not independent else None,
+        placeholders=placeholders,
+        watch=watch,
+        models=models,
+        check=check,
+        gpu_for=gpu_for,
+        open_one=open_one,
+        open_s=open_s,
+    )
+    pipeline = Pipeline(
+        source,
+        drawing.begin,
+        drawing.finish,
+        workers=at_once,
+        watch=watch,
+        give_up_s=watch.give_up_s,
+        at_end=live.close,
+    )
+    return Run(pipeline, live, previews)

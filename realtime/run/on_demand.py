@@ -46,7 +46,8 @@ class Demand:
 class OnDemand:
     """Called often; returns whether the camera should run, by the viewers of all sinks.
 
-    sinks: returns them; called each time, since they are opened after the camera.
+    sinks: returns those that are open; called each time, since they are opened after the camera. While there are none,
+        the camera runs: its first picture tells their size.
     """
 
     def __init__(
@@ -59,8 +60,11 @@ class OnDemand:
         self._sinks, self._clock, self._demand = sinks, clock, demand or Demand()
 
     def __call__(self) -> bool:
-        asked = [sink.viewers() for sink in self._sinks()]
-        return self._demand(max(asked, default=Viewers.NONE), self._clock())
+        sinks = self._sinks()
+        if not sinks:
+            return True
+        asked = [sink.viewers() for sink in sinks]
+        return self._demand(max(asked), self._clock())
 
 
 def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The panic button: SIGUSR1, or the key `p` in the terminal that bgcam runs in."""
+"""The panic switch: SIGUSR1 turns it on, SIGUSR2 off, and the key `p` in the terminal that bgcam runs in toggles it."""
 
 from __future__ import annotations
 
@@ -17,38 +17,41 @@ LOOK_EVERY_S = 0.05
 HINT = "press p to show the placeholder instead of you, p again to show yourself; Ctrl-C quits"
 
 
-# Signals that arrived before the button, of which a process has one, was ready.
-_early: list[int] = []
+# Whether each of them turns panic on. Windows has neither.
+SIGNALS = {signal.Signals[name]: on for name, on in (("SIGUSR1", True), ("SIGUSR2", False)) if hasattr(signal, name)}
+# What the signals asked for that arrived before the switch, of which a process has one, was ready.
+_early: list[bool] = []
 
 
 @contextmanager
 def presses_kept() -> Iterator[None]:
-    """While inside, the signal is kept for a later `panic_button`; otherwise it would end the process."""
+    """While inside, the signals are kept for a later `panic_switch`; otherwise they would end the process."""
     _early.clear()
-    with _on_signal(lambda: _early.append(signal.SIGUSR1)):
+    with _on_signals(_early.append):
         yield
 
 
 @contextmanager
-def panic_button(toggle: Callable[[], None], *, keys: TextIO | None = None) -> Iterator[None]:
-    """While inside, the signal and the key call `toggle`; it must be safe in a signal handler.
+def panic_switch(
+    set_panic: Callable[[bool], None], toggle: Callable[[], None], *, keys: TextIO | None = None
+) -> Iterator[None]:
+    """While inside, the signals call `set_panic`, which must be safe in a signal handler, and the key calls `toggle`.
 
     Signals kept by `presses_kept` count now.
     keys: where the key is read; default: standard input. Without a terminal there is no key; Windows has neither.
     """
     with ExitStack() as stack:
-        stack.enter_context(_on_signal(toggle))
+        stack.enter_context(_on_signals(set_panic))
         terminal = _terminal(keys)
         if terminal is not None:
             stack.enter_context(_on_key(toggle, terminal))
         while _early:
-            _early.pop()
-            toggle()
+            set_panic(_early.pop(0))
         yield
 
 
 def key_hint(*, keys: TextIO | None = None) -> str:
-    """The hint about the key if `panic_button` reads it now; "" otherwise."""
+    """The hint about the key if `panic_switch` reads it now; "" otherwise."""
     terminal = _terminal(keys)
     return "" if terminal is None or not _in_front(terminal) else HINT
 
@@ -62,19 +65,20 @@ def _terminal(keys: TextIO | None) -> int | None:
 
 
 @contextmanager
-def _on_signal(toggle: Callable[[], None]) -> Iterator[None]:
-    if not hasattr(signal, "SIGUSR1") or threading.current_thread() is not threading.main_thread():
+def _on_signals(set_panic: Callable[[bool], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        toggle()
+        set_panic(SIGNALS[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGUSR1, handle)
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ AnyMatte = TypeVar("AnyMatte", bound=_Numbered)
 
 
 class Pipeline(Generic[AnyMatte]):
-    """One run from a source to its sinks; constructed once, run once. `sinks` may be set until it runs.
+    """One run from a source to its sinks; constructed once, run once.
 
     A live source is read only when a worker is free, so that its frames do not age in a queue; a file is read ahead by
     `depth` frames.
@@ -61,6 +61,7 @@ class Pipeline(Generic[AnyMatte]):
     depth: how many frames may wait between two stages, 1 or more.
     workers: how many threads call `matting`, 1 or more.
     watch: shows placeholders while something fails.
+    at_end: called when everything is over.
     give_up_s: without a live sink, a live source's run ends after this long without a frame, a file's later.
     """
 
@@ -69,12 +70,12 @@ class Pipeline(Generic[AnyMatte]):
         source: Source,
         matting: Callable[[CameraFrame], AnyMatte],
         render: Callable[[CameraFrame, AnyMatte], OutputFrame],
-        sinks: Sequence[Sink],
         *,
         depth: int = 1,
         workers: int = 1,
         watch: Watch | None = None,
         give_up_s: float = GIVE_UP_S,
+        at_end: Callable[[], None] = lambda: None,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -82,9 +83,9 @@ class Pipeline(Generic[AnyMatte]):
         self.stopped = False
         # Whether the source reached its own end, and every frame of it was written.
         self.whole = False
-        self.sinks = list(sinks)
+        self._sinks: tuple[Sink, ...] = ()
         self._source, self._matting, self._render = source, matting, render
-        self._workers, self.watch = workers, watch
+        self._workers, self.watch, self._at_end = workers, watch, at_end
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # Each with the reason why it is a placeholder, if it is one.
@@ -96,6 +97,11 @@ class Pipeline(Generic[AnyMatte]):
         self._hurried = self._showing = self._wrote = self._gave_up = False
         self._runs_in: int | None = None
         self._stall = Stall(give_up_s=give_up_s * (1 if source.live else FILE_PATIENCE))
+
+    @property
+    def sinks(self) -> Sequence[Sink]:
+        """Those of `run`; none before it."""
+        return self._sinks
 
     def stop(self) -> None:
         """End as if the source had ended: frames in progress are still written, within a time limit; a second call
@@ -126,18 +132,19 @@ class Pipeline(Generic[AnyMatte]):
             notices.append("stopping: waiting for the last frames; press Ctrl-C again to stop waiting")
         return "; ".join(filter(None, notices))
 
-    def run(self, on_tick: Callable[[Summary], None] | None = None) -> Summary:
+    def run(self, sinks: Sequence[Sink], on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then close the sinks, so that their files are complete.
 
         on_tick is called in this thread about ten times per second. If a stage fails, its error is raised here, after
         the sinks were aborted. With a live source, whose frames cannot be repeated, they are closed instead, and a note
         on the error says where the files are; without a single frame they are aborted. The source is always closed.
         """
-        self._runs_in = threading.get_ident()
+        self._runs_in, self._sinks = threading.get_ident(), tuple(sinks)
         try:
             return self._run(on_tick)
         finally:
             self._runs_in = None
+            self._at_end()
 
     def _run(self, on_tick: Callable[[Summary], None] | None) -> Summary:
         pool = Workers(self._workers, name="bgcam-matte")
@@ -149,9 +156,6 @@ class Pipeline(Generic[AnyMatte]):
         try:
             if self.watch is not None:
                 self.watch.begin(self.sinks, on_failure=self._fail, keep=self._source.live)
-            for sink in self.sinks:
-                if hasattr(sink, "keep"):
-                    sink.keep = self._source.live
             for thread in threads:
                 thread.start()
             self._wait(threads, on_tick)

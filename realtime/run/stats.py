@@ -93,6 +93,21 @@ class Stats:
         with self._lock:
             return list(self._latency_ms)
 
+    def lately(self, seconds: float = 1.0) -> tuple[float | None, float | None]:
+        """Frames per second and the median latency in ms of the last `seconds`; None for what is not known.
+
+        The rate of a run that stands still is 0.
+        """
+        now_s = time.monotonic()
+        with self._lock:
+            done_s = [at_s for at_s in self._done_s if now_s - at_s <= seconds]
+            latencies_ms = list(self._latency_ms)[-len(done_s) :] if done_s else []
+            begun = self.frames > 0
+        if not done_s:
+            return (0.0 if begun else None), None
+        fps = _rate(len(done_s), done_s[-1] - done_s[0]) or None
+        return fps, float(np.median(latencies_ms))
+
     def summary(self) -> Summary:
         """The run so far; zeros if nothing was measured."""
         with self._lock:

@@ -294,8 +294,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--watchdog-ms",),
             help="after this many milliseconds without a new picture, a virtual camera or web page shows the "
-            "placeholder, which is only the background; default: 500. The key p, or SIGUSR1, shows it at once; a "
-            "second time, it shows you again",
+            "placeholder, which is only the background; default: 500. The key p, or SIGUSR1, shows it at once; p "
+            "again, or SIGUSR2, shows you again",
             about="How long the last picture may stay before the placeholder, which is only the background, is shown.",
             group=SAFETY,
             metavar="N",

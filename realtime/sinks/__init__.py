@@ -53,7 +53,6 @@ class Sink(Protocol):
     notice: what is wrong with an output that repairs itself, "" for nothing.
     takes_cutouts: optional; True if it also accepts transparency.
     kept: only of files; after `close`, where the file is, "" for nowhere.
-    keep: only of files; set to True if the frames cannot be repeated, so that `close` also keeps an unfinishable file.
     """
 
     name: str

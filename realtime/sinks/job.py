@@ -20,6 +20,7 @@ class Job:
     name_of: gives the name of frame `number` in a folder; None for numbers.
     file: the input, if it may have sound.
     one_frame: the input is a single picture.
+    keep: the frames cannot be repeated, so an unfinishable file is kept too.
     is_whole: called when an output is closed; whether the input was written to its end.
     """
 
@@ -28,6 +29,7 @@ class Job:
     name_of: Callable[[int], Path] | None = None
     file: InputFile | None = None
     one_frame: bool = False
+    keep: bool = True
     is_whole: Callable[[], bool] = lambda: False
 
 

@@ -43,14 +43,14 @@ class VideoSink:
     disk is full, `write` raises, and `close` still makes a complete video of the earlier frames.
     The constructor raises SinkError if the disk is nearly full, or if another run writes to the same name.
 
-    keep, kept: see `Sink`.
+    kept: see `Sink`.
     left: what killed runs to this name have left.
     """
 
     live, notice = False, ""
 
     def __init__(self, argument: str, *, size_wh: tuple[int, int], fps: float, job: Job = CAMERA_JOB) -> None:
-        self.keep, self.kept = False, ""
+        self.kept = ""
         self.takes_cutouts = job.transparent
         self._job = job
         self._path = Path(argument)
@@ -134,7 +134,7 @@ class VideoSink:
                 self._finish(self._container, self._claim)
             except (OSError, ValueError, av.error.FFmpegError) as error:
                 failed = self._error(error)
-                if not (self.keep and self._begun):
+                if not (self._job.keep and self._begun):
                     self._remove()
                     raise failed from error
             self._settle(self._claim, failed)

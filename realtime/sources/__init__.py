@@ -9,6 +9,7 @@ from pathlib import Path
 from bgcam.realtime import MAX_PIXELS as MAX_PIXELS
 from bgcam.realtime.errors import SourceError, UsageError
 from bgcam.realtime.sources.base import Source as Source
+from bgcam.realtime.sources.base import Wanted, always
 from bgcam.realtime.sources.base import is_live_address as is_live_address
 
 
@@ -21,12 +22,14 @@ def open_source(
     mirror: bool = False,
     fit: str = "cover",
     leave_out: Collection[Path] = (),
+    wanted: Wanted = always,
 ) -> Source:
     """Open a camera (index, path or part of its name) or an input (file, picture, folder or URL; several: pictures).
 
     With neither, the first camera. size_wh and fps are requested from a camera. An input's frames are scaled to
     size_wh by `fit` ("cover" or "contain", see `sources._shape`); a video's frames are dropped or repeated to match
-    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped.
+    fps. mirror flips left and right. leave_out: folders in a folder of pictures that are skipped. wanted: called
+    at each read of a camera, which is closed while it returns False.
     Raises SourceError, and UsageError for invalid values.
     """
     inputs = [] if input is None else [input] if isinstance(input, str) else [*input]
@@ -39,7 +42,7 @@ def open_source(
     if not inputs:
         from bgcam.realtime.sources.camera import open_camera
 
-        return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror)
+        return open_camera(camera, size_wh=size_wh, fps=fps, mirror=mirror, in_demand=wanted)
     local = [_existing(one) for one in inputs]
     if all(path is not None and _holds_pictures(path) for path in local):
         from bgcam.realtime.sources.images import ImagesSource
@@ -55,7 +58,8 @@ def open_source(
     if local[0] is None:
         from bgcam.realtime.sources.network import open_address
 
-        return _at_rate(open_address(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror, fit=fit), fps)
+        opened = open_address(inputs[0], size_wh=size_wh, fps=fps, mirror=mirror, fit=fit, wanted=wanted)
+        return _at_rate(opened, fps)
     from bgcam.realtime.sources.files import open_moving
 
     return _at_rate(open_moving(local[0], size_wh=size_wh, mirror=mirror, fit=fit), fps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from bgcam.realtime.frames import CameraFrame
@@ -10,6 +11,14 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", "
 
 # These are always streams. An HTTP address is one if its server reports neither a length nor a duration.
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
+
+# Whether somebody wants the camera's frames now.
+Wanted = Callable[[], bool]
+
+
+def always() -> bool:
+    """The camera runs from the beginning to the end."""
+    return True
 
 
 class Source(Protocol):

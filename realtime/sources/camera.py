@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bgcam.realtime.devices.default_camera import Formats, choose_default, read_formats
 from bgcam.realtime.devices.listing import Device, find_device, list_cameras, list_virtual_cameras
 from bgcam.realtime.errors import SourceError
+from bgcam.realtime.sources.base import Wanted, always
 from bgcam.realtime.sources.capture import CameraSource, Opener, open_capture
 from bgcam.realtime.sources.reopening import ReopeningSource
 
@@ -26,15 +28,52 @@ def open_camera(
     virtual: Lister = list_virtual_cameras,
     formats: Formats = read_formats,
     opener: Opener = open_capture,
+    in_demand: Wanted = always,
 ) -> ReopeningSource:
     """The camera that `wanted` names (see `find_device`); None: the first colour camera. A lost camera is searched
     for again.
 
+    in_demand: `wanted` of `ReopeningSource`.
     cameras, virtual: list this machine's devices.
     formats: lists the formats of one of them.
 
     Raises SourceError if there is no such camera, or if it delivers no picture.
     """
+    where: dict[str, Any] = {"cameras": cameras, "virtual": virtual, "formats": formats, "opener": opener}
+    camera, again, passed_over = _open_with_again(wanted, size_wh=size_wh, fps=fps, mirror=mirror, **where)
+    source = ReopeningSource(camera, again, wanted=in_demand)
+    source.note = "; ".join(filter(None, (source.note, passed_over)))
+    return source
+
+
+def open_other_camera(
+    wanted: str,
+    *,
+    size_wh: tuple[int, int] | None = None,
+    fps: float | None = None,
+    mirror: bool = False,
+    cameras: Lister = list_cameras,
+    virtual: Lister = list_virtual_cameras,
+    opener: Opener = open_capture,
+) -> tuple[CameraSource, Callable[[], CameraSource] | None]:
+    """A camera for `ReopeningSource.replace`, open, and what opens it again. As `open_camera`."""
+    where: dict[str, Any] = {"cameras": cameras, "virtual": virtual, "formats": read_formats, "opener": opener}
+    camera, again, _ = _open_with_again(wanted, size_wh=size_wh, fps=fps, mirror=mirror, **where)
+    return camera, again
+
+
+def _open_with_again(
+    wanted: str | None,
+    *,
+    size_wh: tuple[int, int] | None,
+    fps: float | None,
+    mirror: bool,
+    cameras: Lister,
+    virtual: Lister,
+    formats: Formats,
+    opener: Opener,
+) -> tuple[CameraSource, Callable[[], CameraSource] | None, str]:
+    """The camera, what opens the same one again if it can be told from others, and which others were passed over."""
     there = cameras()
     passed_over = ""
     if wanted is None and there and sys.platform == "linux":
@@ -59,9 +98,8 @@ def open_camera(
         return open_at(found)
 
     # By its number alone a camera cannot be distinguished from another that took its place.
-    source = ReopeningSource(open_at(device), again if listed or sys.platform == "linux" else None)
-    source.note = "; ".join(filter(None, (source.note, passed_over)))
-    return source
+    reopens = listed or sys.platform == "linux"
+    return open_at(device), again if reopens else None, passed_over
 
 
 def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Device] = ()) -> Device | None:

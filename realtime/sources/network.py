@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._shape import COVER
-from bgcam.realtime.sources.base import is_live_address
+from bgcam.realtime.sources.base import Wanted, always, is_live_address
 from bgcam.realtime.sources.reopening import ReopeningSource
 from bgcam.realtime.sources.video import Decoded, VideoSource
 
@@ -27,11 +27,13 @@ def open_address(
     fps: float | None = None,
     mirror: bool = False,
     fit: str = COVER,
+    wanted: Wanted = always,
 ) -> VideoSource | ReopeningSource:
     """Opens an address: a camera, which is reopened when it is lost; or a file, which ends.
 
     Some schemes are those of cameras (`is_live_address`). With HTTP, a camera's stream has neither length nor duration.
     fps: a camera's surplus pictures are dropped; a file keeps its rate.
+    wanted: see `ReopeningSource`.
 
     Raises SourceError.
     """
@@ -45,7 +47,7 @@ def open_address(
     def camera(opens: Callable[[], VideoSource] = again) -> NetworkCamera:
         return NetworkCamera(opens, name=first.name, size_wh=first.size_wh, fps=min(fps or first.fps, first.fps))
 
-    return ReopeningSource(camera(lambda: first), camera)
+    return ReopeningSource(camera(lambda: first), camera, wanted=wanted)
 
 
 class NetworkCamera:

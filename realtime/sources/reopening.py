@@ -10,9 +10,10 @@ from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._shape import cover
-from bgcam.realtime.sources.base import Source
+from bgcam.realtime.sources.base import Source, Wanted, always
 
 UNWANTED = "waiting for a viewer"
+CHANGING = "the camera changes"
 _PAUSE_S = 0.1
 
 
@@ -23,17 +24,24 @@ class ReopeningSource:
     that of the first time: frames of another size are cropped to its aspect ratio and resized.
 
     again: reopens the same camera, never another; raises SourceError while it cannot. None: a lost camera is an error.
-    wanted: called at each `read`; while it returns False, the camera is closed. May be set until the first `read`.
+    wanted: called at each `read`; while it returns False, the camera is closed.
     """
 
     live, notice = True, ""
     frames: int | None = None
 
-    def __init__(self, camera: Source, again: Callable[[], Source] | None, *, backoff: Backoff | None = None):
+    def __init__(
+        self,
+        camera: Source,
+        again: Callable[[], Source] | None,
+        *,
+        backoff: Backoff | None = None,
+        wanted: Wanted = always,
+    ):
         self.name, self.size_wh, self.fps = camera.name, camera.size_wh, camera.fps
         self.note = camera.note
         self.drops = 0
-        self.wanted: Callable[[], bool] = lambda: True
+        self._wanted = wanted
         self._camera: Source | None = camera
         self._again, self._backoff = again, backoff or Backoff()
         self._why = ""
@@ -41,6 +49,7 @@ class ReopeningSource:
         self._drops_before = 0
         self._number = 0
         self._start_s: float | None = None
+        self._replaced = False
         self._closed = threading.Event()
         self._lock = threading.Lock()
 
@@ -48,7 +57,9 @@ class ReopeningSource:
         """The next frame; None after `close`. Raises SourceWaits, soon, while there is no camera."""
         if self._closed.is_set():
             return None
-        if not self.wanted():
+        if self._replaced:
+            self._start_with_other()
+        if not self._wanted():
             self._backoff.succeeded()  # a new viewer should not wait
             self._leave()
         self._leaving = False
@@ -56,15 +67,34 @@ class ReopeningSource:
         try:
             frame = camera.read()
         except SourceError as error:
+            if self._replaced:
+                self._start_with_other()
             if self._again is None:
                 raise
             self._let_go()
             self._lost(error)
+        if self._replaced and not self._closed.is_set():
+            self._start_with_other()
         if frame is None or self._closed.is_set():
             return None
         self._backoff.succeeded()
         self.drops = self._drops_before + camera.drops
         return self._numbered(frame)
+
+    def replace(self, camera: Source, again: Callable[[], Source] | None) -> None:
+        """Another camera from the next frame on, at the size of the first one; `read` raises SourceWaits before that.
+
+        The one before is closed, in a thread of its own. May be called from any thread, also after `close`.
+        """
+        with self._lock:
+            before, self._camera = self._camera, camera
+            self._again, self._why, self._replaced, self.name = again, "", True, camera.name
+        self._backoff.succeeded()
+        if before is not None:
+            self._drops_before += before.drops
+            threading.Thread(target=before.close, name="bgcam-close-camera", daemon=True).start()
+        if self._closed.is_set():
+            self._let_go()
 
     def close(self) -> None:
         self._closed.set()
@@ -78,10 +108,18 @@ class ReopeningSource:
         except SourceError as error:
             self._lost(error)
         with self._lock:
+            if self._replaced:  # meanwhile
+                camera.close()
+                self._start_with_other()
             self._camera, self.name = camera, camera.name
         if self._closed.is_set():  # meanwhile
             self._let_go()
         return camera
+
+    def _start_with_other(self) -> NoReturn:
+        """The placeholder first: nobody sees one room turn into another."""
+        self._replaced = False
+        raise SourceWaits(CHANGING)
 
     def _leave(self) -> NoReturn:
         """The placeholder first, then the camera: a new viewer must not see the previous last picture."""

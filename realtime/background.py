@@ -1,4 +1,4 @@
-"""What a background is."""
+"""What a background is: for those that draw it, show it alone, or open it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte
 
 
 class Background(Protocol):
-    """One background. name: for display. needs_matte: False where the person need not be found at all. same_room: it
-    shows the camera's own room.
+    """One background.
+
+    name: for display.
+    needs_matte: False where the person need not be found at all.
+    same_room: it shows the camera's own room.
     """
 
     name: str
@@ -21,3 +24,6 @@ class Background(Protocol):
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR of the frame's size, to be read only. Called in the order of the frames."""
+
+    def close(self) -> None:
+        """Let go of its files. May be called from any thread, and twice; a later `picture` gives the last one."""

@@ -1,0 +1,206 @@
+"""A running bgcam, as the socket and the control page see it: `protocol.Control` over one run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.control.camera_switch import CameraSwitch
+from bgcam.realtime.control.changes import Changes, changes_of
+from bgcam.realtime.control.library import Library
+from bgcam.realtime.control.protocol import (
+    BackgroundInfo,
+    ConfirmationNeeded,
+    LiveStatus,
+    Preview,
+    SettingInfo,
+)
+from bgcam.realtime.errors import BackgroundError, UsageError
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.look import VIEWS
+from bgcam.realtime.run.build import Run
+from bgcam.realtime.run.live import RoomUnconfirmed
+from bgcam.realtime.run.preview import as_jpeg
+from bgcam.realtime.sources.base import Source
+from bgcam.realtime.sources.reopening import UNWANTED
+
+# The processor's share is measured over at least this long.
+CPU_S = 0.5
+
+Values = Mapping[str, Any]
+
+
+class LiveControl:
+    """See `Control`.
+
+    run: what is controlled. source: what it reads.
+    settings_infos: returns all settings. values: returns what each is now, as JSON.
+    apply_values: called with settings that have changed, after they did; returns all values from then on.
+    check_values: called with settings that are to change; raises UsageError for those that make no sense.
+    library: the backgrounds that can be chosen.
+    cameras: changes the camera; None where there is none that can be changed.
+    page: returns the control page's address without its key, "" without one.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        source: Source,
+        *,
+        settings_infos: Callable[[], tuple[SettingInfo, ...]],
+        values: Callable[[], Values],
+        apply_values: Callable[[Values], Values],
+        check_values: Callable[[Values], object] = lambda changed: None,
+        library: Library | None = None,
+        cameras: CameraSwitch | None = None,
+        page: Callable[[], str] = str,
+        clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.process_time,
+    ):
+        assert run.pipeline.watch is not None
+        self._live, self._pipeline, self._previews = run.live, run.pipeline, run.previews
+        self._watch: Watch = run.pipeline.watch
+        self._source, self._page = source, page
+        self._infos, self._values, self._apply, self._check = settings_infos, values, apply_values, check_values
+        self._library, self._cameras = library or Library(), cameras
+        self._since_s = time.time()
+        self._changing = threading.Lock()
+        self._cpu = _CpuPercent(clock=clock, cpu=cpu)
+
+    def settings(self) -> tuple[SettingInfo, ...]:
+        """See `Control`."""
+        return self._infos()
+
+    def values(self) -> Values:
+        """See `Control`."""
+        return self._values()
+
+    def change(self, values: Values, *, confirm_room: bool = False) -> Values:
+        """See `Control`."""
+        rest = {name: value for name, value in values.items() if name != "camera" or self._cameras is None}
+        changes = changes_of(rest, known=[info.name for info in self._infos()])
+        self._check(values)
+        with self._changing:
+            wanted = values.get("camera", self._values().get("camera"))
+            moves = len(rest) < len(values) and wanted != self._values().get("camera")
+            if not rest and not moves:
+                return self._values()
+            self._change(changes, camera=wanted if moves else None, confirm_room=confirm_room)
+            return self._apply(values)
+
+    def _change(self, changes: Changes, *, camera: Any, confirm_room: bool) -> None:
+        """camera: another one, None for the one that is used."""
+        opened = None if camera is None or self._cameras is None else self._cameras.open(camera)
+        try:
+            then = None if opened is None or self._cameras is None else partial(self._cameras.take, opened)
+            self._live.change(**changes, then=then, confirm_room=confirm_room)
+        except BaseException as error:
+            if opened is not None and self._cameras is not None:
+                self._cameras.drop(opened)
+            if isinstance(error, RoomUnconfirmed):
+                raise ConfirmationNeeded(str(error)) from None
+            raise
+
+    def status(self) -> LiveStatus:
+        """See `Control`."""
+        fps, latency_ms = self._pipeline.stats.lately()
+        matting = self._live.matting
+        return LiveStatus(
+            state=self._state(),
+            notice=self._pipeline.notice() or self._source.notice,
+            fps=fps,
+            latency_ms=latency_ms,
+            cpu_percent=self._cpu(),
+            frames=self._pipeline.stats.frames,
+            dropped=self._source.drops,
+            source=self._source.name if self._cameras is None else self._cameras.source.name,
+            model="" if matting is None else matting.spec.name,
+            backend=self._live.backend,
+            outputs=tuple(sink.name for sink in self._pipeline.sinks),
+            pid=os.getpid(),
+            since_s=self._since_s,
+            version=importlib.metadata.version("bgcam"),
+            page=self._page(),
+        )
+
+    def _state(self) -> Any:
+        error, shown = self._watch.error, self._watch.shows.after()
+        if self._watch.panic:
+            return "panic"
+        if error is not None and str(error) == UNWANTED:
+            return "waiting"
+        if error is not None:
+            return "placeholder"
+        if not self._pipeline.stats.frames:
+            return "starting"
+        return "placeholder" if shown is not None and shown.is_placeholder else "live"
+
+    def backgrounds(self) -> tuple[BackgroundInfo, ...]:
+        """See `Control`."""
+        return self._library.entries()
+
+    def thumbnail(self, spec: str) -> bytes:
+        """See `Control`."""
+        return self._library.thumbnail(spec)
+
+    def add_background(self, name: str, data: bytes) -> BackgroundInfo:
+        """See `Control`."""
+        return self._library.add(name, data)
+
+    def next_background(self) -> Values:
+        """See `Control`. One that cannot be opened is passed over; raises the last one's error if none can be."""
+        specs = [info.spec for info in self._library.entries() if info.kind != "room"]
+        now = str(self._values().get("background", ""))
+        at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), -1)
+        failed: BackgroundError | None = None
+        for step in range(1, len(specs) + 1):
+            try:
+                return self.change({"background": specs[(at + step) % len(specs)]})
+            except BackgroundError as error:
+                failed = error
+        raise failed or BackgroundError("there is no background to go on to; give one with --background")
+
+    def panic(self, on: bool) -> None:
+        """See `Control`."""
+        self._watch.set_panic(on)
+
+    def quit(self) -> None:
+        """See `Control`."""
+        self._pipeline.stop()
+
+    def preview(self, after: int, *, view: str = "composite", timeout_s: float = 1.0) -> Preview | None:
+        """See `Control`. Where the whole frame is drawn by the GPU, there is no other view. Raises UsageError."""
+        if view not in VIEWS:
+            raise UsageError(f"no view is called {view}; give one of {', '.join(VIEWS)}")
+        scene = self._live.scene
+        # Without a matte, the other views would show the room where the user looks for the person.
+        same = view == scene.look.view or not scene.needs_matte
+        if not same and self._live.on_gpu:
+            raise UsageError(f"view {view} is not drawn while whole frames go through the GPU; give {scene.look.view}")
+        found = self._previews.next(self._watch.shows, after, view=None if same else view, timeout_s=timeout_s)
+        return None if found is None else Preview(found[0], as_jpeg(found[1]))
+
+
+class _CpuPercent:
+    """How much of one processor this process uses, 100 for all of it; None until that is known."""
+
+    def __init__(self, *, clock: Callable[[], float], cpu: Callable[[], float]):
+        self._clock, self._cpu = clock, cpu
+        self._at_s, self._used_s = clock(), cpu()
+        self._percent: float | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float | None:
+        with self._lock:
+            now_s = self._clock()
+            if now_s - self._at_s >= CPU_S:
+                used_s = self._cpu()
+                self._percent = 100 * (used_s - self._used_s) / (now_s - self._at_s)
+                self._at_s, self._used_s = now_s, used_s
+            return self._percent

@@ -1,0 +1,210 @@
+"""Changes what a run shows while frames flow: background, look, mirror. Each is made between two frames, whole.
+
+Whatever may take long or fail happens before, beside the running picture: the background is opened, its first picture
+is checked, and the model is ready. Then picture and placeholder change at the same moment. What fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from bgcam.realtime.background import Background
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
+from bgcam.realtime.failsafe.matte_check import MatteCheck
+from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
+from bgcam.realtime.look import Look
+from bgcam.realtime.model.matting import Matting
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.run.finding import everything
+from bgcam.realtime.run.models import FoundBy, Models
+from bgcam.realtime.run.renderer import Drawing, OpenGpu, Parts, Rescue
+from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
+
+# A background is opened within this time, or the old one stays: a network drive may hang for minutes.
+OPEN_S = 10.0
+# A frame that is drawn for longer than this hangs.
+SWAP_S = 5.0
+
+GpuFor = Callable[[Scene, Matting, MatteCheck | None], tuple[OpenGpu | None, Rescue | None]]
+
+
+class RoomUnconfirmed(UsageError):
+    """The change would show the room, and nobody has said that this is meant."""
+
+
+class Live:
+    """What one run shows. All methods may be called from any thread but those of the frames.
+
+    scene: what is shown now. size_wh: of the frames.
+    chain: draws the picture; None where nothing can be changed.
+    models: loads what finds the person.
+    check: the one that is in use.
+    gpu_for: what opens the GPU for a scene, and what takes over when it fails.
+    open_one: opens a background by its name.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        size_wh: tuple[int, int],
+        drawing: Drawing,
+        chain: Chain | None,
+        placeholders: Placeholders,
+        watch: Watch,
+        models: Models,
+        check: MatteCheck | None = None,
+        gpu_for: GpuFor | None = None,
+        open_one: Callable[[str], Background] = open_background,
+        open_s: float = OPEN_S,
+    ):
+        self._scene, self._size_wh, self._source_mirror = scene, size_wh, scene.mirror
+        self._drawing, self._chain, self._placeholders, self._watch = drawing, chain, placeholders, watch
+        self._models, self._check, self._gpu_for = models, check, gpu_for
+        self._open_one, self._open_s = open_one, open_s
+        self._lock = threading.Lock()
+        self._ended = False
+
+    @property
+    def scene(self) -> Scene:
+        return self._scene
+
+    @property
+    def matting(self) -> Matting | None:
+        return self._models.matting
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether whole frames go through the GPU now."""
+        return self._drawing.gpu is not None
+
+    @property
+    def backend(self) -> str:
+        """What the person is found on, "" where nobody is looked for."""
+        return "processor, since the GPU failed" if self._drawing.rescued else self._models.description
+
+    def change(
+        self,
+        *,
+        background: str | None = None,
+        look: Callable[[Look], Look] | None = None,
+        mirror: bool | None = None,
+        far: bool | None = None,
+        model: str | None = None,
+        then: Callable[[], None] | None = None,
+        confirm_room: bool = False,
+    ) -> Scene:
+        """Change what is given, all of it or nothing, from the next frame on. Returns what is shown then.
+
+        background: a name as `--background` takes it; opened anew even if it is the same.
+        look: from the look of now to the wanted one.
+        model: a name as `--model` takes it.
+        then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
+        confirm_room: whether it is meant that the room is shown.
+        Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
+        model, UsageError for what makes no sense, and BgcamError where nothing can be changed.
+        """
+        with self._lock:
+            old = self._scene
+            if self._ended:
+                raise BgcamError("nothing was changed: bgcam is ending")
+            if self._chain is None:
+                raise UsageError("nothing can be changed while files are made from files; start bgcam again")
+            for name, wanted in (("far", far and not old.far), ("model", model)):
+                if wanted and self._drawing.rescued:
+                    raise UsageError(
+                        f"{name} cannot change after the GPU failed; stop bgcam and start it with --{name}"
+                    )
+            opened = None if background is None else self._open(background)
+            try:
+                new = replace(
+                    old,
+                    background=old.background if opened is None else opened.background,
+                    behind=opened or old.behind,
+                    look=old.look if look is None else look(old.look),
+                    mirror=old.mirror if mirror is None else mirror,
+                    far=old.far if far is None else far,
+                )
+                if new.shows_room and not old.shows_room and not confirm_room:
+                    raise RoomUnconfirmed(f"background {background} shows your room as it is; confirm that you mean it")
+                found_by = self._found(old, new, model)
+                parts = self._parts(old, new, found_by)
+                apply = partial(self._apply, old, new, parts, found_by, then)
+                if not self._drawing.change(parts, apply, limit_s=SWAP_S):
+                    raise BgcamError("nothing was changed: the picture that is being drawn hangs; start bgcam again")
+            except BaseException:
+                if opened is not None:
+                    close_aside(opened)
+                raise
+            if old.shows_room and not new.shows_room:
+                self._watch.wait_written()
+            if opened is not None:
+                close_aside(old.behind)
+            if self._ended:  # meanwhile
+                close_aside(new.behind)
+            return new
+
+    def close(self) -> None:
+        """The run is over: let go of the background."""
+        self._ended = True
+        close_aside(self._scene.behind)
+
+    def _open(self, name: str) -> SafeBackground:
+        newest = self._drawing.newest
+        begins_s = 0.0 if newest is None else newest.time_s
+        late = BackgroundError(
+            f"background {name}: it did not open within {self._open_s:g} s; give one on a drive that answers"
+        )
+        opening = partial(open_safe, partial(self._open_one, name), self._size_wh, begins_s=begins_s)
+        return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
+
+    def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
+        """What finds the person in the new scene, None if nobody is looked for and no model was loaded."""
+        now = self._models.now
+        goes_on = now is not None and now.far == new.far and old.needs_matte
+        if model is None and (goes_on or not new.needs_matte):
+            return now
+        # A network that serves whole frames on a GPU does not serve others at the same time.
+        try_it = model is not None or not self.on_gpu
+        return self._models.load(model, far=new.far, newest=self._drawing.newest, try_it=try_it)
+
+    def _parts(self, old: Scene, new: Scene, found_by: FoundBy | None) -> Parts:
+        """What draws the new scene."""
+        assert self._chain is not None
+        flip = new.mirror != self._source_mirror
+        if not new.needs_matte:
+            return Parts(everything, self._chain, finds=False, flip=flip)
+        assert found_by is not None
+        check = None
+        if new.background.needs_matte:
+            check = self._check if old.background.needs_matte else None
+            check = check or MatteCheck(on_refusal=self._models.finding.forget)
+        open_gpu, rescue = (None, None) if self._gpu_for is None else self._gpu_for(new, found_by.matting, check)
+        return Parts(found_by.find, self._chain, check, flip=flip, open_gpu=open_gpu, rescue=rescue)
+
+    def _apply(
+        self,
+        old: Scene,
+        new: Scene,
+        parts: Parts,
+        found_by: FoundBy | None,
+        then: Callable[[], None] | None,
+        gpu_served: bool,
+    ) -> None:
+        """Between two frames."""
+        assert self._chain is not None
+        anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
+        other = found_by is not None and found_by.matting is not self.matting
+        self._chain.switch(new.behind, new.look, anew=anew or other or then is not None)
+        self._placeholders.behind, self._scene = new.behind, new
+        self._check = parts.check if isinstance(parts.check, MatteCheck) else None
+        self._models.now = found_by
+        if then is not None:
+            then()
+        if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
+            self._watch.hide_older()

@@ -1,0 +1,278 @@
+"""A running bgcam as the socket and the page ask of it: typed errors, status, and a preview apart from the outputs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from faults import UNPLUGGED
+from live_run import LEVELS, LiveRun, shows_room
+from numpy.typing import NDArray
+from waiting import wait_for
+
+from bgcam.realtime.control.changes import changes_of
+from bgcam.realtime.control.controller import LiveControl
+from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded, Control, Preview, SettingInfo
+from bgcam.realtime.errors import BackgroundError, SourceWaits, UsageError
+from bgcam.realtime.look import Look
+from bgcam.realtime.run import preview as previews
+from bgcam.realtime.run.stats import Stats
+from bgcam.realtime.sources.reopening import UNWANTED
+
+INFOS = (
+    SettingInfo("background", "text", "what is shown", "beach", hot=True),
+    SettingInfo("watchdog_ms", "number", "how long", 500, hot=False),
+)
+
+
+class Names:
+    """A library of the backgrounds that `LiveRun` opens."""
+
+    def entries(self) -> tuple[BackgroundInfo, ...]:
+        kinds: list[tuple[str, Any]] = [("blue", "yours"), ("gone", "yours"), ("navy", "yours"), ("none", "room")]
+        return tuple(BackgroundInfo(name, name, kind) for name, kind in kinds)
+
+
+class Controlled:
+    def __init__(self, **given: Any):
+        self.run = LiveRun(**given)
+        self.kept: dict[str, Any] = {"background": "blue", "watchdog_ms": 500}
+        library: Any = Names()
+        self.control = LiveControl(
+            self.run.run,
+            self.run.camera,
+            settings_infos=lambda: INFOS,
+            values=lambda: self.kept,
+            apply_values=self.keep,
+            library=library,
+        )
+
+    def keep(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.kept |= values
+        return self.kept
+
+
+@pytest.fixture
+def controlled() -> Iterator[Controlled]:
+    found = Controlled()
+    with found.run:
+        yield found
+
+
+def decoded(found: Preview | None) -> NDArray[np.uint8]:
+    assert found is not None
+    return np.asarray(cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def test_it_is_what_the_front_ends_are_written_against(controlled: Controlled) -> None:
+    control: Control = controlled.control
+    assert control.settings() == INFOS
+    assert control.values()["background"] == "blue"
+    assert [info.spec for info in control.backgrounds()] == ["blue", "gone", "navy", "none"]
+
+
+def test_a_change_is_made_and_then_kept(controlled: Controlled) -> None:
+    values = controlled.control.change(
+        {"background": "navy", "light_wrap": 5, "edge": ["grow:2", "sharp"], "mirror": True}
+    )
+    assert (values["background"], values["light_wrap"]) == ("navy", 5)
+    scene = controlled.run.live.scene
+    assert scene.look == Look(edge_steps=2, sharp_steps=1, wrap=5)
+    assert scene.mirror
+    controlled.run.frames()
+    assert controlled.run.sink.blue == LEVELS["navy"]
+    with pytest.raises(BackgroundError, match="it is gone"):
+        controlled.control.change({"background": "gone", "light_wrap": 1})
+    assert controlled.kept["background"] == "navy"
+    assert controlled.run.live.scene is scene
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"watchdog_ms": 300}, "watchdog_ms cannot change while bgcam runs; stop it and start it with --watchdog-ms"),
+        ({"backgroud": "blue"}, "no setting is called backgroud; did you mean background?"),
+        ({"background": ""}, "background must be a text that is not empty, not ''"),
+        ({"light_wrap": 11}, "light_wrap must be a number from 0 to 10, not 11"),
+        ({"light_match": True}, "light_match must be a number from 0 to 10, not True"),
+        ({"light_match": float("nan")}, "light_match must be a number from 0 to 10, not nan"),
+        ({"mirror": "yes"}, "mirror must be true or false, not 'yes'"),
+        ({"frame": ["follow"]}, r"frame must be whole or follow, not \['follow'\]"),
+        ({"edge": ["widen:2"]}, "edge must be a list of shrink, grow, sharp with steps such as grow:2, not 'widen:2'"),
+        ({"edge": "grow:nan"}, "edge grow must be a number from 0 to 5, not 'grow:nan'"),
+        ({"edge": 3}, "edge must be a list"),
+    ],
+)
+def test_what_makes_no_sense_changes_nothing_and_says_what_does(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        changes_of({"mirror": True} | values, known=[info.name for info in INFOS])
+
+
+def test_the_room_has_to_be_confirmed(controlled: Controlled) -> None:
+    with pytest.raises(ConfirmationNeeded, match="confirm"):
+        controlled.control.change({"background": "none"})
+    assert controlled.kept["background"] == "blue"
+    controlled.control.change({"background": "none"}, confirm_room=True)
+    controlled.run.frames()
+    assert controlled.run.sink.got[-1][2]
+    assert controlled.control.next_background()["background"] == "blue"
+    assert controlled.control.next_background()["background"] == "navy"  # over one that is gone
+    assert controlled.control.next_background()["background"] == "blue"  # and over the room
+
+
+def test_the_status_says_how_it_goes(controlled: Controlled) -> None:
+    control, run = controlled.control, controlled.run
+    wait_for(lambda: (control.status().fps or 0) > 10)
+    status = control.status()
+    assert (status.state, status.notice, status.outputs) == ("live", "", ("sink", "sink"))
+    assert (status.source, status.backend) == ("secret", "faulty CPU")
+    assert status.frames > 3
+    assert 0 < (status.latency_ms or 0) < 1000
+    control.panic(True)
+    control.panic(True)
+    wait_for(lambda: not run.sink.person)
+    assert control.status().state == "panic"
+    assert "PANIC" in control.status().notice
+    control.panic(False)
+    run.faults.set(UNPLUGGED)
+    wait_for(lambda: "the camera failed" in control.status().notice)
+    assert control.status().state == "placeholder"
+    run.watch.trouble(SourceWaits(UNWANTED))
+    run.faults.set("camera hangs")
+    run.watch.trouble(SourceWaits(UNWANTED))
+    assert control.status().state in ("waiting", "placeholder")
+    run.faults.set("")
+    wait_for(lambda: control.status().state == "live")
+    control.quit()
+    run.thread.join(5)
+    assert not run.thread.is_alive()
+
+
+def test_the_processors_share_is_of_the_time_between_two_questions() -> None:
+    now, used = [0.0], [0.0]
+    found = Controlled()
+    control = LiveControl(
+        found.run.run,
+        found.run.camera,
+        settings_infos=lambda: INFOS,
+        values=dict,
+        apply_values=lambda values: values,
+        clock=lambda: now[0],
+        cpu=lambda: used[0],
+    )
+    assert control.status().cpu_percent is None
+    assert control.status().state == "starting"
+    now[0], used[0] = 2.0, 1.0
+    assert control.status().cpu_percent == 50
+    now[0] = 2.1
+    assert control.status().cpu_percent == 50
+    now[0] = 3.0
+    assert control.status().cpu_percent == 0
+
+
+def test_the_preview_shows_what_the_outputs_show(controlled: Controlled) -> None:
+    control, run = controlled.control, controlled.run
+    first = control.preview(0)
+    assert first is not None
+    second = control.preview(first.number)
+    assert second is not None
+    assert second.number > first.number + 65  # at most 15 a second
+    assert decoded(second)[5, 5, 1] > 150  # the person
+    control.panic(True)
+    wait_for(lambda: not run.sink.person)
+    for view in ("composite", "matte", "cutout", "side-by-side"):
+        hidden = decoded(control.preview(second.number, view=view))
+        assert abs(int(hidden[5, 5, 0]) - LEVELS["blue"]) < 10
+        assert not hidden[..., 1:].max() > 30
+    with pytest.raises(UsageError, match="no view is called"):
+        control.preview(0, view="room")
+
+
+def test_another_view_is_drawn_for_the_page_alone_and_only_while_it_is_asked_for(
+    controlled: Controlled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, run = controlled.control, controlled.run
+    assert run.run.previews._drawn is None
+    matte, cutout, room = (decoded(control.preview(0, view=view)) for view in ("matte", "cutout", "side-by-side"))
+    assert matte[5, 5].min() > 240
+    assert matte[5, -5].max() < 15
+    assert 90 < cutout[5, -5].min() <= cutout[5, -5].max() < 165  # the checkerboard
+    assert shows_room(room)
+    assert not shows_room(cutout)
+    assert not run.sink.leaks + run.file.leaks
+    assert {bgr.shape for bgr in run.sink.pictures} == {(32, 64, 3)}
+    monkeypatch.setattr(previews, "ASKED_S", 0.05)
+    wait_for(lambda: run.run.previews._asked is None)
+    assert run.run.previews._drawn is None
+    run.frames()
+    assert run.run.previews._drawn is None
+
+
+def test_a_view_that_cannot_be_drawn_costs_no_frame(controlled: Controlled, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("broken")
+
+    control, run = controlled.control, controlled.run
+    monkeypatch.setattr(previews, "_small", broken)
+    assert control.preview(0, view="matte", timeout_s=0.2) is None
+    run.frames()
+    assert run.watch.replaced == 0
+
+
+def test_what_was_measured_lately_is_0_while_nothing_comes() -> None:
+    stats = Stats()
+    assert stats.lately() == (None, None)
+    for _ in range(5):
+        stats.done(time.monotonic() - 0.02)
+        time.sleep(0.005)
+    fps, latency_ms = stats.lately(5)
+    assert 1 < (fps or 0) <= 200
+    assert 20 <= (latency_ms or 0) < 500
+    time.sleep(0.02)
+    assert stats.lately(0.01) == (0.0, None)
+
+
+def test_previews_are_small() -> None:
+    wide = np.zeros((720, 1280, 3), np.uint8)
+    assert previews._small(wide).shape == (360, 640, 3)
+    assert previews._small(wide[:100, :300]).shape == (100, 300, 3)
+
+
+def test_without_a_matte_every_view_is_what_the_outputs_show() -> None:
+    found = Controlled(begins_with="none")
+    with found.run:
+        assert shows_room(decoded(found.control.preview(0, view="cutout")))
+
+
+def test_a_preview_that_nobody_answers_ends_in_time(controlled: Controlled) -> None:
+    begun_s = time.monotonic()
+    assert controlled.control.preview(10**9, timeout_s=0.2) is None
+    assert time.monotonic() - begun_s < 2
+
+
+def test_many_ask_at_once(controlled: Controlled) -> None:
+    control, run = controlled.control, controlled.run
+    errors: list[BaseException] = []
+
+    def work(at: int) -> None:
+        try:
+            for step in range(8):
+                control.preview(0, view=("matte", "composite")[(at + step) % 2], timeout_s=0.5)
+                control.status()
+                control.change({"background": ("blue", "navy")[(at + step) % 2], "light_match": step})
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not errors
+    assert run.file.numbers == list(range(len(run.file.numbers)))
+    assert not run.sink.leaks + run.file.leaks
