@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.control import check_upload, library
-from bgcam.realtime.control.library import Library
+from bgcam.realtime.control.library import MIB, Library
 from bgcam.realtime.errors import BackgroundError
 
 
@@ -109,7 +109,13 @@ def test_what_cannot_be_shown_is_not_kept(mine: Library, folder: Path, monkeypat
     monkeypatch.setattr(library, "MOST_PICTURE_BYTES", 10)
     with pytest.raises(BackgroundError, match=r"large\.png: 0 MB, and a picture may have 0; give a smaller one"):
         mine.add("large.png", picture())
-    assert not [*folder.glob("*")]
+    monkeypatch.undo()
+    monkeypatch.setattr(library, "MOST_FOLDER_BYTES", MIB // 2)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "large.png").write_bytes(bytes(MIB // 2))
+    with pytest.raises(BackgroundError, match=r"more\.png: .*backgrounds would get larger than 0 MB; remove some"):
+        mine.add("more.png", picture())
+    assert [path.name for path in folder.iterdir()] == ["large.png"]
 
 
 @pytest.mark.parametrize(

@@ -251,10 +251,10 @@ def test_state_of_another_framing_light_or_side_is_not_carried_over_and_the_matt
             seen.append((chain.kept is None, chain.gains is None, chain.follow is not follow))
 
         chain.switch = looking  # type: ignore[method-assign]
-        run.live.change(background="navy")
-        run.live.change(look=lambda look: replace(look, frame="follow"))
-        run.live.change(mirror=True)
-        run.live.change(look=lambda look: replace(look, edge_steps=1))
+        looks = [lambda look: replace(look, frame="follow"), lambda look: replace(look, edge_steps=1)]
+        for change in ({"background": "navy"}, {"look": looks[0]}, {"mirror": True}, {"look": looks[1]}):
+            run.live.change(**change)
+            run.frames()
     assert seen == [
         (False, True, False),
         (False, False, True),

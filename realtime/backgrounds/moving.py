@@ -58,7 +58,7 @@ class Video:
         return self._still.picture(frame, coarse)
 
     def close(self) -> None:
-        # While another thread decodes, that thread's generator cannot be closed: it is told, and closes it then.
+        # While another thread decodes, the generator cannot be closed: it ends by itself after the next picture.
         self._closed = True
         with contextlib.suppress(ValueError):
             self._frames.close()

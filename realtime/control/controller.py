@@ -69,7 +69,7 @@ class LiveControl:
         self._source, self._page = source, page
         self._infos, self._values, self._apply, self._check = settings_infos, values, apply_values, check_values
         self._library, self._cameras = library or Library(), cameras
-        self._since_s = time.time()
+        self._since_s, self._version = time.time(), importlib.metadata.version("bgcam")
         self._changing = threading.Lock()
         self._cpu = _CpuPercent(clock=clock, cpu=cpu)
 
@@ -125,7 +125,7 @@ class LiveControl:
             outputs=tuple(sink.name for sink in self._pipeline.sinks),
             pid=os.getpid(),
             since_s=self._since_s,
-            version=importlib.metadata.version("bgcam"),
+            version=self._version,
             page=self._page(),
         )
 

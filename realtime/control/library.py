@@ -30,6 +30,7 @@ from bgcam.realtime.sources.picture_files import natural_key
 
 MIB = 1 << 20
 MOST_PICTURE_BYTES, MOST_VIDEO_BYTES = 20 * MIB, 200 * MIB
+MOST_FOLDER_BYTES = 2048 * MIB
 THUMBNAIL_WH = (160, 90)
 MOST_THUMBNAILS = 64
 BLUR, ROOM = "blur", "none"
@@ -78,6 +79,8 @@ class Library:
         self._folder, self._open_one, self._open_s = folder, open_one, open_s
         self._thumbnails: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
+        # Large files are decoded one at a time: a page that asks for all of them at once must not cost the call frames.
+        self._decoding = threading.Lock()
 
     def entries(self) -> tuple[BackgroundInfo, ...]:
         """All of them, in the order in which a user goes through them; the room itself is the last."""
@@ -109,7 +112,7 @@ class Library:
     def add(self, name: str, data: bytes) -> BackgroundInfo:
         """Keep a picture or video, under a name of its own, once it was decoded. Raises BackgroundError.
 
-        name: as its sender calls it; what is a path, or strange, in it is left out.
+        name: as its sender calls it; only its letters and digits are used.
         """
         kind, suffix = _kind_of(data)
         shown = re.sub(r"[^ -~]+", "?", name)[:_MOST_NAME] or "the file"
@@ -126,7 +129,8 @@ class Library:
             folder.mkdir(parents=True, exist_ok=True)
             target = next(iter(folder.glob(f"*-{digest}{suffix}")), folder / f"{_clean_stem(name)}-{digest}{suffix}")
             if not target.exists():
-                with tempfile.TemporaryDirectory(prefix="bgcam-upload-") as hidden:
+                self._check_room(shown, len(data))
+                with self._decoding, tempfile.TemporaryDirectory(prefix="bgcam-upload-") as hidden:
                     checked = Path(hidden) / f"upload{suffix}"
                     checked.write_bytes(data)
                     check_decodes(checked, name=shown)
@@ -137,6 +141,13 @@ class Library:
             why = getattr(error, "strerror", None) or error
             raise BackgroundError(f"{shown}: it cannot be kept ({why}); free some space") from error
         return BackgroundInfo(str(target), _shown_name(target), "yours")
+
+    def _check_room(self, shown: str, size_bytes: int) -> None:
+        """Raise BackgroundError if the user's folder would get too large: a page must not be able to fill the disk."""
+        kept = sum(path.stat().st_size for path in self._own())
+        if kept + size_bytes > MOST_FOLDER_BYTES:
+            folder, most = self._folder(), MOST_FOLDER_BYTES // MIB
+            raise BackgroundError(f"{shown}: {folder} would get larger than {most} MB; remove some of its files")
 
     def _own(self) -> list[Path]:
         try:
@@ -149,11 +160,10 @@ class Library:
     def _first_picture(self, spec: str) -> NDArray[np.uint8]:
         late = BackgroundError(f"background {spec}: it did not open within {self._open_s:g} s")
         opening = partial(open_safe, partial(self._open_one, spec), THUMBNAIL_WH, begins_s=0.0)
-        behind = within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
-        try:
-            return behind.newest_bgr
-        finally:
+        with self._decoding:
+            behind = within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
             behind.close()
+        return behind.newest_bgr
 
 
 def _kind_of(data: bytes) -> tuple[str, str]:

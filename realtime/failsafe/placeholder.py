@@ -39,7 +39,7 @@ class SafeBackground:
         self._placeholder_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
         if not self.same_room:
             black = CameraFrame(0, np.zeros_like(self._placeholder_bgr), begins_s, 0.0)
-            self.picture(black, _nobody())
+            self.picture(black, _empty_matte())
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self._begins_s:
@@ -61,7 +61,7 @@ class SafeBackground:
             return
         height, width = self._placeholder_bgr.shape[:2]
         black = CameraFrame(0, np.zeros((height, width, 3), np.uint8), self._begins_s, 0.0)
-        why = self._why_unfit(self.picture(black, _nobody()))
+        why = self._why_unfit(self.picture(black, _empty_matte()))
         if why:
             raise BackgroundError(f"background {self.name}: {why}; give another background")
 
@@ -93,5 +93,5 @@ class Placeholders:
         return self.behind.placeholder(number, time_s=time_s, captured_s=captured_s)
 
 
-def _nobody() -> CoarseMatte:
+def _empty_matte() -> CoarseMatte:
     return CoarseMatte(0, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))

@@ -24,7 +24,7 @@ class Finding:
 
     live: the source is a camera; then inference is saved while nothing moves.
     independent: the frames are unrelated pictures.
-    empty: counts frames with nobody in them.
+    empty: counts frames without a person.
     """
 
     def __init__(self, *, live: bool, independent: bool = False, empty: EmptyFrames | None = None):

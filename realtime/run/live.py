@@ -34,7 +34,7 @@ GpuFor = Callable[[Scene, Matting, MatteCheck | None], tuple[OpenGpu | None, Res
 
 
 class RoomUnconfirmed(UsageError):
-    """The change would show the room, and nobody has said that this is meant."""
+    """The change would show the room, and was not confirmed."""
 
 
 class Live:
@@ -85,7 +85,7 @@ class Live:
 
     @property
     def backend(self) -> str:
-        """What the person is found on, "" where nobody is looked for."""
+        """What the person is found on, "" without a model."""
         return "processor, since the GPU failed" if self._drawing.rescued else self._models.description
 
     def change(
@@ -114,7 +114,9 @@ class Live:
             if self._ended:
                 raise BgcamError("nothing was changed: bgcam is ending")
             if self._chain is None:
-                raise UsageError("nothing can be changed while files are made from files; start bgcam again")
+                raise UsageError(
+                    "pictures and --background transparent cannot change in a run; stop bgcam and start it again"
+                )
             for name, wanted in (("far", far and not old.far), ("model", model)):
                 if wanted and self._drawing.rescued:
                     raise UsageError(
@@ -164,7 +166,7 @@ class Live:
         return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
 
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
-        """What finds the person in the new scene, None if nobody is looked for and no model was loaded."""
+        """What finds the person in the new scene, None if no model is needed and none was loaded."""
         now = self._models.now
         goes_on = now is not None and now.far == new.far and old.needs_matte
         if model is None and (goes_on or not new.needs_matte):

@@ -1,4 +1,4 @@
-"""Pictures of a run for the control page: small, few, only while somebody asks, and of a type that no sink accepts."""
+"""Pictures of a run for the control page: small, few, only while someone asks, and of a type that no sink accepts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Drawn:
 
 
 class Previews:
-    """Gives what the outputs show, or another view of the frame that they show. Frames are told apart by their time.
+    """Gives what the outputs show, or another view of the frame that they show. Frames are numbered by their time.
 
     `offer` is called by what draws the frames, `next` from any other thread.
     """
@@ -45,7 +45,7 @@ class Previews:
         self.began_s = time.monotonic()
 
     def offer(self, chain: Chain, work: Work) -> None:
-        """Draw a prepared frame once more, if somebody asks for another view than the outputs'."""
+        """Draw a prepared frame once more, if someone asks for another view than the outputs'."""
         asked, now_s = self._asked, time.monotonic()
         if asked is None:
             return
@@ -56,7 +56,7 @@ class Previews:
             return
         try:
             drawn = Drawn(asked[0], _small(chain.view(work, asked[0])), now_s)
-        except Exception:  # what nobody but the page would have seen must not cost a frame
+        except Exception:  # what only the page would have seen must not cost a frame
             return
         with self._news:
             self._drawn = drawn

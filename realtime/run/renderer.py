@@ -213,7 +213,7 @@ class Drawing:
             self._next = change
         end_s = time.monotonic() + limit_s
         while not change.done.wait(WAIT_S):
-            # While no frame flows, nobody else takes it.
+            # While no frame flows, the frames' own thread does not take it.
             if self._frame.acquire(blocking=False):
                 try:
                     self._take_change()

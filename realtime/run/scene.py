@@ -96,7 +96,7 @@ def within(
 
 
 def close_aside(background: Background) -> None:
-    """Close it in a thread of its own, and wait a moment: what lies on a drive that hangs keeps nobody waiting."""
+    """Close it in a thread of its own, and wait a moment: a drive that hangs must not stop the run."""
     thread = threading.Thread(target=background.close, name="bgcam-close-background", daemon=True)
     thread.start()
     thread.join(CLOSE_S)

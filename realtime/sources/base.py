@@ -12,7 +12,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", "
 # These are always streams. An HTTP address is one if its server reports neither a length nor a duration.
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "srt", "rtmp", "rtmps", "tcp", "mms", "mmsh")
 
-# Whether somebody wants the camera's frames now.
+# Whether someone wants the camera's frames now.
 Wanted = Callable[[], bool]
 
 

@@ -73,7 +73,7 @@ def _open_with_again(
     formats: Formats,
     opener: Opener,
 ) -> tuple[CameraSource, Callable[[], CameraSource] | None, str]:
-    """The camera, what opens the same one again if it can be told from others, and which others were passed over."""
+    """The camera, what opens the same one again if it can be recognised, and which others were passed over."""
     there = cameras()
     passed_over = ""
     if wanted is None and there and sys.platform == "linux":

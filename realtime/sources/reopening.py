@@ -117,7 +117,7 @@ class ReopeningSource:
         return camera
 
     def _start_with_other(self) -> NoReturn:
-        """The placeholder first: nobody sees one room turn into another."""
+        """The placeholder first: no viewer sees one room turn into another."""
         self._replaced = False
         raise SourceWaits(CHANGING)
 
