@@ -66,7 +66,7 @@ class PretendGpu:
             raise GpuFailed("the GPU failed; start again")
         self._device.use(gpu=1)
         nobody = CoarseMatte(frame.number, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
-        self._on_way.append((frame, self._asked.behind.picture(frame, nobody)))
+        self._on_way.append((frame, self._asked.safe_background.picture(frame, nobody)))
         return frame
 
     def collect(self, frame: CameraFrame, sent: CameraFrame) -> ComposedFrame:
@@ -115,7 +115,7 @@ def test_the_gpu_serves_again_after_a_change_and_no_frame_is_lost(
             name = ("navy", "blue", "moving")[at % 3]
             run.live.change(background=name)
             wait_for(lambda: run.live.on_gpu)
-            assert device.opened[-1].behind is run.live.scene.behind
+            assert device.opened[-1].safe_background is run.live.scene.behind
             run.frames()
             assert run.sink.blue == LEVELS[name]
         check(run, device)
