@@ -132,6 +132,15 @@ def _uninstall_service(options: Namespace) -> int:
     return uninstall_service(options)
 
 
+def _remote(options: Namespace) -> int:
+    from bgcam.realtime.command.remote import remote
+
+    return remote(options)
+
+
+# Those of `remote.py`, which drive a bgcam that runs.
+REMOTE = ("set", "get", "status", "next", "panic", "resume", "quit", "ui")
+
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
@@ -142,6 +151,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "install-camera": _install_camera,
     "install-service": _install_service,
     "uninstall-service": _uninstall_service,
+    **dict.fromkeys(REMOTE, _remote),
 }
 
 # What these print is about the result, not the result itself.
@@ -157,6 +167,7 @@ BEFORE = {
     "doctor": (*_HOW, "camera"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,
+    **dict.fromkeys(REMOTE, ("command", "debug")),
 }
 
 

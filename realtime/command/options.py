@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from bgcam import __version__
 from bgcam.realtime.command.misspelt import arrange, check_options, unknown_option
 from bgcam.realtime.command.option_table import CLEAR, CUTOUT, DEBUG, MAIN, MODEL, NO_AUDIO, OVERWRITE, Option
+from bgcam.realtime.command.remote import COMMANDS as REMOTE
+from bgcam.realtime.command.remote import add_remote_commands
 from bgcam.realtime.command.setup_options import COMMANDS as SETUP
 from bgcam.realtime.command.setup_options import add_setup_commands
 from bgcam.realtime.errors import UsageError
@@ -24,6 +26,7 @@ examples:
   bgcam -i photos/*.jpg -b beach -o done/     pictures
   bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+  bgcam set background=office.jpg mirror=on   change the bgcam that runs; bgcam ui opens its control page
 
 exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
 """
@@ -116,6 +119,7 @@ def _add_commands(commands: Any) -> None:
     CLEAR.add_to(cache)
     DEBUG.add_to(cache, keep=True)
     add_setup_commands(commands)
+    add_remote_commands(commands)
     commands.add_parser("demo", help=_DEMO, add_help=False)
 
 
@@ -123,4 +127,5 @@ def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
     own = {"matte": (CUTOUT, OVERWRITE, NO_AUDIO, *MODEL.options), "cache": (CLEAR,), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
+    own |= {name: options for name, (_, options, _) in REMOTE.items()}
     return {name: (*options, DEBUG) for name, options in own.items()}
