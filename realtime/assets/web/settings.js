@@ -13,12 +13,13 @@ const LOOK = {
   mirror_background: "Mirror the background",
   frame: "Framing",
 };
+const OTHER_TITLES = {view: "Outputs show"};
 const ELSEWHERE = ["background", "blur"];
 const SLIDER_STEPS = 100;  // a range with more of them is a field for a number
 const DELAY_MS = 150;
 
 const plain = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ").replace(/ ms$/, "");
-const titleOf = (info) => LOOK[info.name] || plain(info.name);
+const titleOf = (info) => LOOK[info.name] || OTHER_TITLES[info.name] || plain(info.name);
 
 // Name: shows a value in its control. A control that the user is using keeps its own.
 const shows = new Map();
