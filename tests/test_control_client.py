@@ -99,12 +99,16 @@ def liar(runtime: Path) -> Iterator[Callable[[bytes | None], None]]:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(socket_path("default")))
     listener.listen()
+    listener.settimeout(10)
     ended = threading.Event()
     threads = []
 
     def answer_with(answer: bytes | None) -> None:
         def work() -> None:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # nobody asks it any more
+                return
             with connection:
                 if not connection.recv(65536):  # it has only looked
                     return
@@ -118,6 +122,7 @@ def liar(runtime: Path) -> Iterator[Callable[[bytes | None], None]]:
 
     yield answer_with
     ended.set()
+    listener.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join(10)
     listener.close()

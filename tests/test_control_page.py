@@ -192,6 +192,20 @@ def test_a_slow_change_does_not_delay_status_and_panic(page: ControlPage, contro
     assert control.now["mirror"]
 
 
+def test_slow_thumbnails_do_not_delay_status(
+    page: ControlPage, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "thumbnail", lambda spec: time.sleep(1.0) or b"\xff\xd8")
+    slow = [threading.Thread(target=page.get, args=("api/thumbnail?spec=beach",)) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+    begun_s = time.monotonic()
+    assert page.get("api/status")[0] == 200
+    assert time.monotonic() - begun_s < 0.8
+    for thread in slow:
+        thread.join(10)
+
+
 def test_unknown_routes_and_wrong_methods(page: ControlPage) -> None:
     assert page.get("nothing")[0] == 404
     assert page.get("api/page")[0] == 404  # the socket's alone

@@ -401,22 +401,19 @@ def test_a_slow_body_is_hung_up_on(page: ControlPage, control: FakeControl, monk
 
 
 def test_a_viewer_that_reads_nothing_is_hung_up_on(
-    page: ControlPage, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+    front: Front, page: ControlPage, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "_SEND_S", 0.5)
     monkeypatch.setattr(door, "REQUEST_S", 0.5)
     monkeypatch.setattr(FakeControl, "preview", lambda self, after, **_: _large(self, after))
     deaf = page.connect()
     deaf.sendall(f"GET {page.path}api/preview HTTP/1.1\r\nHost: {page.host}\r\n\r\n".encode())
+    assert front._page is not None
+    connections = front._page.door
     wait_for(lambda: control.previews > 0)
-
-    def is_still() -> bool:
-        before = control.previews
-        time.sleep(0.3)
-        return control.previews == before
-
-    wait_for(is_still, limit_s=10)
-    wait_for(lambda: page.get("api/status")[0] == 200)
+    assert len(connections) > 0
+    wait_for(lambda: len(connections) == 0, limit_s=10)
+    assert page.get("api/status")[0] == 200
     deaf.close()
 
 

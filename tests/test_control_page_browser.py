@@ -284,6 +284,19 @@ def test_blur_strength_where_blur_is_chosen(page: Any, control: FakeControl) -> 
     slider.wait_for(state="hidden")
 
 
+def test_slow_changes_do_not_overtake_each_other(page: Any, control: FakeControl) -> None:
+    control.wait_s = 0.4
+    for value in (1, 2, 3, 4, 5):
+        slide(page, "Light wrap", value)
+        page.wait_for_timeout(200)
+    page.get_by_label("Mirror me").click()
+    wait_for(lambda: control.now["light_wrap"] == 5 and control.now["mirror"] is True)
+    sent = [values for _, (values, _) in control.asked]
+    assert [values["light_wrap"] for values in sent if "light_wrap" in values][-1] == 5
+    assert len(sent) < 6  # what was outdated before it could be sent was not
+    assert page.get_by_label("Light wrap").input_value() == "5"
+
+
 def test_every_setting_of_the_look(page: Any, control: FakeControl) -> None:
     slide(page, "Edge", -2)
     wait_for(lambda: control.now["edge"] == ["shrink:2"])
@@ -375,6 +388,8 @@ def test_quit_asks_and_then_says_that_it_has_stopped(page: Any, control: FakeCon
     dialog.get_by_role("button", name="Quit bgcam").click()
     until(page, "document.body.dataset.state === 'stopped'")
     assert control.quits == 1
+    page.wait_for_timeout(1300)  # it may answer for a moment
+    assert page.evaluate("document.body.dataset.state") == "stopped"
 
 
 def test_when_bgcam_goes_away(open_page: Open) -> None:

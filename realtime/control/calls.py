@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
-Pool = Literal["urgent", "quick", "slow", "preview"]
+Pool = Literal["urgent", "quick", "slow", "thumbnail", "preview"]
 T = TypeVar("T")
 
-# How many calls of a kind run at once; more wait for their turn. "slow" may take 10 s, and panic must not wait for it.
-_AT_ONCE: dict[Pool, int] = {"urgent": 2, "quick": 3, "slow": 1, "preview": 8}
+# How many calls of a kind run at once; more wait for their turn. "slow" ones may take 10 s, and so may thumbnails of a
+# network drive's files: panic and status must not wait for them.
+_AT_ONCE: dict[Pool, int] = {"urgent": 2, "quick": 3, "slow": 1, "thumbnail": 2, "preview": 8}
 
 
 class Calls:

@@ -8,10 +8,10 @@ import {followVisibility, startPreview, stopPreview} from "./preview.js";
 import {showSettings, slider, startSettings} from "./settings.js";
 import {showNumbers, showState, showStatus, startPanic} from "./state.js";
 
-const EVERY_MS = 1000, HIDDEN_EVERY_MS = 5000, MISSES = 2;
+const EVERY_MS = 1000, HIDDEN_EVERY_MS = 5000, MISSES = 2, QUIT_MS = 15000;
 const BLUR = {least: 1, most: 10, usual: 5};
 
-let values = {}, changing = 0, ended = false, showBlur = () => {};
+let values = {}, ended = false, quitAt = -Infinity, showBlur = () => {};
 
 // Blur's strength is a setting of its own, or part of the background's: "blur:7".
 let blurSetting = null;
@@ -31,9 +31,29 @@ function showValues(found) {
   showSettings(values);
 }
 
-/** Send a change; where it would show the room, ask first. Gives whether it was made. */
-async function change(wanted) {
-  changing += 1;
+// What is yet to be sent, and the sending of it. One request at a time: a slow change must not be overtaken.
+let pending = null, sending = null;
+
+/** Change settings; where it would show the room, ask first. Gives whether the last change was made. */
+function change(wanted) {
+  pending = {...pending, ...wanted};
+  sending ??= sendAll();
+  return sending;
+}
+
+async function sendAll() {
+  let made = false;
+  while (pending) {
+    const wanted = pending;
+    pending = null;
+    made = await send(wanted);
+  }
+  sending = null;
+  showValues(values);
+  return made;
+}
+
+async function send(wanted) {
   try {
     let answer;
     try {
@@ -41,20 +61,14 @@ async function change(wanted) {
     } catch (error) {
       if (!(error instanceof Refused) || error.kind !== "ConfirmationNeeded") throw error;
       const text = "Everyone in the call will see what is really behind you.";
-      if (!await confirmed("Show your room?", text, "Show my room", "Keep it hidden")) {
-        showValues(values);
-        return false;
-      }
+      if (!await confirmed("Show your room?", text, "Show my room", "Keep it hidden")) return false;
       answer = await post("set", {values: wanted, confirm_room: true});
     }
-    showValues(answer.values);
+    values = answer.values;
     return true;
   } catch (error) {
-    showValues(values);
     toast(error.message);
     return false;
-  } finally {
-    changing -= 1;
   }
 }
 
@@ -71,6 +85,7 @@ async function quit() {
   if (!await confirmed("Quit bgcam?", text, "Quit bgcam")) return;
   try {
     await post("quit");
+    quitAt = performance.now();
     stopped();
   } catch (error) {
     toast(error.message);
@@ -100,9 +115,10 @@ async function look() {
   try {
     const found = await get("status");
     misses = 0;
+    if (performance.now() - quitAt < QUIT_MS) throw new Gone("it is ending");
     if (ended) back();
     showStatus(found.status);
-    if (!changing) showValues(found.values);
+    if (!sending) showValues(found.values);
   } catch (error) {
     // A server of another run refuses this page's key: it is not the one that this page is about.
     misses += error instanceof Gone || ended ? 1 : error.kind === "403" ? MISSES : 0;

@@ -52,7 +52,7 @@ class _Page:
     async def thumbnail(self, http: HttpRequest) -> Response:
         """Only of what can be chosen: the page has no use for other files."""
         spec = http.query_params.get("spec", "")
-        jpeg = await self._calls.run("quick", partial(_thumbnail, self._served, spec))
+        jpeg = await self._calls.run("thumbnail", partial(_thumbnail, self._served, spec))
         return Response(jpeg, media_type="image/jpeg")
 
     async def upload(self, http: HttpRequest) -> Response:

@@ -56,6 +56,10 @@ class Door:
         if visit := self._visits.get(client):
             visit.until_s = time.monotonic() + seconds
 
+    def answered(self, client: Address) -> None:
+        """From now on its next request is waited for."""
+        self.allow(client, REQUEST_S)
+
     def leave(self, client: Address, transport: asyncio.Transport) -> None:
         if client in self._visits and self._visits[client].transport is transport:
             del self._visits[client]
@@ -93,7 +97,7 @@ def protocol_of(door: Door) -> type[H11Protocol]:
 
         def on_response_complete(self) -> None:
             if self.client is not None:
-                door.allow(self.client, REQUEST_S)
+                door.answered(self.client)
             super().on_response_complete()
 
         def _should_upgrade(self) -> bool:

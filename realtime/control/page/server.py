@@ -124,7 +124,10 @@ class _Guarded:
         route = self._guard.route(target)
         self._door.allow(client_of(scope), ANSWER_S)
         # What is not decoded needs no second look for what it might decode to.
-        await self._app({**scope, "path": f"/{route}", "root_path": ""}, receive, _with_headers(send))
+        try:
+            await self._app({**scope, "path": f"/{route}", "root_path": ""}, receive, _with_headers(send))
+        finally:  # also after a stream that was broken off, whose connection may be full
+            self._door.answered(client_of(scope))
 
     def _late(self, scope: Any, target: str) -> tuple[HTTPStatus, str] | None:
         """What is only looked at for requests with the key."""
