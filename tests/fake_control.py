@@ -52,7 +52,10 @@ _WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "
 
 @dataclass
 class FakeControl:
-    """Keeps the `Control` protocol. wait_s: how long each change takes. fails: raised by the next change."""
+    """Keeps the `Control` protocol.
+
+    wait_s: how long each change takes. gate: changes and thumbnails wait for it. fails: raised by the next change.
+    """
 
     wait_s: float = 0.0
     fails: Exception | None = None
@@ -68,9 +71,14 @@ class FakeControl:
     on_quit: Callable[[], None] | None = None
     started_s: float = field(default_factory=time.time)
     frozen: bool = False
+    gate: threading.Event | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+
+    def _pass_gate(self) -> None:
+        if self.gate is not None:
+            assert self.gate.wait(20)
 
     def settings(self) -> tuple[SettingInfo, ...]:
         return SETTINGS
@@ -81,6 +89,7 @@ class FakeControl:
 
     def change(self, values: Mapping[str, Any], *, confirm_room: bool = False) -> Mapping[str, Any]:
         time.sleep(self.wait_s)
+        self._pass_gate()
         self.asked.append(("set", (dict(values), confirm_room)))
         if self.fails is not None:
             error, self.fails = self.fails, None
@@ -143,6 +152,7 @@ class FakeControl:
         return (*BACKGROUNDS[:at], *self.extra, *BACKGROUNDS[at:])
 
     def thumbnail(self, spec: str) -> bytes:
+        self._pass_gate()
         return _jpeg(cv2.resize(background(spec), (160, 90), interpolation=cv2.INTER_AREA))
 
     def add_background(self, name: str, data: bytes) -> BackgroundInfo:

@@ -438,7 +438,7 @@ def test_what_the_preview_shows_can_be_chosen(page: Any, control: FakeControl) -
 
 
 def test_narrow_pages_do_not_scroll_sideways(open_page: Open, control: FakeControl) -> None:
-    control.notice = "a-very-long-name-of-a-camera-without-any-space-" * 4
+    control.notice = "averylongnameofacamerawithoutanyspace" * 4
     page = open_page(width=320, height=640)
     page.get_by_text("About this run").click()
     page.get_by_text("More settings").click()

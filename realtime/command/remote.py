@@ -166,7 +166,7 @@ def parse_values(words: Sequence[str]) -> dict[str, str | list[str]]:
         name, equals, value = word.partition("=")
         name = name.strip().removeprefix("--").replace("-", "_")
         if not equals or not name:
-            raise UsageError(f"{word!r} is not NAME=VALUE; an example: bgcam set mirror=on")
+            raise UsageError(f"{word!r} is not NAME=VALUE; quote values with spaces; an example: bgcam set mirror=on")
         found.setdefault(name, []).append(_sent(name, value))
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
