@@ -163,6 +163,15 @@ def _uninstall(options: Namespace) -> int:
     return uninstall(options)
 
 
+def _remote(options: Namespace) -> int:
+    from bgcam.realtime.command.remote import remote
+
+    return remote(options)
+
+
+# Those of `remote.py`, which drive a bgcam that runs.
+REMOTE = ("set", "get", "status", "next", "panic", "resume", "quit", "ui")
+
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
@@ -175,6 +184,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "install-service": _install_service,
     "uninstall-service": _uninstall_service,
     "uninstall": _uninstall,
+    **dict.fromkeys(REMOTE, _remote),
 }
 
 # What these print is about the result, not the result itself.
@@ -192,6 +202,7 @@ BEFORE = {
     "install-camera": _HOW,
     "uninstall-service": _HOW,
     "uninstall": _HOW,
+    **dict.fromkeys(REMOTE, ("command", "debug")),
 }
 
 

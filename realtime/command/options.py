@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from bgcam import __version__
 from bgcam.realtime.command.arguments import add_option, add_settings, add_shared
 from bgcam.realtime.command.misspelt import arrange, check_options, unknown_option
+from bgcam.realtime.command.remote import COMMANDS as REMOTE
+from bgcam.realtime.command.remote import add_remote_commands
 from bgcam.realtime.command.setup_options import COMMANDS as SETUP
 from bgcam.realtime.command.setup_options import add_setup_commands
 from bgcam.realtime.errors import UsageError
@@ -26,6 +28,7 @@ examples:
   bgcam -i photos/*.jpg -b beach -o done/     pictures
   bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+  bgcam set background=office.jpg mirror=on   change the bgcam that runs; bgcam ui opens its control page
 
 exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
 """
@@ -145,6 +148,7 @@ def _add_commands(commands: Any) -> None:
     add_option(config, PROFILE, keep=True)
     add_shared(config, ["debug"], keep=True)
     add_setup_commands(commands)
+    add_remote_commands(commands)
     commands.add_parser("demo", help=_DEMO, add_help=False)
 
 
@@ -153,4 +157,5 @@ def _options_of() -> dict[str, tuple[Option, ...]]:
     own: dict[str, tuple[Option, ...]] = {"matte": (CUTOUT, PROFILE, *map(option_of, OF_MATTE)), "cache": (CLEAR,)}
     own |= {"config": (PROFILE,), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
+    own |= {name: options for name, (_, options, _) in REMOTE.items()}
     return {name: (*options, option_of("debug")) for name, options in own.items()}

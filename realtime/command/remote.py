@@ -1,0 +1,213 @@
+"""The commands that drive a bgcam which runs: set, get, status, next, panic, resume, quit, ui."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bgcam.realtime.command.arguments import add_option, add_shared
+from bgcam.realtime.control.instance import DEFAULT_NAME
+from bgcam.realtime.errors import UsageError
+from bgcam.realtime.settings.option import Option
+from bgcam.realtime.spelling import closest
+
+INSTANCE = Option(
+    flags=("--instance",), help=f"which bgcam, where several run; default: {DEFAULT_NAME}", metavar="NAME"
+)
+CONFIRM_ROOM = Option(
+    flags=("--confirm-room",), help="show the room to the others; without it, such a change is refused"
+)
+JSON = Option(flags=("--json",), help="print JSON")
+PRINT = Option(flags=("--print",), help="only print the address, open no browser")
+
+# Command: its help, its options, and its words as argparse takes them.
+COMMANDS: dict[str, tuple[str, tuple[Option, ...], dict[str, Any] | None]] = {
+    "set": (
+        "change the running bgcam: set background=office.jpg mirror=on",
+        (CONFIRM_ROOM, INSTANCE),
+        {"nargs": "+", "metavar": "NAME=VALUE", "help": "a setting, see bgcam get; a list's name may be repeated"},
+    ),
+    "get": (
+        "print the settings of the running bgcam, or some of them",
+        (JSON, INSTANCE),
+        {"nargs": "*", "metavar": "NAME", "help": "a setting; default: all"},
+    ),
+    "status": ("print what the running bgcam is doing", (JSON, INSTANCE), None),
+    "next": ("go on to the next background", (INSTANCE,), None),
+    "panic": ("show the placeholder instead of you, until bgcam resume", (INSTANCE,), None),
+    "resume": ("show yourself again, after bgcam panic", (INSTANCE,), None),
+    "quit": ("end the running bgcam", (INSTANCE,), None),
+    "ui": ("open the control page in the browser; starts bgcam if none runs", (PRINT, INSTANCE), None),
+}
+# Settings whose value may be a file of the caller's, whose working directory is another than the running bgcam's.
+FILE_SETTINGS = ("background", "model", "input")
+
+
+def add_remote_commands(commands: Any) -> None:
+    """Add them to what `add_subparsers` gave."""
+    for name, (about, options, words) in COMMANDS.items():
+        parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        if words is not None:
+            parser.add_argument("words", **words)
+        for option in options:
+            add_option(parser, option, default=DEFAULT_NAME if option is INSTANCE else None)
+        add_shared(parser, ["debug"], keep=True)
+
+
+def remote(options: argparse.Namespace) -> int:
+    """Do the command of these options. Gives the exit code; raises BgcamError."""
+    from bgcam.realtime.control.client import Client
+    from bgcam.realtime.control.instance import check_name
+
+    return _DO[options.command](Client(check_name(options.instance)), options)
+
+
+def _set(client: Any, options: argparse.Namespace) -> int:
+    from bgcam.realtime.control.protocol import ConfirmationNeeded
+
+    wanted = parse_values(options.words)
+    try:
+        values = client.change(wanted, confirm_room=options.confirm_room)
+    except ConfirmationNeeded as error:
+        raise UsageError(f"{error}; add --confirm-room to do it") from None
+    for name in wanted:
+        print(f"{name} = {as_text(values.get(name))}")
+    return 0
+
+
+def _get(client: Any, options: argparse.Namespace) -> int:
+    values = client.values()
+    for name in options.words:
+        if name not in values:
+            meant = closest(name, values)
+            raise UsageError(f"unknown setting {name!r}; " + (f"did you mean {meant}?" if meant else "see bgcam get"))
+    chosen = {name: values[name] for name in options.words or values}
+    if options.json:
+        print(json.dumps(chosen, indent=2))
+    elif len(options.words) == 1:  # for scripts
+        print(as_text(*chosen.values()))
+    else:
+        for name, value in chosen.items():
+            print(f"{name} = {as_text(value)}")
+    return 0
+
+
+def _status(client: Any, options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    status = client.status()
+    if options.json:
+        print(json.dumps(asdict(status), indent=2))
+        return 0
+    print(f"{status.state}{f': {status.notice}' if status.notice else ''}")
+    known = ((status.fps, ".1f", "fps"), (status.latency_ms, ".0f", "ms latency"), (status.cpu_percent, ".0f", "% CPU"))
+    rates = [f"{value:{form}} {unit}" for value, form, unit in known if value is not None]
+    print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
+    print(f"source: {status.source}; model: {status.model} on {status.backend}")
+    print(f"outputs: {', '.join(status.outputs)}")
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.since_s))
+    print(f"bgcam {status.version}, process {status.pid}, since {since}")
+    return 0
+
+
+def _next(client: Any, options: argparse.Namespace) -> int:
+    print(f"background = {as_text(client.next_background().get('background'))}")
+    return 0
+
+
+def _panic(client: Any, options: argparse.Namespace) -> int:
+    client.panic(True)
+    print("the placeholder is shown; bgcam resume shows you again")
+    return 0
+
+
+def _resume(client: Any, options: argparse.Namespace) -> int:
+    client.panic(False)
+    print("you are shown again")
+    return 0
+
+
+def _quit(client: Any, options: argparse.Namespace) -> int:
+    client.quit()
+    return 0
+
+
+def _ui(client: Any, options: argparse.Namespace) -> int:
+    from bgcam.realtime.command.control_page import open_in_browser, page_address
+
+    address = page_address(client, options.instance)
+    print(f"control page: {address}", flush=True)
+    if not options.print:
+        open_in_browser(address)
+    return 0
+
+
+_DO: dict[str, Callable[[Any, argparse.Namespace], int]] = {
+    "set": _set,
+    "get": _get,
+    "status": _status,
+    "next": _next,
+    "panic": _panic,
+    "resume": _resume,
+    "quit": _quit,
+    "ui": _ui,
+}
+
+
+def parse_values(words: Sequence[str]) -> dict[str, str | list[str]]:
+    """["mirror=on", "edge=shrink", "edge=sharp"] to {"mirror": "on", "edge": ["shrink", "sharp"]}. Raises UsageError.
+
+    Values stay texts: the running bgcam knows what each has to be. Names of files become absolute.
+    """
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        name = name.strip().removeprefix("--").replace("-", "_")
+        if not equals or not name:
+            raise UsageError(f"{word!r} is not NAME=VALUE; quote values with spaces; an example: bgcam set mirror=on")
+        found.setdefault(name, []).append(_sent(name, value))
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def _sent(name: str, value: str) -> str:
+    return absolute(value, may_be_name=name == "model") if name in FILE_SETTINGS else value
+
+
+def absolute(value: str, *, may_be_name: bool = False) -> str:
+    """The value with its file's whole path; as it is if it names no file.
+
+    A file that is not there is named in full as well if it can only be a file, so that the running bgcam does not take
+    one of its own working directory for it. may_be_name: a word that is also a file's name here stays a word.
+    """
+    path = os.path.expanduser(value)
+    if not value or "://" in value or _is_word(value):
+        return value
+    is_path = os.sep in path or Path(path).suffix or (os.path.exists(path) and not may_be_name)
+    return os.path.abspath(path) if is_path else value
+
+
+def _is_word(value: str) -> bool:
+    """Whether it is a background that is no file; for `open_background` these come before files too."""
+    from bgcam.realtime.backgrounds.colours import colour_of, is_meant
+    from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
+
+    word = value.partition(":")[0].lower()
+    if word in ("blur", "none", "transparent", "last", "auto") or colour_of(value) is not None or is_meant(value):
+        return True
+    return value in shipped_backgrounds() and not os.path.exists(value)
+
+
+def as_text(value: Any) -> str:
+    """A value as `bgcam set` takes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return ",".join(map(as_text, value))
+    return "" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""The control page: its server, and who may use it."""

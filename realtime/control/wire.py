@@ -1,0 +1,44 @@
+"""Errors on their way to another process: their kind and their one line, as JSON; there, the same exception again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bgcam.realtime.control.protocol import ConfirmationNeeded
+from bgcam.realtime.errors import (
+    BackendError,
+    BackgroundError,
+    BgcamError,
+    ModelError,
+    SinkError,
+    SourceError,
+    UsageError,
+)
+
+_TYPES = (
+    UsageError,
+    BackgroundError,
+    SourceError,
+    SinkError,
+    ModelError,
+    BackendError,
+    ConfirmationNeeded,
+    BgcamError,
+)
+KINDS: dict[str, type[Exception]] = {one.__name__: one for one in _TYPES}
+
+
+def packed(error: BaseException) -> dict[str, str]:
+    """{"kind": ..., "message": ...}. What is no error for users becomes a BgcamError that names its type."""
+    for name, kind in KINDS.items():
+        if isinstance(error, kind):
+            return {"kind": name, "message": " ".join(str(error).split()) or name}
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return {"kind": "BgcamError", "message": f"unexpected error in the running bgcam: {what}"}
+
+
+def unpacked(found: object) -> Exception:
+    """The exception that `packed` was given. Kinds of a newer bgcam, and damaged ones, become BgcamError."""
+    if not isinstance(found, Mapping) or not isinstance(found.get("message"), str):
+        return BgcamError("the running bgcam gave an answer that this bgcam does not understand; start it again")
+    return KINDS.get(str(found.get("kind")), BgcamError)(found["message"])
