@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from waiting import wait_for
 
 from bgcam.realtime.control.camera_switch import OPEN_S, CameraSwitch
 from bgcam.realtime.control.controller import LiveControl
-from bgcam.realtime.control.protocol import ConfirmationNeeded, SettingInfo
+from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.errors import BackgroundError, SourceError, SourceWaits, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.run import scene
+from bgcam.realtime.settings import Settings
 from bgcam.realtime.sources.reopening import CHANGING, ReopeningSource
 
 
@@ -104,20 +105,14 @@ class Switched:
         self.source = ReopeningSource(self.first, None)
         self.run.pipeline._source = self.source
         self.opened: list[Camera] = []
-        self.kept: dict[str, Any] = {"camera": "first", "background": "blue"}
         self.hangs = threading.Event()
         self.control = LiveControl(
             self.run.run,
             self.source,
-            settings_infos=lambda: (SettingInfo("camera", "text", "which", None, hot=True),),
-            values=lambda: self.kept,
-            apply_values=self.keep,
+            Settings(camera="first", background="blue"),
             cameras=CameraSwitch(self.source, self.open_other),
+            keep_choice=lambda background: None,
         )
-
-    def keep(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.kept |= values
-        return self.kept
 
     def open_other(self, name: str) -> tuple[Any, None]:
         if name == "hangs":
@@ -135,7 +130,7 @@ def test_the_placeholder_stands_between_two_cameras_and_a_failure_changes_nothin
         for name, error, message in (
             ("busy", SourceError, "zoom has it open"),
             ("hangs", SourceError, r"did not open within 0\.2 s"),
-            ("", UsageError, "a text that is not empty"),
+            ("", UsageError, "camera cannot change in this run"),
         ):
             control._cameras = CameraSwitch(
                 switched.source, switched.open_other, open_s=0.2 if name == "hangs" else OPEN_S
@@ -169,7 +164,7 @@ def test_the_placeholder_stands_between_two_cameras_and_a_failure_changes_nothin
 def test_a_run_without_a_camera_says_so() -> None:
     switched = Switched()
     switched.control._cameras = None
-    with switched.run, pytest.raises(UsageError, match="camera cannot change while bgcam runs"):
+    with switched.run, pytest.raises(UsageError, match="camera cannot change in this run"):
         switched.control.change({"camera": "other"})
 
 

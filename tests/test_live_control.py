@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -15,19 +15,14 @@ from live_run import LEVELS, LiveRun, shows_room
 from numpy.typing import NDArray
 from waiting import wait_for
 
-from bgcam.realtime.control.changes import changes_of
 from bgcam.realtime.control.controller import LiveControl
-from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded, Control, Preview, SettingInfo
+from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded, Control, Preview
 from bgcam.realtime.errors import BackgroundError, SourceWaits, UsageError
 from bgcam.realtime.look import Look
 from bgcam.realtime.run import preview as previews
 from bgcam.realtime.run.stats import Stats
+from bgcam.realtime.settings import Settings
 from bgcam.realtime.sources.reopening import UNWANTED
-
-INFOS = (
-    SettingInfo("background", "text", "what is shown", "beach", hot=True),
-    SettingInfo("watchdog_ms", "number", "how long", 500, hot=False),
-)
 
 
 class Names:
@@ -41,20 +36,12 @@ class Names:
 class Controlled:
     def __init__(self, **given: Any):
         self.run = LiveRun(**given)
-        self.kept: dict[str, Any] = {"background": "blue", "watchdog_ms": 500}
         library: Any = Names()
+        self.chosen: list[str] = []
+        settings = Settings(background=given.get("begins_with", "blue"))
         self.control = LiveControl(
-            self.run.run,
-            self.run.camera,
-            settings_infos=lambda: INFOS,
-            values=lambda: self.kept,
-            apply_values=self.keep,
-            library=library,
+            self.run.run, self.run.camera, settings, library=library, keep_choice=self.chosen.append
         )
-
-    def keep(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.kept |= values
-        return self.kept
 
 
 @pytest.fixture
@@ -71,7 +58,7 @@ def decoded(found: Preview | None) -> NDArray[np.uint8]:
 
 def test_it_is_what_the_front_ends_are_written_against(controlled: Controlled) -> None:
     control: Control = controlled.control
-    assert control.settings() == INFOS
+    assert "background" in [info.name for info in control.settings() if info.hot]
     assert control.values()["background"] == "blue"
     assert [info.spec for info in control.backgrounds()] == ["blue", "gone", "navy", "none"]
 
@@ -81,6 +68,7 @@ def test_a_change_is_made_and_then_kept(controlled: Controlled) -> None:
         {"background": "navy", "light_wrap": 5, "edge": ["grow:2", "sharp"], "mirror": True}
     )
     assert (values["background"], values["light_wrap"]) == ("navy", 5)
+    assert controlled.chosen == ["navy"]
     scene = controlled.run.live.scene
     assert scene.look == Look(edge_steps=2, sharp_steps=1, wrap=5)
     assert scene.mirror
@@ -88,35 +76,54 @@ def test_a_change_is_made_and_then_kept(controlled: Controlled) -> None:
     assert controlled.run.sink.blue == LEVELS["navy"]
     with pytest.raises(BackgroundError, match="it is gone"):
         controlled.control.change({"background": "gone", "light_wrap": 1})
-    assert controlled.kept["background"] == "navy"
+    assert controlled.control.values() == values
+    assert controlled.chosen == ["navy"]
     assert controlled.run.live.scene is scene
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"watchdog_ms": 300}, "watchdog_ms cannot change while bgcam runs; stop it and start it with --watchdog-ms"),
-        ({"backgroud": "blue"}, "no setting is called backgroud; did you mean background?"),
-        ({"background": ""}, "background must be a text that is not empty, not ''"),
-        ({"light_wrap": 11}, "light_wrap must be a number from 0 to 10, not 11"),
-        ({"light_match": True}, "light_match must be a number from 0 to 10, not True"),
-        ({"light_match": float("nan")}, "light_match must be a number from 0 to 10, not nan"),
-        ({"mirror": "yes"}, "mirror must be true or false, not 'yes'"),
-        ({"frame": ["follow"]}, r"frame must be whole or follow, not \['follow'\]"),
-        ({"edge": ["widen:2"]}, "edge must be a list of shrink, grow, sharp with steps such as grow:2, not 'widen:2'"),
-        ({"edge": "grow:nan"}, "edge grow must be a number from 0 to 5, not 'grow:nan'"),
-        ({"edge": 3}, "edge must be a list"),
+        (
+            {"watchdog_ms": 300},
+            "watchdog_ms cannot change while bgcam runs; stop it and start it again",
+        ),
+        ({"backgroud": "blue"}, "unknown setting 'backgroud'; did you mean background?"),
+        ({"background": ""}, "background: the value is empty"),
+        ({"light_wrap": 11}, "light_wrap: '11' is not a number from 0 to 10"),
+        ({"light_match": True}, "light_match: invalid value True: give a number"),
+        ({"light_match": float("nan")}, "light_match: 'nan' is not a number from 0 to 10"),
+        ({"mirror": "maybe"}, "mirror: invalid value 'maybe': give on or off"),
+        ({"frame": ["follow"]}, r"frame: invalid value \['follow'\]: give a text"),
+        ({"edge": ["widen:2"]}, "edge: invalid edge 'widen:2'"),
+        ({"edge": 3}, "edge: invalid value 3: give a list of texts"),
+        ({"camera": "other"}, "camera cannot change in this run"),
+        ({"view": "side-by-side"}, "view cannot change while bgcam runs"),
+        ({"on_demand": True}, "on_demand cannot change while bgcam runs"),
     ],
 )
-def test_what_makes_no_sense_changes_nothing_and_says_what_does(values: dict[str, Any], message: str) -> None:
+def test_what_makes_no_sense_changes_nothing_and_says_what_does(
+    controlled: Controlled, values: dict[str, Any], message: str
+) -> None:
+    scene, before = controlled.run.live.scene, controlled.control.values()
     with pytest.raises(UsageError, match=message):
-        changes_of({"mirror": True} | values, known=[info.name for info in INFOS])
+        controlled.control.change({"far": True} | values)
+    assert controlled.run.live.scene is scene
+    assert controlled.control.values() == before
+
+
+def test_values_may_be_texts_as_a_terminal_gives_them(controlled: Controlled) -> None:
+    values = controlled.control.change(
+        {"mirror": "on", "light-wrap": "3", "edge": "grow:2,sharp", "background": "navy"}
+    )
+    assert (values["mirror"], values["light_wrap"], values["edge"]) == (True, 3, ["grow:2", "sharp:1"])
+    assert controlled.run.live.scene.look == Look(edge_steps=2, sharp_steps=1, wrap=3)
 
 
 def test_the_room_has_to_be_confirmed(controlled: Controlled) -> None:
     with pytest.raises(ConfirmationNeeded, match="confirm"):
         controlled.control.change({"background": "none"})
-    assert controlled.kept["background"] == "blue"
+    assert controlled.control.values()["background"] == "blue"
     controlled.control.change({"background": "none"}, confirm_room=True)
     controlled.run.frames()
     assert controlled.run.sink.got[-1][2]
@@ -156,15 +163,7 @@ def test_the_status_says_how_it_goes(controlled: Controlled) -> None:
 def test_the_processors_share_is_of_the_time_between_two_questions() -> None:
     now, used = [0.0], [0.0]
     found = Controlled()
-    control = LiveControl(
-        found.run.run,
-        found.run.camera,
-        settings_infos=lambda: INFOS,
-        values=dict,
-        apply_values=lambda values: values,
-        clock=lambda: now[0],
-        cpu=lambda: used[0],
-    )
+    control = LiveControl(found.run.run, found.run.camera, Settings(), clock=lambda: now[0], cpu=lambda: used[0])
     assert control.status().cpu_percent is None
     assert control.status().state == "starting"
     now[0], used[0] = 2.0, 1.0
@@ -182,7 +181,7 @@ def test_the_preview_shows_what_the_outputs_show(controlled: Controlled) -> None
     second = control.preview(first.number)
     assert second is not None
     assert second.number > first.number + 65  # at most 15 a second
-    assert decoded(second)[5, 5, 1] > 150  # the person
+    wait_for(lambda: decoded(control.preview(second.number))[5, 5, 1] > 150)  # the person
     control.panic(True)
     wait_for(lambda: not run.sink.person)
     for view in ("composite", "matte", "cutout", "side-by-side"):

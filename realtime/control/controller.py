@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import threading
 import time
@@ -11,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bgcam import __version__
 from bgcam.realtime.control.camera_switch import CameraSwitch
-from bgcam.realtime.control.changes import Changes, changes_of
+from bgcam.realtime.control.changes import Changes, changes_between
 from bgcam.realtime.control.library import Library
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
@@ -27,6 +27,8 @@ from bgcam.realtime.look import VIEWS
 from bgcam.realtime.run.build import Run
 from bgcam.realtime.run.live import RoomUnconfirmed
 from bgcam.realtime.run.preview import as_jpeg
+from bgcam.realtime.settings import Settings, changed, setting_infos, to_json
+from bgcam.realtime.settings.last_choice import remember, with_last_background
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.reopening import UNWANTED
 
@@ -40,61 +42,60 @@ class LiveControl:
     """See `Control`.
 
     run: what is controlled. source: what it reads.
-    settings_infos: returns all settings. values: returns what each is now, as JSON.
-    apply_values: called with settings that have changed, after they did; returns all values from then on.
-    check_values: called with settings that are to change; raises UsageError for those that make no sense.
+    settings: those that it was started with.
     library: the backgrounds that can be chosen.
     cameras: changes the camera; None where there is none that can be changed.
     page: returns the control page's address without its key, "" without one.
+    keep_choice: called with each background that was chosen.
     """
 
     def __init__(
         self,
         run: Run,
         source: Source,
+        settings: Settings,
         *,
-        settings_infos: Callable[[], tuple[SettingInfo, ...]],
-        values: Callable[[], Values],
-        apply_values: Callable[[Values], Values],
-        check_values: Callable[[Values], object] = lambda changed: None,
         library: Library | None = None,
         cameras: CameraSwitch | None = None,
         page: Callable[[], str] = str,
+        keep_choice: Callable[[str], None] = remember,
         clock: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.process_time,
     ):
         assert run.pipeline.watch is not None
         self._live, self._pipeline, self._previews = run.live, run.pipeline, run.previews
         self._watch: Watch = run.pipeline.watch
-        self._source, self._page = source, page
-        self._infos, self._values, self._apply, self._check = settings_infos, values, apply_values, check_values
-        self._library, self._cameras = library or Library(), cameras
-        self._since_s, self._version = time.time(), importlib.metadata.version("bgcam")
+        self._source, self._page, self._settings = source, page, settings
+        self._library, self._cameras, self._keep_choice = library or Library(), cameras, keep_choice
+        self._since_s = time.time()
         self._changing = threading.Lock()
         self._cpu = _CpuPercent(clock=clock, cpu=cpu)
 
     def settings(self) -> tuple[SettingInfo, ...]:
         """See `Control`."""
-        return self._infos()
+        return setting_infos()
 
     def values(self) -> Values:
         """See `Control`."""
-        return self._values()
+        return to_json(self._settings)
 
     def change(self, values: Values, *, confirm_room: bool = False) -> Values:
         """See `Control`."""
-        rest = {name: value for name, value in values.items() if name != "camera" or self._cameras is None}
-        changes = changes_of(rest, known=[info.name for info in self._infos()])
-        self._check(values)
         with self._changing:
-            wanted = values.get("camera", self._values().get("camera"))
-            moves = len(rest) < len(values) and wanted != self._values().get("camera")
-            if not rest and not moves:
-                return self._values()
-            self._change(changes, camera=wanted if moves else None, confirm_room=confirm_room)
-            return self._apply(values)
+            old = self._settings
+            new = with_last_background(changed(old, values, hot_only=True))
+            camera = None if new.camera == old.camera else new.camera
+            if new.camera != old.camera and (self._cameras is None or camera is None):
+                raise UsageError("camera cannot change in this run; stop bgcam and start it again with --camera")
+            changes = changes_between(old, new, named=values)
+            if changes or camera is not None:
+                self._change(changes, camera=camera, confirm_room=confirm_room)
+            self._settings = new
+            if new.background != old.background:
+                self._keep_choice(new.background)
+            return to_json(new)
 
-    def _change(self, changes: Changes, *, camera: Any, confirm_room: bool) -> None:
+    def _change(self, changes: Changes, *, camera: str | None, confirm_room: bool) -> None:
         """camera: another one, None for the one that is used."""
         opened = None if camera is None or self._cameras is None else self._cameras.open(camera)
         try:
@@ -125,7 +126,7 @@ class LiveControl:
             outputs=tuple(sink.name for sink in self._pipeline.sinks),
             pid=os.getpid(),
             since_s=self._since_s,
-            version=self._version,
+            version=__version__,
             page=self._page(),
         )
 
@@ -156,7 +157,7 @@ class LiveControl:
     def next_background(self) -> Values:
         """See `Control`. One that cannot be opened is passed over; raises the last one's error if none can be."""
         specs = [info.spec for info in self._library.entries() if info.kind != "room"]
-        now = str(self._values().get("background", ""))
+        now = self._settings.background
         at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), -1)
         failed: BackgroundError | None = None
         for step in range(1, len(specs) + 1):
