@@ -40,12 +40,12 @@ SETTINGS = (
     SettingInfo("output", "texts", "Where the picture goes.", ["virtual"], hot=False),
 )
 BACKGROUNDS = (
-    BackgroundInfo("blur", "Blurred room", "blur"),
-    BackgroundInfo("beach", "Beach", "shipped", credit="drawn for bgcam"),
+    BackgroundInfo("blur", "blur", "blur"),
+    BackgroundInfo("beach", "beach", "shipped", credit="drawn for bgcam"),
     BackgroundInfo("/home/user/office.jpg", "office.jpg", "yours"),
-    BackgroundInfo("#336699", "Blue", "colour"),
-    BackgroundInfo("green", "Green", "colour"),
-    BackgroundInfo("none", "Your room", "room"),
+    BackgroundInfo("#336699", "blue", "colour"),
+    BackgroundInfo("green", "green", "colour"),
+    BackgroundInfo("none", "your room", "room"),
 )
 _WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
@@ -153,6 +153,8 @@ class FakeControl:
 
     def thumbnail(self, spec: str) -> bytes:
         self._pass_gate()
+        if spec == "none":
+            raise BackgroundError("background none: your room has no thumbnail")
         return _jpeg(cv2.resize(background(spec), (160, 90), interpolation=cv2.INTER_AREA))
 
     def add_background(self, name: str, data: bytes) -> BackgroundInfo:
