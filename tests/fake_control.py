@@ -71,6 +71,7 @@ class FakeControl:
     on_quit: Callable[[], None] | None = None
     started_s: float = field(default_factory=time.time)
     frozen: bool = False
+    only_composite: bool = False
     gate: threading.Event | None = None
 
     def __post_init__(self) -> None:
@@ -183,6 +184,8 @@ class FakeControl:
             self.on_quit()
 
     def preview(self, after: int, *, view: str = "composite", timeout_s: float = 1.0) -> Preview | None:
+        if self.only_composite and view != "composite":
+            raise UsageError(f"view {view} is not drawn now; give composite")
         if self.frozen:
             time.sleep(timeout_s)
             return None

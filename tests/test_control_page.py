@@ -156,6 +156,19 @@ def test_the_preview_is_a_stream_of_pictures(page: ControlPage, control: FakeCon
     assert page.get("api/preview?view=room")[0] == 400
 
 
+def test_a_preview_that_there_is_not_is_refused_and_one_that_ends_is_ended(
+    page: ControlPage, control: FakeControl
+) -> None:
+    stream = PreviewStream(page, "cutout")
+    assert stream.picture() is not None
+    control.only_composite = True
+    while stream.picture() is not None:
+        pass
+    stream.close()
+    status, _, body = page.get("api/preview?view=cutout")
+    assert (status, b"is not drawn now; give composite" in body) == (400, True)
+
+
 def _is_still(control: FakeControl) -> bool:
     """Whether nobody asks for previews any more."""
     before = control.previews

@@ -435,6 +435,10 @@ def test_what_the_preview_shows_can_be_chosen(page: Any, control: FakeControl) -
     page.get_by_label("Preview shows").select_option("matte")
     until(page, f"{PIXEL}[0] > 200 || {PIXEL}.slice(0, 3).every((one) => one < 20)")
     assert control.now["view"] == "composite"  # what the others see stays
+    control.only_composite = True
+    page.get_by_text("view matte is not drawn now; give composite").wait_for()
+    page.get_by_label("Preview shows").select_option("composite")
+    page.locator("#no-preview").wait_for(state="hidden")
 
 
 def test_narrow_pages_do_not_scroll_sideways(open_page: Open, control: FakeControl) -> None:
