@@ -40,12 +40,12 @@ SETTINGS = (
     SettingInfo("output", "texts", "Where the picture goes.", ["virtual"], hot=False),
 )
 BACKGROUNDS = (
-    BackgroundInfo("blur", "Blurred room", "blur"),
-    BackgroundInfo("beach", "Beach", "shipped", credit="drawn for bgcam"),
+    BackgroundInfo("blur", "blur", "blur"),
+    BackgroundInfo("beach", "beach", "shipped", credit="drawn for bgcam"),
     BackgroundInfo("/home/user/office.jpg", "office.jpg", "yours"),
-    BackgroundInfo("#336699", "Blue", "colour"),
-    BackgroundInfo("green", "Green", "colour"),
-    BackgroundInfo("none", "Your room", "room"),
+    BackgroundInfo("#336699", "blue", "colour"),
+    BackgroundInfo("green", "green", "colour"),
+    BackgroundInfo("none", "your room", "room"),
 )
 _WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
@@ -71,6 +71,7 @@ class FakeControl:
     on_quit: Callable[[], None] | None = None
     started_s: float = field(default_factory=time.time)
     frozen: bool = False
+    only_composite: bool = False
     gate: threading.Event | None = None
 
     def __post_init__(self) -> None:
@@ -153,6 +154,8 @@ class FakeControl:
 
     def thumbnail(self, spec: str) -> bytes:
         self._pass_gate()
+        if spec == "none":
+            raise BackgroundError("background none: your room has no thumbnail")
         return _jpeg(cv2.resize(background(spec), (160, 90), interpolation=cv2.INTER_AREA))
 
     def add_background(self, name: str, data: bytes) -> BackgroundInfo:
@@ -181,6 +184,8 @@ class FakeControl:
             self.on_quit()
 
     def preview(self, after: int, *, view: str = "composite", timeout_s: float = 1.0) -> Preview | None:
+        if self.only_composite and view != "composite":
+            raise UsageError(f"view {view} is not drawn now; give composite")
         if self.frozen:
             time.sleep(timeout_s)
             return None

@@ -44,7 +44,7 @@ def test_answers_have_their_types(control: FakeControl) -> None:
     status = client.status()
     assert isinstance(status, LiveStatus)
     assert (status.state, status.outputs, status.page) == ("live", ("virtual camera /dev/video10",), "")
-    assert client.backgrounds()[0] == BackgroundInfo("blur", "Blurred room", "blur")
+    assert client.backgrounds()[0] == BackgroundInfo("blur", "blur", "blur")
     assert client.change({"mirror": True})["mirror"] is True
     assert client.next_background()["background"] == "beach"
     client.panic(True)

@@ -126,9 +126,10 @@ def test_errors_are_one_line_with_their_kind(page: ControlPage, control: FakeCon
 
 
 def test_thumbnails_of_what_can_be_chosen_alone(page: ControlPage, control: FakeControl) -> None:
-    for background in BACKGROUNDS:
+    for background in BACKGROUNDS[:-1]:
         status, headers, body = page.get(f"api/thumbnail?spec={quote(background.spec, safe='')}")
         assert (status, headers["content-type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")
+    assert b"has no thumbnail" in page.get("api/thumbnail?spec=none")[2]
     for spec in ("/etc/passwd", "", "../x", "beach2"):
         status, _, body = page.get(f"api/thumbnail?spec={quote(spec, safe='')}")
         assert (status, b"not among the backgrounds" in body) == (422, True)
@@ -153,6 +154,19 @@ def test_the_preview_is_a_stream_of_pictures(page: ControlPage, control: FakeCon
     stream.close()
     wait_for(lambda: _is_still(control))
     assert page.get("api/preview?view=room")[0] == 400
+
+
+def test_a_preview_that_there_is_not_is_refused_and_one_that_ends_is_ended(
+    page: ControlPage, control: FakeControl
+) -> None:
+    stream = PreviewStream(page, "cutout")
+    assert stream.picture() is not None
+    control.only_composite = True
+    while stream.picture() is not None:
+        pass
+    stream.close()
+    status, _, body = page.get("api/preview?view=cutout")
+    assert (status, b"is not drawn now; give composite" in body) == (400, True)
 
 
 def _is_still(control: FakeControl) -> bool:

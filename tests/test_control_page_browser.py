@@ -139,7 +139,7 @@ def test_it_shows_picture_state_and_numbers(page: Any, control: FakeControl) -> 
     page.get_by_text(control.notice).wait_for()
     page.get_by_text("About this run").click()
     page.get_by_text("virtual camera /dev/video10").wait_for()
-    card(page, "Beach").click()
+    card(page, "beach").click()
     page.wait_for_timeout(300)
     keep(page, "light")
 
@@ -188,7 +188,7 @@ def test_the_panic_key_and_where_it_is_a_letter(page: Any, control: FakeControl)
     page.get_by_text("PANIC", exact=True).wait_for()
     page.keyboard.press("p")
     wait_for(lambda: not control.on)
-    card(page, "Your room").click()
+    card(page, "your room").click()
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("p")  # a question must not keep the picture on
     wait_for(lambda: control.on)
@@ -207,10 +207,10 @@ def test_panic_that_fails_says_so(page: Any, control: FakeControl, monkeypatch: 
 
 
 def test_a_background_by_mouse(page: Any, control: FakeControl) -> None:
-    assert card(page, "Blurred room").get_attribute("aria-checked") == "true"
-    card(page, "Beach").click()
+    assert card(page, "blur").get_attribute("aria-checked") == "true"
+    card(page, "beach").click()
     wait_for(lambda: control.now["background"] == "beach")
-    until(page, "document.querySelector('[aria-checked=true]').textContent === 'Beach'")
+    until(page, "document.querySelector('[aria-checked=true]').textContent === 'beach'")
     until(page, "[...document.querySelectorAll('.card img')].every((one) => one.naturalWidth === 160)")
     blue, _, red = map(int, background("beach")[20, 20])
     until(page, f"Math.abs({PIXEL}[2] - {blue}) < 40 && Math.abs({PIXEL}[0] - {red}) < 40")
@@ -219,7 +219,7 @@ def test_a_background_by_mouse(page: Any, control: FakeControl) -> None:
 
 
 def test_backgrounds_by_keyboard_never_show_the_room(page: Any, control: FakeControl) -> None:
-    card(page, "Blurred room").focus()
+    card(page, "blur").focus()
     seen = []
     for _ in range(5):
         page.keyboard.press("ArrowRight")
@@ -240,16 +240,16 @@ def test_backgrounds_by_keyboard_never_show_the_room(page: Any, control: FakeCon
 
 
 def test_the_room_only_after_a_second_confirmation(page: Any, control: FakeControl) -> None:
-    card(page, "Your room").click()
+    card(page, "your room").click()
     dialog = page.get_by_role("dialog", name="Show your room?")
     dialog.wait_for()
     page.screenshot(path=_out("dialog"))
     page.keyboard.press("Escape")
     until(page, "document.querySelector('[aria-checked=true]').dataset.spec === 'blur'")
-    card(page, "Your room").click()
+    card(page, "your room").click()
     dialog.get_by_role("button", name="Keep it hidden").click()
     assert control.now["background"] == "blur"
-    card(page, "Your room").click()
+    card(page, "your room").click()
     dialog.get_by_role("button", name="Show my room").click()
     wait_for(lambda: control.now["background"] == "none")
     assert control.asked[-1] == ("set", ({"background": "none"}, True))
@@ -279,8 +279,8 @@ def test_blur_strength_where_blur_is_chosen(page: Any, control: FakeControl) -> 
     assert slider.is_visible()
     slide(page, "Blur strength", 8)
     wait_for(lambda: control.now["background"] == "blur:8.0" or control.now["background"] == "blur:8")
-    assert card(page, "Blurred room").get_attribute("aria-checked") == "true"
-    card(page, "Beach").click()
+    assert card(page, "blur").get_attribute("aria-checked") == "true"
+    card(page, "beach").click()
     slider.wait_for(state="hidden")
 
 
@@ -435,6 +435,10 @@ def test_what_the_preview_shows_can_be_chosen(page: Any, control: FakeControl) -
     page.get_by_label("Preview shows").select_option("matte")
     until(page, f"{PIXEL}[0] > 200 || {PIXEL}.slice(0, 3).every((one) => one < 20)")
     assert control.now["view"] == "composite"  # what the others see stays
+    control.only_composite = True
+    page.get_by_text("view matte is not drawn now; give composite").wait_for()
+    page.get_by_label("Preview shows").select_option("composite")
+    page.locator("#no-preview").wait_for(state="hidden")
 
 
 def test_narrow_pages_do_not_scroll_sideways(open_page: Open, control: FakeControl) -> None:
@@ -453,7 +457,7 @@ def test_narrow_pages_do_not_scroll_sideways(open_page: Open, control: FakeContr
         assert page.evaluate(f"{wide}.map((one) => one.id || one.className || one.tagName)") == []
         keep(page, f"{width}_{scheme}")
     page.set_viewport_size({"width": 320, "height": 640})
-    card(page, "Your room").click()
+    card(page, "your room").click()
     box = page.get_by_role("dialog").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 320
@@ -528,7 +532,7 @@ def test_what_a_screen_reader_is_given(page: Any, control: FakeControl) -> None:
         "status: LIVE You are shown.",
         'img "Preview"',
         'radiogroup "Background"',
-        'radio "Blurred room" [checked]',
+        'radio "blur" [checked]',
         'switch "Mirror me"',
         'slider "Light wrap"',
         'combobox "Framing"',

@@ -24,7 +24,9 @@ function cardOf(spec) {
 
 function makeCard(background) {
   const isRoom = background.kind === "room";
-  const picture = element("img", {src: thumbnail(background.spec), alt: "", width: 160, height: 90, loading: "lazy"});
+  // Of the room there is no thumbnail: a page that is open in a shared window must not show it.
+  const picture = isRoom ? element("span", {class: "picture"}, "real room")
+    : element("img", {class: "picture", src: thumbnail(background.spec), alt: "", width: 160, height: 90, loading: "lazy"});
   picture.addEventListener("error", () => picture.classList.add("broken"));
   const name = element("span", {class: "name"}, background.name);
   const card = element("button", {
@@ -33,7 +35,6 @@ function makeCard(background) {
   }, picture, name);
   card.dataset.spec = background.spec;
   card.dataset.kind = background.kind;
-  if (isRoom) card.append(element("span", {class: "warning"}, "real room"));
   card.addEventListener("click", () => choose(background.spec));
   return card;
 }

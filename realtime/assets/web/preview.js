@@ -52,8 +52,8 @@ function split(bytes) {
 async function read(signal) {
   const answer = await fetch(`api/preview?view=${view}`, {cache: "no-store", signal});
   if (!answer.ok) {
-    const text = await answer.text();
-    throw new Error(text.includes("watch already") ? "Too many pages show the preview: close one" : "No picture");
+    const found = await answer.json().catch(() => null);
+    throw new Error(found?.error?.message || "No picture");
   }
   const reader = answer.body.getReader();
   let left = new Uint8Array(0), last = null;
