@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,11 +15,11 @@ from waiting import wait_for
 from bgcam.realtime.control.client import Client
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.front import Front
-from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded, SettingInfo
+from bgcam.realtime.control.protocol import BackgroundInfo, ConfirmationNeeded
 from bgcam.realtime.errors import BackgroundError, UsageError
+from bgcam.realtime.settings import Settings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no UNIX sockets on Windows")
-INFOS = (SettingInfo("background", "text", "What is shown.", "blue", hot=True),)
 
 
 class Names:
@@ -32,20 +32,14 @@ class Names:
 class Together:
     def __init__(self) -> None:
         self.run = LiveRun()
-        self.values: dict[str, Any] = {"background": "blue"}
         library: Any = Names()
         self.control = LiveControl(
             self.run.run,
             self.run.camera,
-            settings_infos=lambda: INFOS,
-            values=lambda: self.values,
-            apply_values=self._keep,
+            Settings(background="blue"),
             library=library,
+            keep_choice=lambda background: None,
         )
-
-    def _keep(self, changed: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.values |= changed
-        return self.values
 
 
 @pytest.fixture
@@ -76,7 +70,7 @@ def test_random_commands_while_frames_flow_never_show_the_room(together: Togethe
             case _:
                 client.change({chance.choice(["x", "frame", "far"]): chance.choice(["follow", True, "whole", 3])})
 
-    for _ in range(300):
+    for _ in range(1000):
         try:
             command()
         except (ConfirmationNeeded, BackgroundError, UsageError):
@@ -84,7 +78,7 @@ def test_random_commands_while_frames_flow_never_show_the_room(together: Togethe
     client.panic(False)
     client.change({"background": "navy", "edge": [], "light_wrap": 0, "frame": "whole", "mirror": False})
     together.run.frames()
-    assert 20 < refused < 200
+    assert 100 < refused < 700
     assert together.run.sink.leaks == []
     assert together.run.file.leaks == []
     assert together.run.sink.blue == LEVELS["navy"]

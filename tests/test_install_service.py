@@ -61,7 +61,12 @@ def test_it_writes_the_unit_and_starts_it(system: FakeSystem, unit: Path, capsys
     assert exec_start(unit).endswith('bgcam" "--background" "beach" "--fps=24" "--output" "virtual"')
     assert system.ran == [f"systemctl --user {verb}" for verb in VERBS[:3]]
     text = unit.read_text()
-    for line in ("Restart=on-failure", "RestrictAddressFamilies=AF_UNIX", "WantedBy=default.target", *FILE_BOUNDS):
+    for line in (
+        "Restart=on-failure",
+        "RestrictAddressFamilies=AF_UNIX AF_INET",
+        "WantedBy=default.target",
+        *FILE_BOUNDS,
+    ):
         assert f"\n{line}\n" in text
     assert text.replace("\n", "\n    ").strip() in capsys.readouterr().out
 
@@ -141,7 +146,7 @@ def test_a_temporary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("output", "families"),
-    [("virtual", "AF_UNIX"), ("web", "AF_UNIX AF_INET AF_INET6"), ("web:9000", "AF_UNIX AF_INET AF_INET6")],
+    [("virtual", "AF_UNIX AF_INET"), ("web", "AF_UNIX AF_INET AF_INET6"), ("web:9000", "AF_UNIX AF_INET AF_INET6")],
 )
 def test_only_the_web_page_gets_the_network(system: FakeSystem, unit: Path, output: str, families: str) -> None:
     install(system, unit, "--output", output)

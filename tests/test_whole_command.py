@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,11 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 from faults import SIZE_WH, LookingSink, room
+from waiting import wait_for
 
 from bgcam.realtime.command import cli, run
+from bgcam.realtime.control.client import Client
+from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.settings.last_choice import last_background
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
 
@@ -128,6 +133,53 @@ def test_one_signal_hides_the_user_and_the_other_ends_that(scene: Scene, bgcam: 
     assert len(held) > 5
     assert all(held)
     assert not all(placeholder for _, placeholder in sink.got[pressed[2] : -1])
+
+
+@posix
+def test_a_running_command_is_changed_asked_and_ended_by_others(
+    scene: Scene, bgcam: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        client = Client()
+        try:
+            wait_for(lambda: len(scene.sinks[0].got) > 5)
+            assert client.status().state == "live"
+            assert client.values()["background"] == "#0000c8"
+            assert client.change({"background": "navy", "mirror": "on"})["mirror"] is True
+            with pytest.raises(ConfirmationNeeded):
+                client.change({"background": "none"})
+            client.panic(True)
+            assert client.status().state == "panic"
+            said.append((cli.main(["--output", "web:0"]), "a second one"))
+            client.panic(False)
+        finally:
+            client.quit()
+
+    asking = threading.Thread(target=ask)
+    scene.at = lambda number: asking.start() if number == 3 else None
+    assert bgcam("--output", "web:0") == 0
+    asking.join()
+    assert said == [(1, "a second one")]
+    error = capsys.readouterr().err
+    assert f"bgcam runs already (process {os.getpid()}, since " in error
+    assert "add --instance NAME" in error
+    assert scene.sinks[0].leaks == []
+    assert last_background() == "navy"
+
+
+@posix
+def test_a_run_that_cannot_be_controlled_goes_on(
+    scene: Scene, bgcam: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bgcam").mkdir(mode=0o777)
+    (tmp_path / "bgcam").chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    scene.frames = 10
+    assert bgcam("--output", "web:0") == 0
+    assert "this run cannot be changed while it runs: " in capsys.readouterr().err
+    assert len(scene.sinks[0].got) > 10
 
 
 def test_the_watchdog_is_as_patient_as_the_option_says(scene: Scene, bgcam: Command) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.command.controlled import controlled, refuse_second
 from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
@@ -80,6 +81,8 @@ def _run(settings: Settings) -> int:
     outputs = [*settings.output] or _default_outputs()
     if settings.on_demand:
         check_on_demand(settings.input, outputs)
+    if _watched(outputs):
+        refuse_second(settings.instance)
     pipeline: Pipeline[Any] | None = None
     source = open_source(
         camera=settings.camera,
@@ -113,7 +116,7 @@ def _run(settings: Settings) -> int:
             chosen = _chosen(settings, source) if settings.model == AUTO else settings.model
             return _open_matting(replace(settings, model=chosen))
 
-        pipeline = build_live(
+        built = build_live(
             begun,
             background,
             matting,
@@ -129,10 +132,15 @@ def _run(settings: Settings) -> int:
             transparent=transparent,
             open_matting=open_later,
             open_model=lambda name: Matting(find_model(name), backend=settings.backend, threads=settings.threads),
-        ).pipeline
+        )
+        pipeline = built.pipeline
         assert pipeline.watch is not None
         watch = pipeline.watch
-        with panic_switch(watch.set_panic, watch.toggle_panic), placeholder_while_stopped(watch.rest):
+        with ExitStack() as stack:
+            stack.enter_context(panic_switch(watch.set_panic, watch.toggle_panic))
+            stack.enter_context(placeholder_while_stopped(watch.rest))
+            if source.live or _watched(outputs):
+                stack.enter_context(controlled(built, begun, source, settings))
             job = job_of(source, pipeline, transparent=transparent, sound=not settings.no_audio)
             return run_to_outputs(
                 pipeline,

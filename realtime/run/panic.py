@@ -14,7 +14,10 @@ from typing import TextIO
 
 KEY = b"p"
 LOOK_EVERY_S = 0.05
-HINT = "press p to show the placeholder instead of you, p again to show yourself; Ctrl-C quits"
+HINT = (
+    "press p to show the placeholder instead of you, p again to show yourself; `bgcam ui` opens the control page; "
+    "Ctrl-C quits"
+)
 
 
 # Whether each of them turns panic on. Windows has neither.

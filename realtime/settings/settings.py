@@ -288,6 +288,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             unit="%",
         ),
     ] = None
+    instance: Annotated[
+        str,
+        Option(
+            flags=("--instance",),
+            help="a name, to run a second bgcam beside the first: bgcam set --instance NAME ...; default: default",
+            about="The name by which commands reach this bgcam, where several run.",
+            group=MODEL,
+            metavar="NAME",
+            parse=values.instance_name,
+        ),
+    ] = "default"
     watchdog_ms: Annotated[
         float,
         Option(

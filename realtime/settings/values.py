@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 
 from bgcam.realtime import MAX_PIXELS
 
@@ -78,6 +79,13 @@ def edge_steps(text: str) -> tuple[str, float]:
 def edge_text(edge: tuple[str, float]) -> str:
     """("grow", 3.0) to "grow:3"."""
     return f"{edge[0]}:{edge[1]:g}"
+
+
+def instance_name(text: str) -> str:
+    """Up to 32 letters and digits; argparse.ArgumentTypeError for anything else."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text):
+        raise argparse.ArgumentTypeError(f"invalid name {text!r}: give up to 32 letters and digits, such as second")
+    return text
 
 
 def strength(text: str) -> float:

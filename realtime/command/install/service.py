@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from argparse import Namespace
@@ -45,6 +46,7 @@ def install_service(options: Namespace, *, system: System | None = None, folder:
         print("nothing was changed")
         return 1
     write_all(files)
+    _make_own_folders()
     for verb in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
         ran = system.run("systemctl", "--user", *verb, timeout_s=SYSTEMCTL_TIMEOUT_S)
         if ran.code:
@@ -73,6 +75,16 @@ def uninstall_service(options: Namespace, *, system: System | None = None, folde
     system.run("systemctl", "--user", "daemon-reload", timeout_s=SYSTEMCTL_TIMEOUT_S)
     print("done: bgcam no longer starts at log-in")
     return 0
+
+
+def _make_own_folders() -> None:
+    """What the service may write to has to be there when it starts."""
+    from bgcam.realtime.control.library import user_folder
+    from bgcam.realtime.settings.last_choice import state_path
+
+    with contextlib.suppress(OSError, RuntimeError):
+        for folder in (state_path().parent, user_folder()):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def service_command(arguments: Sequence[str]) -> tuple[list[str], Settings]:

@@ -22,6 +22,8 @@ FILE_BOUNDS = (
     "ProtectSystem=strict",
     "ProtectHome=read-only",
     "ReadWritePaths=-%C/bgcam",
+    "ReadWritePaths=-%h/.local/state/bgcam",  # the last choice
+    "ReadWritePaths=-%h/.local/share/bgcam",  # backgrounds that were added on the control page
     "PrivateTmp=yes",
 )
 NO_FILE_BOUNDS = (
@@ -44,7 +46,7 @@ def unit_text(command: Sequence[str], *, backend: str, web: bool, namespaces: st
     """The unit. command: absolute program and its arguments. web: whether a web page is an output. namespaces: why the
     service gets none of its own, and so no file system, or "".
     """
-    families = "AF_UNIX AF_INET AF_INET6" if web else "AF_UNIX"
+    families = "AF_UNIX AF_INET AF_INET6" if web else "AF_UNIX AF_INET"  # `bgcam ui` has it serve the control page
     files = [line.format(namespaces) for line in NO_FILE_BOUNDS] if namespaces else FILE_BOUNDS
     lines = (
         f"{MARK} install-service; `bgcam uninstall-service` removes it.",
@@ -60,6 +62,10 @@ def unit_text(command: Sequence[str], *, backend: str, web: bool, namespaces: st
         # Options that make no sense make none the next time either.
         "RestartPreventExitStatus=2",
         "CacheDirectory=bgcam",
+        # Where the socket of `bgcam set` is; another bgcam's may be there too.
+        "RuntimeDirectory=bgcam",
+        "RuntimeDirectoryMode=0700",
+        "RuntimeDirectoryPreserve=yes",
         *BOUNDS,
         f"RestrictAddressFamilies={families}",
         f"MemoryDenyWriteExecute={'yes' if backend in WITHOUT_OWN_CODE else 'no'}",
