@@ -202,7 +202,7 @@ BEFORE = {
     "install-camera": _HOW,
     "uninstall-service": _HOW,
     "uninstall": _HOW,
-    **dict.fromkeys(REMOTE, ("command", "debug")),
+    **dict.fromkeys(REMOTE, ("command", "debug", "instance")),
 }
 
 
