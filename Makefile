@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-cpus test-e2e soak lint types docs dist pins clean
+.PHONY: help run demo test test-cpus test-e2e soak lint types docs man dist pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
 	@echo "make types   mypy, on the tests too"
 	@echo "make docs    the documentation as a site: out/site/index.html"
+	@echo "make man     the manual page, docs/bgcam.1, from the options"
 	@echo "make dist    an sdist and a manylinux wheel, checked: dist/"
 	@echo "make pins    requirements/ from pyproject.toml; ARGS=--upgrade for newer versions"
 	@echo "make clean   remove $(VENV) and all that was built"
@@ -68,6 +69,9 @@ types: $(VENV)/.stamp-lint
 docs: $(VENV)/.stamp-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "out/site/index.html"
+
+man: $(VENV)/.stamp-test
+	@$(BIN)/python docs/make_man.py
 
 # auditwheel names the oldest glibc that the wheel runs on, and refuses libraries that a system may lack. Without a C
 # compiler the wheel would be slow, so that is an error here.

@@ -130,6 +130,13 @@ def _config(options: Namespace) -> int:
     return config(options)
 
 
+def _completion(options: Namespace) -> int:
+    from bgcam.realtime.command.completion import print_completion
+
+    print_completion(options.shell)
+    return 0
+
+
 def _doctor(options: Namespace) -> int:
     from bgcam.realtime.command.chosen import chosen
     from bgcam.realtime.command.doctor.command import doctor
@@ -179,6 +186,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "backgrounds": _backgrounds,
     "cache": _cache,
     "config": _config,
+    "completion": _completion,
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
@@ -198,6 +206,7 @@ BEFORE = {
     "devices": _HOW,
     "backgrounds": _HOW,
     "cache": _HOW,
+    "completion": _HOW,
     "doctor": (*_HOW, "camera", "profile"),
     "install-camera": _HOW,
     "uninstall-service": _HOW,

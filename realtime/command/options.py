@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from bgcam import __version__
 from bgcam.realtime.command.arguments import add_option, add_settings, add_shared
+from bgcam.realtime.command.completion import SHELLS
 from bgcam.realtime.command.misspelt import arrange, check_options, unknown_option
 from bgcam.realtime.command.remote import COMMANDS as REMOTE
 from bgcam.realtime.command.remote import add_remote_commands
@@ -47,6 +48,7 @@ PROFILE = Option(
 )
 # The settings that `bgcam matte` accepts.
 OF_MATTE = ("overwrite", "no_audio", "model", "backend", "threads", "far", "debug")
+COMPLETION = 'For bash: eval "$(bgcam completion bash)" in ~/.bashrc; for fish: bgcam completion fish | source'
 _DEMO = "show what bgcam does on a generated clip"
 
 
@@ -147,6 +149,10 @@ def _add_commands(commands: Any) -> None:
     config.add_argument("what", nargs="?", choices=("edit", "path"), help=what)
     add_option(config, PROFILE, keep=True)
     add_shared(config, ["debug"], keep=True)
+    about = "print the script by which a shell completes bgcam's commands, options and values"
+    completion = commands.add_parser("completion", help=about, description=f"{about}. {COMPLETION}", allow_abbrev=False)
+    completion.add_argument("shell", choices=SHELLS)
+    add_shared(completion, ["debug"], keep=True)
     add_setup_commands(commands)
     add_remote_commands(commands)
     commands.add_parser("demo", help=_DEMO, add_help=False)
@@ -155,7 +161,7 @@ def _add_commands(commands: Any) -> None:
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
     own: dict[str, tuple[Option, ...]] = {"matte": (CUTOUT, PROFILE, *map(option_of, OF_MATTE)), "cache": (CLEAR,)}
-    own |= {"config": (PROFILE,), **dict.fromkeys(PLAIN, ())}
+    own |= {"config": (PROFILE,), "completion": (), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
     own |= {name: options for name, (_, options, _) in REMOTE.items()}
     return {name: (*options, option_of("debug")) for name, options in own.items()}

@@ -1,0 +1,65 @@
+"""`bgcam completion SHELL`: the script by which a shell completes bgcam's commands, options and values."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+
+from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
+from bgcam.realtime.settings import setting_infos
+
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+# Options whose value is a file or folder.
+FILES = ("--input", "--output", "--background", "--model", "matte_input", "matte_output")
+
+
+def print_completion(shell: str) -> None:
+    """Print the script for one of SHELLS, made from the options themselves."""
+    import shtab
+
+    from bgcam.realtime.command.options import build_parser
+
+    parser = build_parser()
+    _describe(parser)
+    print(shtab.complete(parser, shell=shell, preamble={"bash": _BASH % shlex.quote(" ".join(set_words()))}))
+
+
+def set_words() -> Iterator[str]:
+    """What may follow `bgcam set`: NAME=VALUE where the values are known, otherwise NAME=."""
+    for info in setting_infos():
+        if not info.hot:
+            continue
+        values: tuple[str, ...] = info.choices
+        if info.kind == "switch":
+            values = ("on", "off")
+        elif info.name == "background":
+            values = ("blur", *(path.stem for path in shipped_backgrounds().values()))
+        yield from (f"{info.name}={value}" for value in values or ("",))
+
+
+# Names of settings end in "=", after which bash would otherwise begin another word.
+_BASH = """
+_bgcam_set_words() {
+  COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
+  compgen -W %s -- "$1"
+}
+"""
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    """Say which values are files, and which words `set` takes."""
+    import shtab
+
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                _describe(command)
+                if name == "set":
+                    _words_of(command).complete = {"bash": "_bgcam_set_words"}  # type: ignore[attr-defined]
+        elif {*action.option_strings, action.dest} & {*FILES}:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def _words_of(command: argparse.ArgumentParser) -> argparse.Action:
+    return next(action for action in command._actions if action.dest == "words")
