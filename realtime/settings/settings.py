@@ -112,7 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             flags=("--background", "-b"),
             help="a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
             "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), last (the last one "
-            "chosen during a call), or one shipped with bgcam (beach); see `bgcam backgrounds`; default: blur",
+            "chosen during a call), or one shipped with bgcam (beach, office, ...; see `bgcam backgrounds`); "
+            "default: blur",
             about="What is shown behind the person: a picture, a video, a folder, a colour, blur:1 to blur:10, or one "
             "that comes with bgcam.",
             group=BACKGROUND,

@@ -1,0 +1,1 @@
+"""The scenes of docs/make_backgrounds.py, and what draws them."""
