@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.settings import setting_infos
@@ -22,7 +23,8 @@ def print_completion(shell: str) -> None:
 
     parser = build_parser()
     _describe(parser)
-    print(shtab.complete(parser, shell=shell, preamble={"bash": _BASH % shlex.quote(" ".join(set_words()))}))
+    preamble: Any = {"bash": _BASH % shlex.quote(" ".join(set_words()))}  # shtab's own type lacks this form
+    print(shtab.complete(parser, shell=shell, preamble=preamble))
 
 
 def set_words() -> Iterator[str]:
