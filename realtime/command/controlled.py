@@ -29,7 +29,7 @@ def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> 
     """Serve the control of a run while inside.
 
     source: what the run reads. camera: the source that may be exchanged, if it is a local camera. Where there can be no
-    socket, a line says so and the run goes on without.
+    socket, a line says so and the run goes on without; also, without a word, where a recording runs beside a call.
     """
     cameras = None
     if isinstance(camera, ReopeningSource) and not settings.input:
@@ -41,7 +41,10 @@ def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> 
     control = LiveControl(run, source, settings, cameras=cameras, page=lambda: fronts[0].address if fronts else "")
     try:
         fronts.append(Front(control, name=settings.instance))
-    except (SinkError, AlreadyRuns) as error:
+    except AlreadyRuns:
+        yield
+        return
+    except SinkError as error:
         print(f"bgcam: this run cannot be changed while it runs: {error}", file=sys.stderr)
         yield
         return
