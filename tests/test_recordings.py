@@ -83,6 +83,7 @@ class Child:
 
 
 def run_child(fault: str, outputs: list[str], told: dict[str, object]) -> None:
+    os.environ["XDG_RUNTIME_DIR"] = str(Path(outputs[-1]).parent)  # several run at a time
     descriptors = {name: None if number is None else number.detach() for name, number in told.items()}  # type: ignore[attr-defined]
     recording_child.run_with(fault, outputs, **descriptors)
 
