@@ -82,11 +82,14 @@ def variants() -> list[Variant]:
         return lambda background: Chain(background, Look(**options))
 
     return [
-        Variant("resized and blended", lambda background: Plain(background, without=("steady", "guided", "colours"))),
-        Variant("+ contrast, tiles", without("steady", "guided", "colours")),
-        Variant("+ guided upsampling", without("steady", "colours")),
-        Variant("+ person's own colours", without("steady", "spill")),
-        Variant("+ spill removed", without("steady")),
+        Variant(
+            "resized and blended",
+            lambda background: Plain(background, without=("temporal_filter", "guided_filter", "foreground")),
+        ),
+        Variant("+ contrast, tiles", without("temporal_filter", "guided_filter", "foreground")),
+        Variant("+ guided upsampling", without("temporal_filter", "foreground")),
+        Variant("+ person's own colours", without("temporal_filter", "despill")),
+        Variant("+ spill removed", without("temporal_filter")),
         Variant("+ steadied: the default", without()),
         Variant("default, blurred room", without(), scored=False, blurred=True),
         Variant("with --light-wrap 5", looking(wrap=5), scored=False),

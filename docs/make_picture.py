@@ -53,7 +53,7 @@ class Stage:
     ) -> Picture:  # fmt: skip
         background = open_background(behind)
         if plain:
-            chain: Chain = Plain(background, without=("steady", "guided", "colours"))
+            chain: Chain = Plain(background, without=("temporal_filter", "guided_filter", "foreground"))
         else:
             chain = Chain(background, look, without=without)
         for at in (number - 1, number):
@@ -83,7 +83,7 @@ def spill(stage: Stage) -> Picture:
     pictures = [
         stage.bgr(FRAME, green=True),
         stage.shown(behind="#303030", green=True, plain=True),
-        stage.shown(behind="#303030", green=True, without=("spill",)),
+        stage.shown(behind="#303030", green=True, without=("despill",)),
         stage.shown(behind="#303030", green=True),
     ]
     return row([cut(one, HEAD, scale=0.9) for one in pictures])

@@ -16,7 +16,7 @@ from tiny_model import SPEC
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import BackendError, BackgroundError, SinkError, SourceError
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
@@ -287,6 +287,6 @@ def make_run(
     )
 
 
-def watch_of(pipeline: Pipeline[Any]) -> Watch:
+def watch_of(pipeline: Pipeline[Any]) -> OutputGuard:
     assert pipeline.watch is not None
     return pipeline.watch

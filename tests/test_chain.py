@@ -65,13 +65,13 @@ def test_any_sizes(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> No
 def test_foreground_colours_take_the_rooms_fringe_away() -> None:
     _, _, alpha = scene()
     edge = (alpha > 0.05) & (alpha < 0.95)
-    errors = [np.abs(shown(without=without) - truth(alpha))[edge].mean() for without in ((), ("colours",))]
+    errors = [np.abs(shown(without=without) - truth(alpha))[edge].mean() for without in ((), ("foreground",))]
     assert errors[0] < 0.5 * errors[1]
 
 
 def test_guided_upsampling_finds_the_frames_edge() -> None:
     frame, coarse, alpha = scene(network_wh=(32, 16), room=np.array([10, 20, 20]))
-    pictures = [Chain(blue(), without=without)(frame, coarse).bgr for without in ((), ("guided",))]
+    pictures = [Chain(blue(), without=without)(frame, coarse).bgr for without in ((), ("guided_filter",))]
     errors = [np.abs(picture - truth(alpha)).mean() for picture in pictures]
     assert errors[0] < 0.7 * errors[1]
 
@@ -156,7 +156,7 @@ def test_a_still_scene_is_steady() -> None:
             pictures.append(chain(still, CoarseMatte(number, alpha, coarse.seen_bgr)).bgr.astype(int))
         return float(np.abs(np.diff(pictures[4:], axis=0)).mean())
 
-    assert moves() < 0.5 * moves("steady")
+    assert moves() < 0.5 * moves("temporal_filter")
 
 
 def test_a_cut_leaves_nothing_behind() -> None:
@@ -199,8 +199,18 @@ def test_blur_is_made_from_the_same_matte() -> None:
 
 def test_the_stages_names_are_known_to_the_benchmark() -> None:
     first, *rest = STAGES
-    assert first == "steady"
-    assert rest == ["room memory", "follow", "edge", "background", "guided", "match", "colours", "spill", "wrap"]
+    assert first == "temporal_filter"
+    assert rest == [
+        "room_memory",
+        "framing",
+        "edge",
+        "background",
+        "guided_filter",
+        "light_match",
+        "foreground",
+        "despill",
+        "light_wrap",
+    ]
 
 
 def test_a_look_that_makes_no_sense_is_refused() -> None:

@@ -23,7 +23,7 @@ from bgcam.realtime.atomic_write import NewFile
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli, run
 from bgcam.realtime.errors import SinkError
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame, OutputFrame
 from bgcam.realtime.picture.composed import composed
@@ -177,7 +177,7 @@ def noisy_run(*, live: bool = True) -> Pipeline[CoarseMatte]:
         return composed(frame, frame.room_bgr.copy())
 
     placeholders = SafeBackground(Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8)), camera.size_wh)
-    return Pipeline(camera, everything, render, watch=Watch(placeholders))
+    return Pipeline(camera, everything, render, watch=OutputGuard(placeholders))
 
 
 def test_the_live_output_goes_on_without_the_files(tmp_path: Path) -> None:

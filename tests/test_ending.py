@@ -14,7 +14,7 @@ from test_pipeline import FakeSink, FakeSource, render, slow_matting
 
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.errors import SinkError, SourceError, SourceWaits
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, Matte
 from bgcam.realtime.run import pipeline as pipelines
@@ -184,7 +184,7 @@ def test_a_camera_that_is_waited_for_is_no_run_that_stands_still() -> None:
     sink = FakeSink()
     behind = SafeBackground(Still("blue", np.full((1, 1, 3), 200, np.uint8)), FakeSource.size_wh)
     source = WaitingCamera(10, live=True)
-    Pipeline(source, slow_matting(0.001), render, watch=Watch(behind), give_up_s=0.4).run([sink])
+    Pipeline(source, slow_matting(0.001), render, watch=OutputGuard(behind), give_up_s=0.4).run([sink])
     assert (len(sink.frames), sink.end) == (10, "closed")
 
 

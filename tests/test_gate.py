@@ -24,7 +24,7 @@ from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.failsafe.gate import check_shown, send
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.composed import composed, composed_i420, placeholder
@@ -135,7 +135,7 @@ def test_a_picture_stage_that_gives_something_else_shows_no_room(
 ) -> None:
     faults = Injector()
     sinks = [LookingSink(live=watched), LookingSink(live=False)]
-    watch = Watch(SafeBackground(FaultyBackground(faults), SIZE_WH))
+    watch = OutputGuard(SafeBackground(FaultyBackground(faults), SIZE_WH))
     camera = SecretCamera(faults, fps=0, frames=8, live=watched)
     pipeline = Pipeline(camera, slow_matting(), lambda frame, matte: kind(frame), watch=watch)
     if watched:

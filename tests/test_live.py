@@ -26,7 +26,7 @@ from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.live import RoomUnconfirmed
-from bgcam.realtime.run.renderer import Drawing, Parts
+from bgcam.realtime.run.renderer import FrameRenderer, Parts
 
 CHANGES = 300
 LOOKS: dict[str, tuple[Any, Any]] = {
@@ -195,7 +195,7 @@ def test_a_frame_that_was_begun_without_a_matte_gets_one_when_it_is_drawn_in_fro
         drawn.append(float(matte.alpha.mean()))
         return frame
 
-    drawing = Drawing(everything, draw, finds=False)
+    drawing = FrameRenderer(everything, draw, finds=False)
     frame = CameraFrame(0, room(0), 0.0, 0.0)
     begun = drawing.begin(frame)
     applied: list[bool] = []

@@ -14,7 +14,7 @@ from bgcam.realtime.command import cli
 from bgcam.realtime.devices.users import Holder, Holders
 from bgcam.realtime.devices.viewers import OpenViewers, Viewers
 from bgcam.realtime.errors import SourceError, SourceWaits, UsageError
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.picture.composed import composed
@@ -249,7 +249,7 @@ def run():
         mattes.append(frame.number)
         return CoarseMatte(frame.number, np.ones((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8))
 
-    pipeline = Pipeline(source, matting, render, watch=Watch(behind, give_up_s=0.5))
+    pipeline = Pipeline(source, matting, render, watch=OutputGuard(behind, give_up_s=0.5))
     thread = threading.Thread(target=pipeline.run, args=([sink],))
     thread.start()
     yield SimpleNamespace(sink=sink, pipeline=pipeline, mattes=mattes)

@@ -13,7 +13,7 @@ import pytest
 
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command import cli
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.run.panic import key_hint, panic_switch, presses_kept
 
@@ -59,7 +59,7 @@ def test_one_signal_turns_it_on_and_the_other_off_and_the_old_handlers_come_back
 
 
 def test_panic_that_is_set_twice_is_set() -> None:
-    watch = Watch(SafeBackground(Still("blue", np.zeros((1, 1, 3), np.uint8)), (4, 2)))
+    watch = OutputGuard(SafeBackground(Still("blue", np.zeros((1, 1, 3), np.uint8)), (4, 2)))
     for on in (True, True, False, False, True):
         watch.set_panic(on)
         assert watch.panic is on

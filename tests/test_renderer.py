@@ -21,7 +21,7 @@ from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.command.cli import main
 from bgcam.realtime.errors import BackendError, GpuFailed, MatteRefused
 from bgcam.realtime.failsafe.matte_check import MatteCheck
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.gpu.frame_ring import DevicePath
@@ -34,7 +34,7 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.picture.kernels import load as kernel_load
 from bgcam.realtime.run.pipeline import Pipeline
-from bgcam.realtime.run.renderer import Drawing
+from bgcam.realtime.run.renderer import FrameRenderer
 
 SPEC = ModelSpec(name="tiny", encoder="none", precision="fp32", sizes_wh=((48, 32),))
 GPU_LOST = "the GPU is lost"
@@ -136,7 +136,7 @@ def test_every_fault_of_the_gpu_is_bridged_and_the_run_goes_on(cupy: FakeCupy, f
     network = GreenNetwork(cupy, faults)
     stages, check = stages_for(Look(), FaultyBackground(faults)), MatteCheck()
     path = GpuRenderer(network, SPEC, behind, frame_wh=SIZE_WH, stages=stages, check=check)
-    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
+    drawing = FrameRenderer(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
 
     def begin(number: int) -> None:
         if number == 10:
@@ -147,7 +147,7 @@ def test_every_fault_of_the_gpu_is_bridged_and_the_run_goes_on(cupy: FakeCupy, f
             faults.set("")
 
     camera = SecretCamera(faults, fps=200, frames=40, on_read=begin)
-    Pipeline(camera, drawing.begin, drawing.finish, watch=Watch(behind, watchdog_ms=100)).run(sinks)
+    Pipeline(camera, drawing.begin, drawing.finish, watch=OutputGuard(behind, watchdog_ms=100)).run(sinks)
     for sink in sinks:
         assert not sink.leaks
     shown = [is_placeholder for _, is_placeholder in sinks[0].got]
@@ -210,7 +210,7 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
     said: list[str] = []
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     path = gpu(cupy, faults, check=MatteCheck())
-    drawing = Drawing(
+    drawing = FrameRenderer(
         right_matte,
         Chain(behind),
         check=MatteCheck(),
@@ -226,7 +226,7 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
 
     camera = SecretCamera(faults, fps=0 if not live else 200, frames=30, on_read=begin)
     camera.live = live
-    watch = Watch(behind, watchdog_ms=1000)
+    watch = OutputGuard(behind, watchdog_ms=1000)
     summary = Pipeline(camera, drawing.begin, drawing.finish, watch=watch).run([sink])
     assert summary.frames == 30
     assert drawing.gpu is None
@@ -240,7 +240,7 @@ def test_the_processor_goes_on_where_the_gpu_fails(cupy: FakeCupy, faults: Injec
 def test_without_a_rescue_the_gpus_failure_ends_the_run_with_its_line(cupy: FakeCupy, faults: Injector) -> None:
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     path = gpu(cupy, faults)
-    drawing = Drawing(right_matte, Chain(behind), say=lambda line: None, open_gpu=lambda: path)
+    drawing = FrameRenderer(right_matte, Chain(behind), say=lambda line: None, open_gpu=lambda: path)
     sink, file = LookingSink(faults), LookingSink(faults, live=False)
 
     def begin(number: int) -> None:
@@ -248,7 +248,7 @@ def test_without_a_rescue_the_gpus_failure_ends_the_run_with_its_line(cupy: Fake
             faults.set(GPU_LOST)
 
     camera = SecretCamera(faults, fps=200, on_read=begin)
-    watch = Watch(behind, watchdog_ms=100, give_up_s=0.4)
+    watch = OutputGuard(behind, watchdog_ms=100, give_up_s=0.4)
     with pytest.raises(BackendError, match=r"the GPU failed .*another --backend"):
         Pipeline(camera, drawing.begin, drawing.finish, watch=watch).run([sink, file])
     assert sink.got[-1][1]
@@ -261,7 +261,7 @@ def test_the_gpu_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inje
     background = Still("blue", np.full((1, 1, 3), (200, 0, 0), np.uint8))
     behind = SafeBackground(background, SIZE_WH)
     backend: Any = Backend(None)
-    drawing = Drawing(
+    drawing = FrameRenderer(
         right_matte,
         Chain(behind),
         say=said.append,
@@ -293,7 +293,7 @@ def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(
     said: list[str] = []
     behind = SafeBackground(background, SIZE_WH)
     backend: Any = Backend(GreenNetwork(cupy, faults))
-    drawing = Drawing(
+    drawing = FrameRenderer(
         right_matte,
         lambda frame, matte: composed(frame, frame.room_bgr.copy()),
         say=said.append,
@@ -314,7 +314,7 @@ def test_a_gpu_that_cannot_be_opened_leaves_the_processor(monkeypatch: pytest.Mo
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     backend: Any = Backend(GreenNetwork(FakeCupy(), faults))
     asked = Asked(FaultyBackground(faults), behind, Look(), SIZE_WH, False, None)
-    drawing = Drawing(right_matte, Chain(behind), say=said.append, open_gpu=gpu_opener(backend, SPEC, asked))
+    drawing = FrameRenderer(right_matte, Chain(behind), say=said.append, open_gpu=gpu_opener(backend, SPEC, asked))
     drawing.finish(frame(0), drawing.begin(frame(0)))
     assert "cannot be opened (cudaErrorMemoryAllocation: out of memory)" in said[0]
     assert len(said) == 1
@@ -380,7 +380,7 @@ def test_random_faults_of_the_gpu_never_show_the_room(cupy: FakeCupy, faults: In
     behind = SafeBackground(FaultyBackground(faults), SIZE_WH)
     check = MatteCheck()
     path = gpu(cupy, faults, check=check)
-    drawing = Drawing(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
+    drawing = FrameRenderer(right_matte, Chain(behind), check=check, say=lambda line: None, open_gpu=lambda: path)
     sinks = [LookingSink(faults), LookingSink(faults, live=False)]
     names = [name for name in GPU_FAULTS if not name.endswith("hangs")]
 
@@ -392,7 +392,7 @@ def test_random_faults_of_the_gpu_never_show_the_room(cupy: FakeCupy, faults: In
 
     camera = SecretCamera(faults, fps=0, frames=80, on_read=disturb)
     with contextlib.closing(camera):
-        Pipeline(camera, drawing.begin, drawing.finish, watch=Watch(behind, watchdog_ms=100)).run(sinks)
+        Pipeline(camera, drawing.begin, drawing.finish, watch=OutputGuard(behind, watchdog_ms=100)).run(sinks)
     for sink in sinks:
         assert not sink.leaks
         placeholders = sum(is_placeholder for _, is_placeholder in sink.got)

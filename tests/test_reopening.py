@@ -16,7 +16,7 @@ from waiting import wait_for
 
 from bgcam.realtime.backoff import Backoff
 from bgcam.realtime.errors import SourceError, SourceWaits
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.run.stopping import stop_on_signal
 from bgcam.realtime.sources.reopening import ReopeningSource
@@ -210,7 +210,7 @@ def test_dropped_frames_add_up_over_all_openings():
 def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypatch):
     """The clock jumps by an hour between two looks, as after a suspend or Ctrl-Z and `fg`."""
     ahead_s, real = 0.0, time.monotonic
-    watch = Watch(Placeholders(), give_up_s=0.5)
+    watch = OutputGuard(Placeholders(), give_up_s=0.5)
     failed = []
     monkeypatch.setattr("bgcam.realtime.failsafe.output_guard.time.monotonic", lambda: real() + ahead_s)
     watch.begin([LookingSink()], on_failure=failed.append)
@@ -240,7 +240,7 @@ def test_a_picture_that_was_on_its_way_when_its_camera_went_does_not_follow_the_
     shown, kept = [], []
     live = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
     file = SimpleNamespace(live=False, notice="", write=lambda frame: kept.append(int(frame.bgr.max())))
-    watch = Watch(Placeholders())
+    watch = OutputGuard(Placeholders())
     watch.begin([live, file], on_failure=lambda error: None)
     try:
         before, later = (composed_frame(n, np.full_like(room(0), 9), 0.0, time.monotonic() + n) for n in range(2))
@@ -270,7 +270,7 @@ def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to
 
     first = SimpleNamespace(live=True, notice="", write=write_slowly)
     second = SimpleNamespace(live=True, notice="", write=lambda frame: shown.append(int(frame.bgr.max())))
-    watch = Watch(Placeholders())
+    watch = OutputGuard(Placeholders())
     watch.begin([first, second], on_failure=lambda error: None)
     try:
         watch.write(composed_frame(0, np.full_like(room(0), 9), 0.0, time.monotonic()), None)
@@ -283,7 +283,7 @@ def test_no_output_gets_a_picture_whose_camera_went_while_another_was_written_to
 
 def test_pictures_of_before_do_not_keep_a_run_alive():
     failed = []
-    watch = Watch(Placeholders(), give_up_s=0.2)
+    watch = OutputGuard(Placeholders(), give_up_s=0.2)
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
         before = composed_frame(0, room(0), 0.0, time.monotonic())

@@ -278,5 +278,5 @@ def test_the_chain_remembers_the_room() -> None:
             out = 1.0 * chain.alpha(chain.prepare(CameraFrame(number, frame, number / 30, 0.0), coarse))
         return float(out[92:148, 216:252].mean())
 
-    assert shown("room memory") > 0.95
+    assert shown("room_memory") > 0.95
     assert shown() < 0.05

@@ -29,14 +29,14 @@ class VirtualCamera:
         import numpy as np
 
         from bgcam.realtime.backgrounds.still import Still
-        from bgcam.realtime.failsafe.output_guard import Watch
+        from bgcam.realtime.failsafe.output_guard import OutputGuard
         from bgcam.realtime.failsafe.placeholder import PLAIN_GREY, SafeBackground
         from bgcam.realtime.sinks import open_sink
 
         grey = Still("grey", np.full((1, 1, 3), PLAIN_GREY, np.uint8))
         self._size_wh = (width, height)
         self._sink = open_sink(f"virtual:{device}" if device else "virtual", size_wh=self._size_wh, fps=fps)
-        self._watch = Watch(SafeBackground(grey, self._size_wh), watchdog_ms=watchdog_ms, give_up_s=float("inf"))
+        self._watch = OutputGuard(SafeBackground(grey, self._size_wh), watchdog_ms=watchdog_ms, give_up_s=float("inf"))
         self._failed: BaseException | None = None
         self._numbers = itertools.count(1)
         self._closed = False

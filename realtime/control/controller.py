@@ -22,7 +22,7 @@ from bgcam.realtime.control.protocol import (
     SettingInfo,
 )
 from bgcam.realtime.errors import BackgroundError, UsageError
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.look import VIEWS
 from bgcam.realtime.run.build import Run
 from bgcam.realtime.run.live import RoomUnconfirmed
@@ -64,7 +64,7 @@ class LiveControl:
     ):
         assert run.pipeline.watch is not None
         self._live, self._pipeline, self._previews = run.live, run.pipeline, run.previews
-        self._watch: Watch = run.pipeline.watch
+        self._watch: OutputGuard = run.pipeline.watch
         self._source, self._page, self._settings = source, page, settings
         self._library, self._cameras, self._keep_choice = library or Library(), cameras, keep_choice
         self._since_s = time.time()

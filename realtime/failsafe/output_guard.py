@@ -66,7 +66,7 @@ class _Output:
             self._shows.note(Shown(frame, is_placeholder, self.wrote_s))
 
 
-class Watch:
+class OutputGuard:
     """Guards the sinks of one run.
 
     watchdog_ms: after this long without a new picture, the live sinks get placeholders.

@@ -77,7 +77,7 @@ def rescue_of(matting: Matting, frame_wh: tuple[int, int], *, backend: str, thre
 
 
 def gpu_opener(backend: Backend, spec: ModelSpec, asked: Asked) -> Callable[[], GpuRenderer | None] | None:
-    """Opens the GPU path for a backend, called once the network is ready (see `Drawing`); None for a CPU backend."""
+    """Opens the GPU path for a backend, once the network is ready (see `FrameRenderer`); None for a CPU backend."""
     return partial(_open, backend, spec, asked) if isinstance(backend, OnGpu) else None
 
 

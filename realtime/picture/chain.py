@@ -51,15 +51,16 @@ class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
-    background: (H, W, 3) BGR. lines: see `guided_filter`. person_bgr, person_seen: frame and what the network saw, in
-    the new light. colours, glow: on a grid, see `foreground` and `wrap`; spill: see there. None when their stage is
-    off.
+    background: (H, W, 3) BGR.
+    coefficients: see `guided_filter`.
+    person_bgr, person_seen: the frame and what the network saw, in the new light.
+    colours, glow: on a grid, see `foreground` and `light_wrap`; spill: see `despill`. None when their stage is off.
     """
 
     frame: CameraFrame
     coarse: CoarseMatte
     background: Picture = field(init=False)
-    lines: Coefficients = field(init=False)
+    coefficients: Coefficients = field(init=False)
     person_bgr: Picture = field(init=False)
     person_seen: Picture = field(init=False)
     colours: Colours | None = None
@@ -140,10 +141,10 @@ class Chain:
 
     def alpha(self, work: Work, places: Sequence[Region] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return apply_coefficients(work.lines, work.frame.room_bgr, regions=places, buffers=self._buffers)
+        return apply_coefficients(work.coefficients, work.frame.room_bgr, regions=places, buffers=self._buffers)
 
 
-def _steady(chain: Chain, work: Work) -> None:
+def _temporal_filter(chain: Chain, work: Work) -> None:
     chain.kept = temporal_filter(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.kept)
     work.coarse = replace(work.coarse, alpha=chain.kept.alpha)
 
@@ -153,7 +154,7 @@ def _room_memory(chain: Chain, work: Work) -> None:
     work.coarse = replace(work.coarse, alpha=alpha)
 
 
-def _follow(chain: Chain, work: Work) -> None:
+def _framing(chain: Chain, work: Work) -> None:
     if chain.look.frame == "follow":
         crop = chain.follow.step(work.coarse.alpha, seconds=work.frame.time_s)
         work.frame, work.coarse = crop_frame(work.frame, work.coarse, crop)
@@ -171,15 +172,15 @@ def _background(chain: Chain, work: Work) -> None:
         raise ValueError(f"{work.frame} does not fit a background of shape {work.background.shape}")
 
 
-def _guided(chain: Chain, work: Work) -> None:
-    work.lines = guided_coefficients(work.coarse.alpha, luma_of(work.coarse.seen_bgr))
+def _guided_filter(chain: Chain, work: Work) -> None:
+    work.coefficients = guided_coefficients(work.coarse.alpha, luma_of(work.coarse.seen_bgr))
 
 
-def _bilinear(chain: Chain, work: Work) -> None:
-    work.lines = bilinear_coefficients(work.coarse.alpha)
+def _bilinear_filter(chain: Chain, work: Work) -> None:
+    work.coefficients = bilinear_coefficients(work.coarse.alpha)
 
 
-def _match(chain: Chain, work: Work) -> None:
+def _light_match(chain: Chain, work: Work) -> None:
     work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
     if not chain.look.match:
         return
@@ -190,49 +191,49 @@ def _match(chain: Chain, work: Work) -> None:
     work.person_seen = np.asarray(cv2.LUT(work.person_seen, table), np.uint8)
 
 
-def _colours(chain: Chain, work: Work) -> None:
+def _foreground(chain: Chain, work: Work) -> None:
     # Before the same room, the frame's own colours hide where the matte is wrong; the person's would show as a halo.
     if not chain.background.same_room or chain.look.view == "cutout":
         work.colours = near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
 
 
-def _spill(chain: Chain, work: Work) -> None:
+def _despill(chain: Chain, work: Work) -> None:
     if work.colours is not None:
         work.spill = find_spill(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)
 
 
-def _wrap(chain: Chain, work: Work) -> None:
+def _light_wrap(chain: Chain, work: Work) -> None:
     if chain.look.wrap:
         work.glow = light_wrap(work.coarse.alpha, work.background, strength=chain.look.wrap)
 
 
 # In this order. The table of what each gains and costs: `python -m bgcam.benchmarks picture`.
 STAGES = {
-    "steady": _steady,
-    "room memory": _room_memory,
-    "follow": _follow,
+    "temporal_filter": _temporal_filter,
+    "room_memory": _room_memory,
+    "framing": _framing,
     "edge": _edge,
     "background": _background,
-    "guided": _guided,
-    "match": _match,
-    "colours": _colours,
-    "spill": _spill,
-    "wrap": _wrap,
+    "guided_filter": _guided_filter,
+    "light_match": _light_match,
+    "foreground": _foreground,
+    "despill": _despill,
+    "light_wrap": _light_wrap,
 }
-INSTEAD = {"background": _background, "guided": _bilinear}
+INSTEAD = {"background": _background, "guided_filter": _bilinear_filter}
 
 
 def _composite(chain: Chain, work: Work) -> Picture:
     if work.background is work.frame.room_bgr:  # the user wants to see the room
         return work.frame.room_bgr.copy()  # what is shown is never the camera's own memory
-    return _lay(chain, work, work.background)
+    return _person_before(chain, work, work.background)
 
 
 def parts_of(work: Work) -> Tiles:
     """Where a prepared frame needs work."""
     small, frame_wh = work.coarse.alpha, work.frame.size_wh
     cell_px = grid_of(frame_wh, (small.shape[1], small.shape[0])).cell_px
-    edge = work.lines.unsure
+    edge = work.coefficients.unsure
     if work.spill is not None:
         edge = edge | work.spill.shows
     if work.glow is not None:
@@ -240,11 +241,11 @@ def parts_of(work: Work) -> Tiles:
     return find_tiles(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
 
 
-def _lay(chain: Chain, work: Work, background: Picture) -> Picture:
+def _person_before(chain: Chain, work: Work, background: Picture) -> Picture:
     return composite(
         work.person_bgr,
         background,
-        work.lines,
+        work.coefficients,
         parts_of(work),
         work.colours,
         luma_from=work.frame.room_bgr,
@@ -259,7 +260,7 @@ def _matte(chain: Chain, work: Work) -> Picture:
 
 
 def _cutout(chain: Chain, work: Work) -> Picture:
-    return _lay(chain, work, checkerboard(work.frame.size_wh))
+    return _person_before(chain, work, checkerboard(work.frame.size_wh))
 
 
 def _side_by_side(chain: Chain, work: Work) -> Picture:

@@ -10,7 +10,7 @@ from typing import Any
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.failsafe.matte_check import MatteCheck
-from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, Watch, patience_ms
+from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, OutputGuard, patience_ms
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
 from bgcam.realtime.failsafe.stall import GIVE_UP_S
 from bgcam.realtime.gpu.select import Asked, gpu_opener, rescue_of
@@ -27,7 +27,7 @@ from bgcam.realtime.run.live import OPEN_S, Live
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.preview import Previews
-from bgcam.realtime.run.renderer import Draw, Drawing, OpenGpu, Rescue
+from bgcam.realtime.run.renderer import Draw, FrameRenderer, OpenGpu, Rescue
 from bgcam.realtime.run.scene import Scene
 from bgcam.realtime.sources.base import Source
 
@@ -77,7 +77,7 @@ def build_live(
     matting: None shows the whole frame.
     backend, threads: as the user named them.
     packed: whether all outputs take I420.
-    watchdog_ms, give_up_s: see `Watch`.
+    watchdog_ms, give_up_s: see `OutputGuard`.
     far: whether an empty frame is examined again.
     mirror: whether the source mirrors its frames.
     empty: counts such frames, if the processor composes the picture.
@@ -120,12 +120,14 @@ def build_live(
         if lacking and isinstance(loaded, OnGpu):
             say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
     draw = drawn_by(behind, look)
-    drawing = Drawing(find or everything, draw, check=check, finds=find is not None, open_gpu=open_gpu, rescue=rescue)
+    drawing = FrameRenderer(
+        find or everything, draw, check=check, finds=find is not None, open_gpu=open_gpu, rescue=rescue
+    )
     drawing.prepare()
     if drawing.may_use_gpu:
         at_once = 1  # frames are submitted to a GPU in order
     placeholders = Placeholders(behind)
-    watch = Watch(placeholders, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
+    watch = OutputGuard(placeholders, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
     now = None if matting is None or find is None else FoundBy(matting, far, find)
     models = Models(finding, source.size_wh, now=now, open_matting=open_matting, open_model=open_model)
     live = Live(

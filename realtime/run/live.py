@@ -15,14 +15,14 @@ from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
 from bgcam.realtime.failsafe.matte_check import MatteCheck
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
-from bgcam.realtime.run.renderer import Drawing, OpenGpu, Parts, Rescue
+from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
@@ -53,10 +53,10 @@ class Live:
         scene: Scene,
         *,
         size_wh: tuple[int, int],
-        drawing: Drawing,
+        drawing: FrameRenderer,
         chain: Chain | None,
         placeholders: Placeholders,
-        watch: Watch,
+        watch: OutputGuard,
         models: Models,
         check: MatteCheck | None = None,
         gpu_for: GpuFor | None = None,

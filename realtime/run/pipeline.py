@@ -1,8 +1,8 @@
 """source -> matte -> picture -> sinks, each in its own thread, frames in order, a frame always with its own matte.
 
 Only frames that went through `render` reach a sink. When anything fails, everything stops and nothing more is sent;
-but with a `Watch`, a placeholder replaces a frame that a live sink is waiting for, or whose matte was refused, and the
-run continues.
+but with an `OutputGuard`, a placeholder replaces a frame that a live sink is waiting for, or whose matte was refused,
+and the run continues.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from bgcam.realtime.channel import Channel, GaveUp
 from bgcam.realtime.errors import SourceWaits, as_error
 from bgcam.realtime.failsafe.gate import check_shown, send
-from bgcam.realtime.failsafe.output_guard import Watch
+from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.stall import FILE_PATIENCE, GIVE_UP_S, Stall
 from bgcam.realtime.frames import CameraFrame, OutputFrame
 from bgcam.realtime.run.busy import Busy
@@ -73,7 +73,7 @@ class Pipeline(Generic[AnyMatte]):
         *,
         depth: int = 1,
         workers: int = 1,
-        watch: Watch | None = None,
+        watch: OutputGuard | None = None,
         give_up_s: float = GIVE_UP_S,
         at_end: Callable[[], None] = lambda: None,
     ):

@@ -55,7 +55,7 @@ class Parts:
     finds: whether `find` looks for the person. Otherwise its mattes keep the whole frame, and are good for nothing
         else: a frame that has one gets another when parts that find the person draw it.
     flip: mirror each frame.
-    open_gpu, rescue: see `Drawing`.
+    open_gpu, rescue: see `FrameRenderer`.
     """
 
     find: Find
@@ -95,7 +95,7 @@ class _Change:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-class Drawing:
+class FrameRenderer:
     """`begin` is called with each frame, `finish` from another thread, in order.
 
     `begin` is also called in order and from one thread while a GPU is used or expected. Otherwise `begin` only calls
