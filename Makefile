@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 ARGS ?=
-# Test processes, one a core. PARALLEL= runs the tests one after the other, as a debugger needs it.
-PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
+# Test processes, one a core; tests/conftest.py shares the files among them. PARALLEL= runs the tests one after the other, as a debugger needs it.
+PARALLEL ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-cpus test-e2e soak lint types docs man dist pins clean

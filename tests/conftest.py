@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clips import write_clip, write_picture
@@ -19,13 +20,15 @@ from bgcam.realtime.sinks.web.sink import WebSink
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# These look at the clock: one test process runs them all, one after the other. Any other file is one process's too, so
-# that what its tests share is made once.
+# These look at the clock: one test process runs them all, one after the other.
 TIMED = {
     "test_camera",
+    "test_control_together",
     "test_renderer",
     "test_fail_closed",
     "test_killed",
+    "test_live",
+    "test_live_control",
     "test_on_demand",
     "test_paced",
     "test_panic",
@@ -37,9 +40,21 @@ TIMED = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("timed" if item.path.stem in TIMED else item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Any other file is one process's too, so that what its tests share is made once.
+
+    xdist's own `loadgroup` finds no groups under pytest 9.2, and then spreads a file's tests over all processes.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            stem = Path(nodeid.partition("::")[0]).stem
+            return "timed" if stem in TIMED else stem
+
+    config.option.loadscopereorder = False  # by name: files with few tests are often the slow ones
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
