@@ -29,6 +29,7 @@ STDLIB = Path(sysconfig.get_path("stdlib"))
 # Of some 2 GB of packages, those that a run and its tests import.
 PACKAGES = (
     *("numpy", "numpy.libs", "cv2", "opencv_python_headless.libs", "av", "av.libs", "openvino"),
+    *("msgspec", "starlette", "uvicorn", "anyio", "h11", "click", "idna"),
     *("platformdirs", "rich", "pygments", "markdown_it", "mdurl", "onnx", "google", "ml_dtypes", "packaging"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "*.py", "__editable__*.pth", "*.dist-info"),
 )
