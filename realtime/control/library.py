@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import threading
@@ -84,7 +85,10 @@ class Library:
 
     def entries(self) -> tuple[BackgroundInfo, ...]:
         """All of them, in the order in which a user goes through them; the room itself is the last."""
-        shipped = [BackgroundInfo(name, path.stem, "shipped") for name, path in shipped_backgrounds().items()]
+        shipped = [
+            BackgroundInfo(_spec_of(path), path.stem.replace("-", " "), "shipped")
+            for path in shipped_backgrounds().values()
+        ]
         own = [BackgroundInfo(str(path), _shown_name(path), "yours") for path in self._own()]
         colours = [BackgroundInfo(name, name, "colour") for name in COLOURS]
         return (*shipped, *own, BackgroundInfo(BLUR, BLUR, "blur"), *colours, BackgroundInfo(ROOM, "your room", "room"))
@@ -172,6 +176,11 @@ def _kind_of(data: bytes) -> tuple[str, str]:
         if data[at : at + len(magic)] == magic:
             return kind, suffix
     return "", ""
+
+
+def _spec_of(shipped: Path) -> str:
+    """The name as users write it; the whole path where a file of the working directory has that name and goes first."""
+    return str(shipped) if os.path.exists(shipped.stem) else shipped.stem
 
 
 def _clean_stem(name: str) -> str:
