@@ -98,8 +98,8 @@ class Library:
         if spec == ROOM:
             raise BackgroundError(f"background {ROOM}: your room has no thumbnail")
         if spec.partition(":")[0] == BLUR:
-            shipped = next(iter(shipped_backgrounds()), "grey")
-            bgr = cv2.GaussianBlur(self._first_picture(shipped), (0, 0), 8)
+            shipped = next(iter(shipped_backgrounds().values()), "grey")
+            bgr = cv2.GaussianBlur(self._first_picture(str(shipped)), (0, 0), 8)
             return as_jpeg(np.asarray(bgr, np.uint8))
         key = (spec, *_stamp(spec))
         with self._lock:
