@@ -9,9 +9,9 @@ const STATES = {
   placeholder: ["BACKGROUND ONLY", "Something failed: you are not shown."],
   panic: ["PANIC", "You are hidden. Only the background is shown."],
   starting: ["STARTING", "Waiting for the first picture."],
-  waiting: ["WAITING", "Nobody watches; the camera is off."],
-  unknown: ["NO ANSWER", "bgcam does not answer now."],
-  stopped: ["STOPPED", "bgcam does not run."],
+  waiting: ["WAITING", "Nobody is watching; the camera is off."],
+  unknown: ["NO ANSWER", "bgcam is not answering."],
+  stopped: ["STOPPED", "bgcam is not running."],
 };
 
 const number = (value, digits, unit) => value === null || value === undefined ? "–" : `${value.toFixed(digits)}${unit}`;
