@@ -122,7 +122,7 @@ def test_many_mattes_come_in_order(matter) -> None:
         (np.zeros((4, 4), np.uint8), ValueError, r"\(H, W, 3\) uint8 in RGB order, found \(4, 4\) uint8"),
         (np.zeros((4, 4, 3), np.float32), ValueError, "float32"),
         (np.zeros((0, 4, 3), np.uint8), ValueError, "found"),
-        (7, TypeError, "a int is not an image"),
+        (7, TypeError, "not int"),
         ("missing.jpg", bgcam.BgcamError, "missing.jpg"),
     ],
 )

@@ -13,9 +13,12 @@ from clips import write_clip
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.shipped import SHIPPED_FOLDER, shipped_backgrounds
 from bgcam.realtime.control import check_upload, library
 from bgcam.realtime.control.library import MIB, Library
 from bgcam.realtime.errors import BackgroundError
+
+SHIPPED = [path.stem for path in shipped_backgrounds().values()]
 
 
 @pytest.fixture
@@ -38,20 +41,34 @@ def decoded(jpeg: bytes) -> NDArray[np.uint8]:
 
 
 def test_the_list_goes_from_what_comes_with_bgcam_to_the_room(mine: Library, folder: Path) -> None:
-    assert [info.spec for info in mine.entries()] == ["beach.jpg", "blur", "green", "none"]
+    assert [info.spec for info in mine.entries()] == [*SHIPPED, "blur", "green", "none"]
     folder.mkdir(parents=True)
     for name in ("b10.png", "b2.JPG", "notes.txt", ".hidden.png"):
         (folder / name).write_bytes(b"")
     found = [(info.name, info.kind) for info in mine.entries()]
-    assert found[1:3] == [("b2", "yours"), ("b10", "yours")]
-    assert [kind for _, kind in found] == ["shipped", "yours", "yours", "blur", "colour", "room"]
+    own = len(SHIPPED)
+    assert found[:own] == [(name.replace("-", " "), "shipped") for name in SHIPPED]
+    assert found[own : own + 2] == [("b2", "yours"), ("b10", "yours")]
+    assert [kind for _, kind in found[own + 2 :]] == ["blur", "colour", "room"]
+
+
+def test_a_shipped_one_is_itself_beside_a_file_of_its_name(
+    mine: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = [mine.thumbnail(spec) for spec in ("beach", "bookshelf", "blur")]
+    for name in ("beach.jpg", "bookshelf"):
+        Path(name).write_bytes(picture(".jpg"))
+    specs = [info.spec for info in mine.entries()[:2]]
+    assert specs == ["beach", str(SHIPPED_FOLDER / "bookshelf.webp")]
+    assert [mine.thumbnail(spec) for spec in (*specs, "blur")] == before
 
 
 def test_without_a_home_folder_there_are_still_backgrounds() -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    assert len(Library(folder=homeless).entries()) == 4
+    assert len(Library(folder=homeless).entries()) == len(SHIPPED) + 3
     with pytest.raises(BackgroundError, match=r"a\.png: it cannot be kept \(Could not determine home directory"):
         Library(folder=homeless).add("a.png", picture())
 
@@ -96,7 +113,7 @@ def test_a_video_is_decoded_too(mine: Library, tmp_path: Path) -> None:
     assert mine.add("clip.mp4", clip.read_bytes()).spec.endswith(".mp4")
     with pytest.raises(BackgroundError, match=r"cut\.mp4: "):
         mine.add("cut.mp4", clip.read_bytes()[:200])
-    assert len(mine.entries()) == 5
+    assert len(mine.entries()) == len(SHIPPED) + 4
 
 
 def test_what_cannot_be_shown_is_not_kept(mine: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,6 +254,7 @@ def test_the_room_only_after_a_second_confirmation(page: Any, control: FakeContr
     wait_for(lambda: control.now["background"] == "none")
     assert control.asked[-1] == ("set", ({"background": "none"}, True))
     until(page, "document.querySelector('[aria-checked=true]').dataset.spec === 'none'")
+    page.get_by_text("You and your room are shown.").wait_for()
 
 
 def _out(name: str) -> Path:

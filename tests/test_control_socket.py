@@ -283,7 +283,9 @@ def test_a_path_too_long_for_a_socket(runtime: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_one_instance_a_name(front: Front) -> None:
-    pattern = rf"bgcam runs already \(process {os.getpid()}, since \d\d:\d\d\): bgcam set ..., bgcam ui, bgcam quit"
+    pattern = (
+        rf"bgcam is already running \(process {os.getpid()}, since \d\d:\d\d\): bgcam set ..., bgcam ui, bgcam quit"
+    )
     with pytest.raises(AlreadyRuns, match=pattern):
         Front(FakeControl())
     assert runs_already() != ""

@@ -77,6 +77,15 @@ def test_a_damaged_file_is_ignored_with_one_line(state: Path, content: bytes) ->
     assert with_last_background(LAST).background == "beach"
 
 
+def test_a_file_that_is_gone_does_not_keep_bgcam_from_starting(tmp_path: Path) -> None:
+    remember(str(tmp_path / "stick" / "office.jpg"))
+    lines: list[str] = []
+    assert with_last_background(LAST, say=lines.append).background == Settings().background
+    assert lines == [
+        f"bgcam: {tmp_path}/stick/office.jpg, which was chosen last, is not there any more; the background is blur"
+    ]
+
+
 def test_a_choice_does_not_fail_where_it_cannot_be_kept(state: Path) -> None:
     state.parent.parent.write_text("no folder")
     remember("beach")

@@ -94,7 +94,7 @@ def test_a_change_is_made_and_then_kept(controlled: Controlled) -> None:
         ({"light_match": True}, "light_match: invalid value True: give a number"),
         ({"light_match": float("nan")}, "light_match: 'nan' is not a number from 0 to 10"),
         ({"mirror": "maybe"}, "mirror: invalid value 'maybe': give on or off"),
-        ({"frame": ["follow"]}, r"frame: invalid value \['follow'\]: give a text"),
+        ({"frame": ["follow"]}, r"frame: invalid value \['follow'\]: give one text"),
         ({"edge": ["widen:2"]}, "edge: invalid edge 'widen:2'"),
         ({"edge": 3}, "edge: invalid value 3: give a list of texts"),
         ({"camera": "other"}, "camera cannot change in this run"),

@@ -63,7 +63,7 @@ def test_panic_that_is_set_twice_is_set() -> None:
     for on in (True, True, False, False, True):
         watch.set_panic(on)
         assert watch.panic is on
-        assert watch.notice == ("PANIC: background only, until p or SIGUSR2" if on else "")
+        assert watch.notice == ("PANIC: background only, until p, SIGUSR2 or bgcam resume" if on else "")
 
 
 def test_the_key_toggles_without_return_and_the_terminal_is_as_before() -> None:

@@ -118,8 +118,8 @@ def test_json_and_text_are_both_understood(name: str, value: Any, expected: Any)
         ({"output": ["web", 3]}, "output: invalid value ['web', 3]: give a list of texts"),
         ({"background": ""}, "background: the value is empty"),
         ({"background": "a\0b"}, "background: invalid value 'a\\x00b': it contains a NUL"),
-        ({"background": False}, "background: invalid value False: give a text"),
-        ({"background": ["a"]}, "background: invalid value ['a']: give a text"),
+        ({"background": False}, "background: invalid value False: give one text"),
+        ({"background": ["a"]}, "background: invalid value ['a']: give one text"),
         ({"size": "big"}, "size: invalid size 'big': give WxH, such as 1280x720"),
         ({"camera": "1", "input": ["a.mp4"]}, "camera and input exclude each other; give one of them"),
         ({"light-wrap": 1, "light_wrap": 2}, "light_wrap is given twice"),
@@ -155,7 +155,7 @@ def test_what_is_not_hot_stays_as_it_is_while_frames_flow() -> None:
 
 
 def test_a_camera_cannot_be_chosen_over_an_input_while_frames_flow() -> None:
-    with pytest.raises(UsageError, match="input cannot change"):
+    with pytest.raises(UsageError, match="camera cannot change while bgcam runs with input"):
         changed(Settings(input=("a.mp4",)), {"camera": "1"}, hot_only=True)
 
 

@@ -15,6 +15,7 @@ from bgcam.realtime.command.install.service import UNIT
 from bgcam.realtime.command.install.uninstall import uninstall
 from bgcam.realtime.command.options import build_parser
 from bgcam.realtime.command.system import Ran
+from bgcam.realtime.control.library import user_folder
 from bgcam.realtime.settings.config import config_path
 from bgcam.realtime.settings.last_choice import remember, state_path
 
@@ -57,8 +58,11 @@ def write_all() -> None:
     configuration().write_text("mirror = true\n")
 
 
-def test_it_removes_its_own_files_and_no_others(system, units, capsys) -> None:
+def test_it_removes_its_own_files_and_no_others(system, units, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     write_all()
+    user_folder().mkdir(parents=True)
+    (user_folder() / "mine.png").write_bytes(b"x")
     system.write(OPTIONS_FILE, f"{MARK}\n")
     assert uninstall(options("--yes"), system=system, units=units) == 0
     assert not cache_folder().exists()
@@ -69,6 +73,8 @@ def test_it_removes_its_own_files_and_no_others(system, units, capsys) -> None:
     assert any("disable --now" in line for line in system.ran)
     said = capsys.readouterr().out
     assert f"your configuration stays: {configuration()}" in said
+    assert f"your backgrounds stay: {user_folder()}" in said
+    assert (user_folder() / "mine.png").exists()
     assert "install-camera --undo" in said
 
 
@@ -89,7 +95,7 @@ def test_a_second_time_there_is_nothing_left(system, units, capsys) -> None:
     uninstall(options("--yes"), system=system, units=units)
     capsys.readouterr()
     assert uninstall(options("--yes"), system=system, units=units) == 0
-    assert capsys.readouterr().out.startswith("bgcam wrote nothing that is still there\n")
+    assert capsys.readouterr().out.startswith("there is nothing to remove\n")
 
 
 def test_a_service_of_the_users_own_and_a_linked_cache_stay(system, units, tmp_path) -> None:

@@ -163,7 +163,7 @@ def test_a_running_command_is_changed_asked_and_ended_by_others(
     asking.join()
     assert said == [(1, "a second one")]
     error = capsys.readouterr().err
-    assert f"bgcam runs already (process {os.getpid()}, since " in error
+    assert f"bgcam is already running (process {os.getpid()}, since " in error
     assert "add --instance NAME" in error
     assert scene.sinks[0].leaks == []
     assert last_background() == "navy"

@@ -43,7 +43,7 @@ def _rgb_array(image: Any) -> RGB:
     elif hasattr(image, "__dlpack__"):
         array = np.from_dlpack(image)
     else:
-        raise TypeError(f"a {type(image).__name__} is not an image: give an array, a Pillow image, a tensor or a path")
+        raise TypeError(f"an image must be an array, a Pillow image, a tensor or a path, not {type(image).__name__}")
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise ValueError(f"an image must be (H, W, 3) uint8 in RGB order, found {array.shape} {array.dtype}")
     return cast(RGB, array)

@@ -79,7 +79,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def _too_many(command: str | None, word: str) -> str:
     """The message about a word after all those that a command takes."""
     advice = "give one INPUT and one OUTPUT, and for several pictures their folder; " if command == "matte" else ""
-    return f"bgcam {command} has no use for {word!r}; {advice}see bgcam {command} --help"
+    return f"bgcam {command} does not take {word!r}; {advice}see bgcam {command} --help"
 
 
 def checked(arguments: Sequence[str]) -> list[str]:

@@ -114,7 +114,7 @@ class Instance:
 
 
 def runs_already(name: str = DEFAULT_NAME) -> str:
-    """ "bgcam runs already (process 123, since 10:42): ..." if an instance of this name runs; else ""."""
+    """ "bgcam is already running (process 123, since 10:42): ..." if an instance of this name runs; else ""."""
     if sys.platform == "win32":
         return ""
     try:
@@ -151,7 +151,7 @@ def _runs_already(lock: int, name: str) -> str:
     which = "" if name == DEFAULT_NAME else f" --instance {name}"
     found = re.fullmatch(rb"(\d+) (\d+)\s*", os.pread(lock, 100, 0))
     who = f" (process {int(found[1])}, since {_clock(int(found[2]))})" if found else ""
-    return f"bgcam runs already{who}: bgcam set{which} ..., bgcam ui{which}, bgcam quit{which}"
+    return f"bgcam is already running{who}: bgcam set{which} ..., bgcam ui{which}, bgcam quit{which}"
 
 
 def _clock(since_s: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import threading
@@ -84,7 +85,10 @@ class Library:
 
     def entries(self) -> tuple[BackgroundInfo, ...]:
         """All of them, in the order in which a user goes through them; the room itself is the last."""
-        shipped = [BackgroundInfo(name, path.stem, "shipped") for name, path in shipped_backgrounds().items()]
+        shipped = [
+            BackgroundInfo(_spec_of(path), path.stem.replace("-", " "), "shipped")
+            for path in shipped_backgrounds().values()
+        ]
         own = [BackgroundInfo(str(path), _shown_name(path), "yours") for path in self._own()]
         colours = [BackgroundInfo(name, name, "colour") for name in COLOURS]
         return (*shipped, *own, BackgroundInfo(BLUR, BLUR, "blur"), *colours, BackgroundInfo(ROOM, "your room", "room"))
@@ -94,8 +98,8 @@ class Library:
         if spec == ROOM:
             raise BackgroundError(f"background {ROOM}: your room has no thumbnail")
         if spec.partition(":")[0] == BLUR:
-            shipped = next(iter(shipped_backgrounds()), "grey")
-            bgr = cv2.GaussianBlur(self._first_picture(shipped), (0, 0), 8)
+            shipped = next(iter(shipped_backgrounds().values()), "grey")
+            bgr = cv2.GaussianBlur(self._first_picture(str(shipped)), (0, 0), 8)
             return as_jpeg(np.asarray(bgr, np.uint8))
         key = (spec, *_stamp(spec))
         with self._lock:
@@ -172,6 +176,11 @@ def _kind_of(data: bytes) -> tuple[str, str]:
         if data[at : at + len(magic)] == magic:
             return kind, suffix
     return "", ""
+
+
+def _spec_of(shipped: Path) -> str:
+    """The name as users write it; the whole path where a file of the working directory has that name and goes first."""
+    return str(shipped) if os.path.exists(shipped.stem) else shipped.stem
 
 
 def _clean_stem(name: str) -> str:

@@ -146,7 +146,7 @@ class OutputGuard:
     def notice(self) -> str:
         """Why a placeholder is shown, as text for the user; "" while the picture is shown."""
         if self.panic:
-            return "PANIC: background only, until p or SIGUSR2"
+            return "PANIC: background only, until p, SIGUSR2 or bgcam resume"
         if self._error is not None:
             shown = "background only: " if self.bridges(self._error) else ""
             return f"{shown}{' '.join(str(self._error).split())}"

@@ -51,10 +51,13 @@ def changed(settings: Settings, new_values: Mapping[str, Any], *, hot_only: bool
         new[name] = value
     _take_blur(new)
     parsed = {name: parse_value(all_settings()[name], value) for name, value in new.items()}
-    parsed |= {name: all_settings()[name].default for name in excluded_by(parsed)}
+    excluded = excluded_by(parsed)
+    parsed |= {name: all_settings()[name].default for name in excluded}
     if hot_only:
         for name in parsed:
             if not all_settings()[name].option.hot and parsed[name] != getattr(settings, name):
+                if name in excluded:
+                    raise UsageError(f"{excluded[name]} cannot change while bgcam runs with {name}; stop it first")
                 flag = all_settings()[name].option.flags[0]
                 raise UsageError(f"{name} cannot change while bgcam runs; stop it and start it again with {flag}")
     return msgspec.structs.replace(settings, **parsed)
@@ -101,7 +104,7 @@ def _text(setting: Setting, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):  # the index of a camera
         value = str(value) if abs(value) <= MAX_NUMBER else value
     if not isinstance(value, str):
-        raise UsageError(f"invalid value {value!r}: give a text")
+        raise UsageError(f"invalid value {value!r}: give one text")
     return _parsed(setting, value)
 
 

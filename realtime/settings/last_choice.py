@@ -65,6 +65,8 @@ def with_last_background(settings: Settings, *, say: Callable[[str], None] | Non
     try:
         found = last_background()
         reason = "no background has been chosen during a call yet"
+        if found is not None and os.path.isabs(found) and not os.path.exists(found):
+            found, reason = None, f"{found}, which was chosen last, is not there any more"
     except (OSError, ValueError, RecursionError) as error:
         found, reason = None, f"{state_path()} is damaged or cannot be read ({error}) and is ignored"
     if found is None:

@@ -117,7 +117,7 @@ async function look() {
     misses = 0;
     if (performance.now() - quitAt < QUIT_MS) throw new Gone("it is ending");
     if (ended) back();
-    showStatus(found.status);
+    showStatus(found.status, found.values);
     if (!sending) showValues(found.values);
   } catch (error) {
     // A server of another run refuses this page's key: it is not the one that this page is about.

@@ -9,9 +9,9 @@ const STATES = {
   placeholder: ["BACKGROUND ONLY", "Something failed: you are not shown."],
   panic: ["PANIC", "You are hidden. Only the background is shown."],
   starting: ["STARTING", "Waiting for the first picture."],
-  waiting: ["WAITING", "Nobody watches; the camera is off."],
-  unknown: ["NO ANSWER", "bgcam does not answer now."],
-  stopped: ["STOPPED", "bgcam does not run."],
+  waiting: ["WAITING", "Nobody is watching; the camera is off."],
+  unknown: ["NO ANSWER", "bgcam is not answering."],
+  stopped: ["STOPPED", "bgcam is not running."],
 };
 
 const number = (value, digits, unit) => value === null || value === undefined ? "–" : `${value.toFixed(digits)}${unit}`;
@@ -26,9 +26,10 @@ const ABOUT = [
   ["Version", (status) => `${status.version}, process ${status.pid}, since ${time(status.since_s)}`],
 ];
 
-/** Show a state of STATES. */
-export function showState(name) {
-  const [word, text] = STATES[name] || STATES.placeholder;
+/** Show a state of STATES. withRoom: the background is the real room. */
+export function showState(name, {withRoom = false} = {}) {
+  const [word, usual] = STATES[name] || STATES.placeholder;
+  const text = name === "live" && withRoom ? "You and your room are shown." : usual;
   document.body.dataset.state = name;
   document.title = `${word} – bgcam`;
   say(byId("state-word"), word);
@@ -42,8 +43,8 @@ export function showNumbers({fps, latency_ms: latencyMs, cpu_percent: cpuPercent
   say(byId("cpu"), number(cpuPercent, 0, " %"));
 }
 
-export function showStatus(status) {
-  showState(status.state);
+export function showStatus(status, values) {
+  showState(status.state, {withRoom: /^none$/i.test(values.background)});
   // While a press is on its way, the switch shows what was asked for.
   if (!pressing) showPanic(status.state === "panic");
   showNumbers(status);

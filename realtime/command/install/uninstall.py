@@ -29,7 +29,7 @@ def uninstall(options: Namespace, *, system: System | None = None, units: Path |
     units_found = [path for path in _existing([(units or unit_folder()) / UNIT]) if is_ours(path)]
     folders = list(_existing(_own_folders()))
     if not units_found and not folders:
-        print("bgcam wrote nothing that is still there")
+        print("there is nothing to remove")
     else:
         for path in units_found:
             print(f"systemctl --user disable --now {UNIT}\nremove {path}")
@@ -77,4 +77,9 @@ def _say_what_stays(system: System) -> None:
         configured = config_path()
         if configured is not None and configured.exists():
             print(f"your configuration stays: {configured}")
+        from bgcam.realtime.control.library import user_folder
+
+        own = user_folder()
+        if own.is_dir() and any(own.iterdir()):
+            print(f"your backgrounds stay: {own}")
     print("to remove bgcam itself: pipx uninstall bgcam or pip uninstall bgcam; of a clone, delete the folder")
