@@ -48,6 +48,9 @@ def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["set", "mirror"], {"mirror=on", "mirror=off"}),
         (["set", "mirror=on", "background=be"], {"background=beach"}),
         (["set", "fra"], {"frame=whole", "frame=follow"}),
+        (["get", "light_m"], {"light_match"}),
+        (["-b", "off"], {"office"}),
+        (["--background", "bea"], {"beach"}),
     ],
 )
 def test_bash_offers(bash_script: Path, typed: list[str], offered: set[str]) -> None:

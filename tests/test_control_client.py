@@ -68,7 +68,7 @@ def test_errors_are_raised_as_they_were(control: FakeControl) -> None:
 
 
 def test_where_none_runs() -> None:
-    with pytest.raises(NotRunning, match=r"^no bgcam is running; start it with bgcam$"):
+    with pytest.raises(NotRunning, match=r"^no bgcam is running; start it with: bgcam$"):
         Client().values()
     with Front(FakeControl()), pytest.raises(NotRunning, match="bgcam --instance work"):
         Client("work").values()

@@ -71,7 +71,7 @@ def test_a_list_is_given_by_repeating_its_name(command: Command, control: FakeCo
 def test_set_refuses_the_room_unless_confirmed(command: Command, control: FakeControl) -> None:
     code, _, err = command("set", "background=none")
     assert code == 2
-    assert one_line(err) == "bgcam: this would show your room to the others; add --confirm-room to do it\n"
+    assert one_line(err) == "bgcam: this would show your room to the others: add --confirm-room\n"
     assert control.now["background"] == "blur"
     assert command("set", "--confirm-room", "background=none")[:2] == (0, "background = none\n")
 
@@ -140,7 +140,7 @@ def test_next_panic_resume_quit(command: Command, control: FakeControl) -> None:
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "ui"])
 def test_where_none_runs(command: Command, name: str) -> None:
     words = ["mirror=on"] if name == "set" else []
-    assert command(name, *words) == (1, "", "bgcam: no bgcam is running; start it with bgcam\n")
+    assert command(name, *words) == (1, "", "bgcam: no bgcam is running; start it with: bgcam\n")
 
 
 def test_another_instance(command: Command, control: FakeControl) -> None:

@@ -29,7 +29,7 @@ class Matter:
 
     model: the name of a shipped model, the path of an .onnx file, or "auto".
     backend: "auto", "openvino", "onnxruntime", "tensorrt", "tensorrt-rtx" or "torch".
-    threads: for the model on a processor; 0 takes as many as help.
+    threads: for the model on a processor; 0 takes as many as make it faster.
     Raises ModelError or BackendError, both BgcamError, with one line that says what is wrong. Thread-safe.
     """
 

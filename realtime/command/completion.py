@@ -12,7 +12,7 @@ from bgcam.realtime.settings import setting_infos
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 # Options whose value is a file or folder.
-FILES = ("--input", "--output", "--background", "--model", "matte_input", "matte_output")
+FILES = ("--input", "--output", "--model", "matte_input", "matte_output")
 
 
 def print_completion(shell: str) -> None:
@@ -23,8 +23,16 @@ def print_completion(shell: str) -> None:
 
     parser = build_parser()
     _describe(parser)
-    preamble: Any = {"bash": _BASH % shlex.quote(" ".join(set_words()))}  # shtab's own type lacks this form
+    lists = (set_words(), (info.name for info in setting_infos()), background_words())
+    preamble: Any = {"bash": _BASH % tuple(shlex.quote(" ".join(words)) for words in lists)}
+    # shtab's own type lacks this form of a preamble.
     print(shtab.complete(parser, shell=shell, preamble=preamble))
+
+
+def background_words() -> Iterator[str]:
+    """What `--background` takes that is no file."""
+    yield from ("blur", "none", "transparent", "last")
+    yield from (path.stem for path in shipped_backgrounds().values())
 
 
 def set_words() -> Iterator[str]:
@@ -46,7 +54,16 @@ _bgcam_set_words() {
   COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
   compgen -W %s -- "$1"
 }
+_bgcam_get_words() {
+  compgen -W %s -- "$1"
+}
+_bgcam_backgrounds() {
+  compgen -W %s -- "$1"
+  compgen -f -- "$1"
+}
 """
+# {command: the function that completes its words}
+_WORDS = {"set": "_bgcam_set_words", "get": "_bgcam_get_words"}
 
 
 def _describe(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +74,10 @@ def _describe(parser: argparse.ArgumentParser) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for name, command in action.choices.items():
                 _describe(command)
-                if name == "set":
-                    _words_of(command).complete = {"bash": "_bgcam_set_words"}  # type: ignore[attr-defined]
+                if name in _WORDS:
+                    _words_of(command).complete = {"bash": _WORDS[name]}  # type: ignore[attr-defined]
+        elif "--background" in action.option_strings:
+            action.complete = {"bash": "_bgcam_backgrounds"}  # type: ignore[attr-defined]
         elif {*action.option_strings, action.dest} & {*FILES}:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
 

@@ -19,9 +19,7 @@ from bgcam.realtime.spelling import closest
 INSTANCE = Option(
     flags=("--instance",), help=f"which bgcam, where several run; default: {DEFAULT_NAME}", metavar="NAME"
 )
-CONFIRM_ROOM = Option(
-    flags=("--confirm-room",), help="show the room to the others; without it, such a change is refused"
-)
+CONFIRM_ROOM = Option(flags=("--confirm-room",), help="show the room to others; without it, such a change is refused")
 JSON = Option(flags=("--json",), help="print JSON")
 PRINT = Option(flags=("--print",), help="only print the address, open no browser")
 
@@ -74,7 +72,7 @@ def _set(client: Any, options: argparse.Namespace) -> int:
     try:
         values = client.change(wanted, confirm_room=options.confirm_room)
     except ConfirmationNeeded as error:
-        raise UsageError(f"{error}; add --confirm-room to do it") from None
+        raise UsageError(f"{error}: add --confirm-room") from None
     for name in wanted:
         print(f"{name} = {as_text(values.get(name))}")
     return 0

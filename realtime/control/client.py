@@ -117,8 +117,8 @@ class Client:
 
     def _not_running(self) -> NotRunning:
         if self._name == DEFAULT_NAME:
-            return NotRunning("no bgcam is running; start it with bgcam")
-        return NotRunning(f"no bgcam named {self._name} is running; start it with bgcam --instance {self._name}")
+            return NotRunning("no bgcam is running; start it with: bgcam")
+        return NotRunning(f"no bgcam named {self._name} is running; start it with: bgcam --instance {self._name}")
 
 
 def _one_line(connection: socket.socket) -> bytes:

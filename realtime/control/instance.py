@@ -28,7 +28,7 @@ def check_name(name: str) -> str:
     """The name, if an instance can have it. Raises UsageError."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
         raise UsageError(
-            f"{name!r} is not a name for a bgcam; give up to 32 letters and digits, such as {DEFAULT_NAME}"
+            f"{name!r} is not a valid instance name; give up to 32 letters and digits, such as {DEFAULT_NAME}"
         )
     return name
 

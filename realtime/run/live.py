@@ -133,7 +133,9 @@ class Live:
                     far=old.far if far is None else far,
                 )
                 if new.shows_room and not old.shows_room and not confirm_room:
-                    raise RoomUnconfirmed(f"background {background} shows your room as it is; confirm that you mean it")
+                    raise RoomUnconfirmed(
+                        f"background {background} would show your room as it is; confirm that you mean it"
+                    )
                 found_by = self._found(old, new, model)
                 parts = self._parts(old, new, found_by)
                 apply = partial(self._apply, old, new, parts, found_by, then)

@@ -253,7 +253,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--threads",),
             help="threads for the model; default: a quarter of the processors for a camera, for a file, as many as "
-            "help",
+            "make it faster",
             about="How many threads the model may use; 0 leaves it to bgcam.",
             group=MODEL,
             metavar="N",
