@@ -215,7 +215,7 @@ def test_training_weights_run_in_the_chain(shared, tiny_model, tmp_path, monkeyp
     [
         (["--warm-up", "3", "--frames", "4"], "--warm-up 3 of 4 frames: leave at least 2 to score"),
         (["--every", "0"], "--every 0: give 1 or more"),
-        (["--without", "colour"], "--without colour: no such stage; there are steady"),
+        (["--without", "colour"], "--without colour: no such stage; there are temporal_filter"),
         (["--held-out", "--weights", "missing.pt"], "missing.pt"),
         ([], "no such folder; give --shared"),  # the clips, without --held-out
     ],
