@@ -132,8 +132,9 @@ def _config(options: Namespace) -> int:
 
 def _completion(options: Namespace) -> int:
     from bgcam.realtime.command.completion import print_completion
+    from bgcam.realtime.command.options import build_parser
 
-    print_completion(options.shell)
+    print_completion(build_parser(), options.shell)
     return 0
 
 

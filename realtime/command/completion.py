@@ -15,13 +15,10 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 FILES = ("--input", "--output", "--model", "matte_input", "matte_output")
 
 
-def print_completion(shell: str) -> None:
-    """Print the script for one of SHELLS, made from the options themselves."""
+def print_completion(parser: argparse.ArgumentParser, shell: str) -> None:
+    """Print the script for one of SHELLS, made from the command's own parser."""
     import shtab
 
-    from bgcam.realtime.command.options import build_parser
-
-    parser = build_parser()
     _describe(parser)
     lists = (set_words(), (info.name for info in setting_infos()), background_words())
     preamble: Any = {"bash": _BASH % tuple(shlex.quote(" ".join(words)) for words in lists)}
