@@ -25,13 +25,14 @@ Picture = NDArray[np.uint8]
 SIZE_WH = (720, 405)
 EVERY = 3  # of the clip's 30 frames a second
 QUALITY = 62
-WHOLE, HAIR = (0, 0, 1280, 720), (480, 60, 480, 270)
+WHOLE, HAIR = (0, 0, 1280, 720), (375, 55, 480, 270)
 # What is typed, the background, seconds, and which part of the frame is shown (x, y, width, height).
 SCENES = (
-    ("the camera", "none", 1.2, WHOLE),
-    ("bgcam --background beach", "beach", 2.2, WHOLE),
-    ("bgcam --background blur", "blur", 2.0, WHOLE),
-    ("the hair, enlarged", "beach", 2.4, HAIR),
+    ("the camera", "none", 1.0, WHOLE),
+    ("bgcam --background beach", "beach", 1.6, WHOLE),
+    ("bgcam set background=office", "office", 1.8, WHOLE),
+    ("bgcam set background=blur", "blur", 1.6, WHOLE),
+    ("the hair, enlarged", "loft", 2.2, HAIR),
 )
 
 
