@@ -277,3 +277,19 @@ def test_a_configured_debug_shows_the_traceback(
     file.write_text("debug = true\n")
     assert cli.main([]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_file_in_another_users_home_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    def refuse(self: Path, **given: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    folder = tmp_path if reachable else tmp_path / "home"
+    monkeypatch.setattr(Path, "read_text", refuse)
+    if not reachable:
+        assert read_config(folder / "config.toml").path == folder / "config.toml"
+        return
+    with pytest.raises(UsageError, match=r"config\.toml: cannot be read \(Permission denied\)"):
+        read_config(folder / "config.toml")

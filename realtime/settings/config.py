@@ -140,9 +140,21 @@ def _text_of(path: Path | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        if not _is_reachable(path.parent):  # another user's home, as HOME says after `sudo -u`
+            return None
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); correct it, or move it away") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path}: cannot be read ({reason}); correct it, or move it away") from None
+
+
+def _is_reachable(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _about_syntax(path: Path, text: str, message: str) -> str:

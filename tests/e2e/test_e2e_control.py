@@ -50,7 +50,7 @@ def test_viewers_see_what_commands_change_and_never_the_room(
         for _ in range(COMMANDS):
             match chance.randrange(5):
                 case 0:
-                    client.change({"background": chance.choice([*COLOURS, "blur:4"])})
+                    client.change({"background": chance.choice([*COLOURS])})
                 case 1:
                     client.change({"mirror": chance.random() < 0.5, "light_wrap": chance.choice([0, 4])})
                 case 2:
@@ -62,9 +62,8 @@ def test_viewers_see_what_commands_change_and_never_the_room(
                     with pytest.raises(UsageError):
                         client.change({"backgroud": "blur"})
             seen = viewer.read()
-            # The blurred room is as dark as the room; it is asked for.
             assert seen is not None
-            assert client.values()["background"].startswith("blur") or not shows_room(seen)
+            assert not shows_room(seen)
         client.panic(True)
         client.change({"background": "#0000c8"})
         viewer.reads_until(lambda seen: lab.near(seen, COLOURS["#0000c8"]), "the background alone")
