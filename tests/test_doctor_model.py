@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bgcam.realtime.command.doctor.checks import CHECKS, Check
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.command.system import TIMED_OUT, Ran
+from bgcam.realtime.control.instance import Instance
 from bgcam.realtime.model import find
 from bgcam.realtime.picture import native
 
@@ -188,3 +190,18 @@ def test_a_model_that_is_not_as_it_was_shipped(
 def test_a_model_that_is_not_there(system: FakeSystem) -> None:
     assert one(model_checks.check_model, system, model="nope").verdict == PROBLEM
     assert model_checks.check_backends(Machine(system, model="nope")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no socket on Windows")
+def test_backends_are_left_alone_while_bgcam_runs(
+    system: FakeSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    instance = Instance()
+    try:
+        (found,) = model_checks.check_backends(Machine(system))
+    finally:
+        instance.close()
+    assert (found.verdict, system.ran) == (OK, [])
+    assert "bgcam status" in found.found
+    assert [one.what for one in model_checks.check_backends(Machine(system))] != ["backends"]
