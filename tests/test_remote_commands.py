@@ -119,7 +119,7 @@ def test_status_for_people_and_for_programs(command: Command, control: FakeContr
     assert out.splitlines()[:3] == [
         "placeholder: the camera was lost; waiting for it",
         "30.0 fps, 21 ms latency, 87 % CPU, 1234 frames, 2 dropped",
-        "source: Integrated Camera; model: small on OpenVINO on the processor",
+        "source: Integrated Camera; background: blur; model: small on OpenVINO on the processor",
     ]
     found = json.loads(command("status", "--json")[1])
     assert (found["state"], found["pid"], found["page"]) == ("placeholder", 4242, "")

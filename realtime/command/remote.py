@@ -106,7 +106,8 @@ def _status(client: Any, options: argparse.Namespace) -> int:
     known = ((status.fps, ".1f", "fps"), (status.latency_ms, ".0f", "ms latency"), (status.cpu_percent, ".0f", "% CPU"))
     rates = [f"{value:{form}} {unit}" for value, form, unit in known if value is not None]
     print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
-    print(f"source: {status.source}; model: {status.model} on {status.backend}")
+    background = as_text(client.values().get("background"))
+    print(f"source: {status.source}; background: {background}; model: {status.model} on {status.backend}")
     print(f"outputs: {', '.join(status.outputs)}")
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.since_s))
     print(f"bgcam {status.version}, process {status.pid}, since {since}")
