@@ -78,7 +78,7 @@ man: $(VENV)/.stamp-test
 dist: $(VENV)/.stamp-dist
 	rm -rf build dist
 	$(BIN)/python -m build --outdir build/dist .
-	$(BIN)/python -m zipfile -l build/dist/*.whl | grep -q picture/native/_library || { echo "the wheel lacks the compiled stages: install a C compiler" >&2; exit 1; }
+	$(BIN)/python -m zipfile -l build/dist/*.whl | grep picture/native/_library >/dev/null || { echo "the wheel lacks the compiled stages: install a C compiler" >&2; exit 1; }
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
 	mv build/dist/*.tar.gz dist/
 	$(BIN)/twine check --strict dist/*
