@@ -178,7 +178,7 @@ def test_a_run_that_cannot_be_controlled_goes_on(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     scene.frames = 10
     assert bgcam("--output", "web:0") == 0
-    assert "this run cannot be changed while it runs: " in capsys.readouterr().err
+    assert "this run cannot be changed while it runs: " in capsys.readouterr().out
     assert len(scene.sinks[0].got) > 10
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,7 +44,7 @@ def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> 
         yield
         return
     except SinkError as error:
-        print(f"bgcam: this run cannot be changed while it runs: {error}", file=sys.stderr)
+        print(f"this run cannot be changed while it runs: {error}")
         yield
         return
     with fronts[0]:
