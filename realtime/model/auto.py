@@ -90,7 +90,7 @@ def known_times(names: Sequence[str], key: str, cache: Path, timer: Timer) -> tu
 
 
 def matte_time_ms(path: Path, frame_wh: tuple[int, int], *, backend: str, threads: int) -> float:
-    """Median time of one matte on this machine, the model loaded for frames of that size. Raises BgcamError."""
+    """Least time of one matte on this machine, the model loaded for frames of that size. Raises BgcamError."""
     from bgcam.realtime.model.backends import load_backend
     from bgcam.realtime.model.spec import read_spec
 
