@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from clips import write_clip, write_picture
 from command import Run
@@ -16,6 +17,11 @@ from web_client import Page
 from bgcam.export.checksums import write_checksums
 from bgcam.realtime.command import cli
 from bgcam.realtime.sinks.web.sink import WebSink
+
+# Hypothesis draws the same examples every time; with BGCAM_RANDOM=1, others, which may find something new.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+if os.environ.get("BGCAM_RANDOM") != "1":
+    hypothesis.settings.load_profile("repeatable")
 
 # The networks of these tests are tiny: more threads only wait for each other, for ever on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -71,3 +71,17 @@ def test_a_bomb_in_the_texts_of_a_transparent_or_animated_png_is_not_unpacked(tm
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 40_000_000
+
+
+def test_an_animation_of_no_pictures_is_a_picture_and_warns_nobody(tmp_path: Path) -> None:
+    """Pillow's warning would be an error here, and a line on the user's terminal."""
+    data = bytearray(animation(tmp_path / "whole.png"))
+    at = data.index(b"acTL") + 4
+    data[at : at + 4] = bytes(4)
+    data[at + 8 : at + 12] = zlib.crc32(data[at - 4 : at + 8]).to_bytes(4, "big")
+    path = tmp_path / "none.png"
+    path.write_bytes(data)
+    source = AnimationSource(path)
+    assert source.read() is not None
+    assert source.read() is None
+    source.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -47,6 +50,14 @@ def may_be_transparent(data: bytes) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep Pillow's warnings about odd files off the terminal; what it cannot read, it raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def read_on_grey(data: bytes) -> NDArray[np.uint8] | None:
     """A complete transparent PNG or WebP, whose size was checked, upright on grey: (H, W, 3) uint8 BGR.
 
@@ -56,7 +67,7 @@ def read_on_grey(data: bytes) -> NDArray[np.uint8] | None:
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
+        with without_warnings(), Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
             if not image.has_transparency_data or image.mode.startswith("I"):
                 return None
             rgba = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8)

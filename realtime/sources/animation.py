@@ -15,7 +15,7 @@ from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._file import ordinary_bytes
 from bgcam.realtime.sources._header import picture_size_wh
 from bgcam.realtime.sources._shape import COVER, shape
-from bgcam.realtime.sources._transparency import PILLOW_ERRORS, on_grey
+from bgcam.realtime.sources._transparency import PILLOW_ERRORS, on_grey, without_warnings
 from bgcam.realtime.sources._whole import missing_bytes
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -81,7 +81,8 @@ class AnimationSource:
                     f"{path}: {stored_wh[0]}x{stored_wh[1]} is over 100 megapixels; make it smaller first"
                 )
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-            self._image = Image.open(io.BytesIO(data), formats=("WEBP", "PNG"))
+            with without_warnings():
+                self._image = Image.open(io.BytesIO(data), formats=("WEBP", "PNG"))
             # An APNG may begin with a picture for programs without animation, which is not part of the animation.
             self._at = int(bool(getattr(self._image, "default_image", False)))
             self.frames: int | None = max(1, getattr(self._image, "n_frames", 1) - self._at)
@@ -116,8 +117,9 @@ class AnimationSource:
 
     def _picture(self) -> tuple[NDArray[np.uint8], float]:
         """The next picture, (H, W, 3) uint8 BGR, and its seconds. Raises EOFError at the end, and Pillow's errors."""
-        self._image.seek(self._at)
-        rgba = np.asarray(self._image.convert("RGBA"), np.uint8)
+        with without_warnings():
+            self._image.seek(self._at)
+            rgba = np.asarray(self._image.convert("RGBA"), np.uint8)
         self._at += 1
         lasts_s = float(self._image.info.get("duration", 0)) / 1000
         bgra = np.ascontiguousarray(rgba[..., [2, 1, 0, 3]])
