@@ -239,7 +239,7 @@ class DevicePath:
         self._streams["compute"].synchronize()
 
     def _capture(self) -> str:
-        """Captures a graph for each slot. Returns "", or why there are none and kernels are launched singly."""
+        """Captures a graph for each slot. Returns "", or the reason why kernels are launched one by one instead."""
         stream = self._streams["compute"]
         try:
             for slot in self._slots:

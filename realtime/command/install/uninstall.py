@@ -57,7 +57,7 @@ def _own_folders() -> Iterable[Path]:
 
 
 def _existing(paths: Iterable[Path]) -> Iterable[Path]:
-    # A link is somebody's own arrangement: what it points to is not removed.
+    # The user made a link: what it points to belongs to the user.
     return (path for path in paths if path.exists() and not path.is_symlink())
 
 

@@ -91,7 +91,7 @@ class _Streamed(Response):
 def make_app(served: Served, calls: Calls, *, allow: Callable[[HttpRequest, float], None]) -> Starlette:
     """The page as an ASGI application, without its guard. Its paths begin after the key.
 
-    allow: gives a request's connection so many seconds more.
+    allow: extends the time limit of a request's connection by this many seconds.
     """
     page = _Page(served, calls, allow=allow)
     routes = [_file(route, data, kind) for route, (data, kind) in read_assets().items()]

@@ -77,7 +77,7 @@ class PageGuard(Guard):
 
 
 class Rate:
-    """So many a second, and as many at once after a pause."""
+    """A rate limit: at most this many changes per second, and as many at once after a pause."""
 
     def __init__(self, per_s: float) -> None:
         self._per_s = self._left = per_s

@@ -16,7 +16,7 @@ DTYPES = {"HALF": "float16", "FLOAT": "float32"}
 
 
 def _kept(runtime_cache: Path | None) -> bytes | None:
-    """The kernels compiled for this GPU earlier; None if there are none that can be trusted."""
+    """The kernels compiled for this GPU earlier; None if none is cached, or the cached ones fail their check."""
     try:
         return None if runtime_cache is None else load_blob(runtime_cache, runtime_cache.name)
     except (CacheRefused, OSError):
