@@ -12,6 +12,7 @@ import pytest
 from fake_control import FakeControl
 from page_client import ControlPage, PreviewStream
 from waiting import wait_for
+from web_client import raw_answer
 
 from bgcam.realtime.control.front import Front
 from bgcam.realtime.control.page import bodies, door, peer, server, stream
@@ -150,21 +151,9 @@ def test_a_header_that_comes_twice(page: ControlPage, control: FakeControl, name
     lines = [f"POST {page.path}api/quit HTTP/1.1", f"Host: {page.host}", "Content-Length: 2"]
     lines += [f"{header}: {value}" for header, value in page.own_headers().items()]
     own = {"Host": page.host, "Content-Length": "3"}.get(name) or page.own_headers()[name]
-    answer = say(page, "\r\n".join([*lines, f"{name}: {own}", "", "{}"]).encode())
+    answer = raw_answer(page.port, "\r\n".join([*lines, f"{name}: {own}", "", "{}"]).encode())
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert is_untouched(control)
-
-
-def say(page: ControlPage, data: bytes) -> bytes:
-    """What comes back for these bytes, until the end."""
-    with page.connect() as client:
-        with contextlib.suppress(OSError):
-            client.sendall(data)
-        out = b""
-        with contextlib.suppress(ConnectionResetError):
-            while more := client.recv(65536):
-                out += more
-        return out
 
 
 def test_the_key_is_needed_and_is_another_each_time(page: ControlPage, control: FakeControl) -> None:
@@ -281,7 +270,7 @@ def test_bodies_that_are_too_large(page: ControlPage, control: FakeControl, monk
     # Announced as larger than what comes, and with no end.
     for length in ("1000000000000", "999999999999999999999999"):
         head = head_of(page, "api/upload?name=x.jpg", length)
-        assert say(page, head + b"a").startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 400 "))
+        assert raw_answer(page.port, head + b"a").startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 400 "))
     assert is_untouched(control)
     assert page.get("api/status")[0] == 200
 
@@ -451,7 +440,7 @@ def test_connections_with_the_key_have_a_limit_too(page: ControlPage) -> None:
     ids=range(9),
 )
 def test_what_is_no_request(page: ControlPage, capfd: pytest.CaptureFixture[str], data: bytes) -> None:
-    assert b" 200 " not in say(page, data).partition(b"\r\n")[0]
+    assert b" 200 " not in raw_answer(page.port, data).partition(b"\r\n")[0]
     assert page.get("api/status")[0] == 200
     assert capfd.readouterr() == ("", "")
 
@@ -459,7 +448,7 @@ def test_what_is_no_request(page: ControlPage, capfd: pytest.CaptureFixture[str]
 def test_a_websocket_is_no_way_in(page: ControlPage, control: FakeControl, capfd: pytest.CaptureFixture[str]) -> None:
     upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA=="]
     lines = [f"GET {page.path}api/status HTTP/1.1", f"Host: {page.host}", "Origin: http://evil.example", *upgrade]
-    assert say(page, "\r\n".join([*lines, "", ""]).encode()).startswith(b"HTTP/1.1 403 ")
+    assert raw_answer(page.port, "\r\n".join([*lines, "", ""]).encode()).startswith(b"HTTP/1.1 403 ")
     assert capfd.readouterr() == ("", "")
 
 

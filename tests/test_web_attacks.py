@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from shown import shown
 from waiting import wait_for
-from web_client import Page, Watcher, composed, one_line
+from web_client import Page, Watcher, composed, one_line, raw_answer
 
 from bgcam.realtime.sinks import open_sink
 from bgcam.realtime.sinks._web_door import Door
@@ -58,10 +58,12 @@ def test_a_header_that_comes_twice_is_refused(web_sink, page, name, first):
     twice = [f"{name}: {own}", f"{name}: evil.example"]
     lines = [f"GET {page.path}alive HTTP/1.1", *(twice if first else reversed(twice))]
     lines += [] if name.lower() == "host" else [f"Host: {page.host}"]
-    answer = say(page, "\r\n".join([*lines, "", ""]).encode())
+    answer = raw_answer(page.port, "\r\n".join([*lines, "", ""]).encode())
     assert answer.startswith(b"HTTP/1.0 400 ")
     assert answer.endswith(b"\r\n\r\na header that may appear only once was repeated\n")
-    assert say(page, "\r\n".join([*lines[:1], f"Host: {page.host}", "", ""]).encode()).endswith(b"\r\n\r\nyes\n")
+    assert raw_answer(page.port, "\r\n".join([*lines[:1], f"Host: {page.host}", "", ""]).encode()).endswith(
+        b"\r\n\r\nyes\n"
+    )
 
 
 def test_our_own_pages_requests_are_answered(web_sink, page):
@@ -77,7 +79,7 @@ def test_the_key_is_needed_and_is_another_each_time(web_sink, page):
         answer = page.get(path=path)
         assert answer.status == 403, path
         assert "open the address that bgcam printed" in one_line(answer)
-    assert say(page, f"GET /\xff\xe9/ HTTP/1.0\r\nHost: {page.host}\r\n\r\n".encode("latin-1")).startswith(
+    assert raw_answer(page.port, f"GET /\xff\xe9/ HTTP/1.0\r\nHost: {page.host}\r\n\r\n".encode("latin-1")).startswith(
         b"HTTP/1.0 403 "
     )
     other = open_sink("web:0", size_wh=(64, 48), fps=25)
@@ -99,27 +101,15 @@ def test_a_body_is_refused_unread(web_sink, page):
     assert page.get(headers={"Transfer-Encoding": "chunked"}).status == 413
 
 
-def say(page, data):
-    """What comes back for these bytes, until the end."""
-    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as client:
-        with contextlib.suppress(OSError):
-            client.sendall(data)
-        out = b""
-        with contextlib.suppress(ConnectionResetError):
-            while more := client.recv(65536):
-                out += more
-        return out
-
-
 def test_requests_that_are_too_large_or_no_requests(web_sink, page):
     for data in (
         b"GET /" + b"a" * MAX_REQUEST_BYTES,
         b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * MAX_REQUEST_BYTES,
         b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * (MAX_REQUEST_BYTES // 6 + 1),
     ):
-        assert say(page, data).startswith(b"HTTP/1.0 431 ")
+        assert raw_answer(page.port, data).startswith(b"HTTP/1.0 431 ")
     for data in (b"\0" * 99 + b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\r\n"):
-        assert b" 200 " not in say(page, data)
+        assert b" 200 " not in raw_answer(page.port, data)
     assert page.get("alive").status == 200
 
 

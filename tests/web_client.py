@@ -1,5 +1,6 @@
 """The web page as a browser meets it, through real sockets on 127.0.0.1."""
 
+import contextlib
 import http.client
 import socket
 from urllib.parse import urlsplit
@@ -63,6 +64,18 @@ class Watcher:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def raw_answer(port, data):
+    """What comes back from a port of this machine for these bytes, until the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        with contextlib.suppress(OSError):
+            client.sendall(data)
+        out = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := client.recv(65536):
+                out += more
+        return out
 
 
 def one_line(answer):
