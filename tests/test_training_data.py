@@ -7,7 +7,7 @@ from training_set import write_training_set
 
 from bgcam.train import augment
 from bgcam.train.augment import Photo
-from bgcam.train.data import Backgrounds, PhotoSet, Sampler, Steps, batches, in_validation
+from bgcam.train.data import Backgrounds, PhotoSet, Sampler, Steps, Things, batches, in_validation
 from bgcam.train.pairs import find_pairs, read_alpha
 from bgcam.train.prepare import prepare
 from bgcam.train.trimap import despill, fill_enclosed_holes, soften, trimap_from_mask
@@ -149,6 +149,43 @@ def test_clutter_is_one_large_thing_from_the_other_room() -> None:
         shares.append(float((seen.max(2) > 0).mean()))
     assert 0.05 < np.mean(shares) < 0.5
     assert not scene.any(), "the scene itself was drawn on"
+
+
+def test_furniture_is_put_into_rooms_and_never_counts_as_a_person(tmp_path) -> None:
+    write_training_set(tmp_path, 4, size_wh=(96, 72))
+    rooms = Backgrounds(tmp_path / "images")
+    folder = tmp_path / "things"
+    folder.mkdir()
+    magenta = np.dstack([np.full((40, 30, 3), (255, 0, 255), np.uint8), np.full((40, 30), 255, np.uint8)])
+    cv2.imwrite(str(folder / "kitchen_chair0.png"), magenta)
+    things = Things(folder)
+    assert len(things) == 1
+    furnished = 0
+    for seed in range(30):
+        scene = np.zeros((72, 96, 3), np.uint8)
+        seen = augment.furnish(np.random.default_rng(seed), scene, things.thing(0))
+        assert not scene.any(), "the scene itself was drawn on"
+        furnished += bool(seen.any())
+    assert furnished >= 28
+    sampler = Sampler(PhotoSet([find_pairs(tmp_path)[0][0]]), rooms, seed=0, things=things)
+    with_things = [sampler.picture(np.random.default_rng(seed), (96, 72)) for seed in range(40)]
+    sampler.things = Things(None)
+    without = [sampler.picture(np.random.default_rng(seed), (96, 72)) for seed in range(40)]
+    assert any((a[0] != b[0]).any() for a, b in zip(with_things, without, strict=True))
+
+
+def test_a_thing_is_held_out_with_the_room_it_was_cut_from(tmp_path) -> None:
+    held = next(f"room_{i}" for i in range(1000) if in_validation(f"room_{i}", 0.1))
+    for stem in (held, "kitchen"):
+        cv2.imwrite(str(tmp_path / f"{stem}_chair0.png"), np.full((4, 4, 4), 255, np.uint8))
+    assert [p.stem for p in Things(tmp_path).paths] == ["kitchen_chair0"]
+    assert [p.stem for p in Things(tmp_path, validation=True).paths] == [f"{held}_chair0"]
+
+
+def test_a_thing_without_alpha_is_named(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "kitchen_chair0.png"), np.full((4, 4, 3), 255, np.uint8))
+    with pytest.raises(ValueError, match=r"kitchen_chair0\.png: not an RGBA"):
+        Things(tmp_path).thing(0)
 
 
 def test_upright_photos_are_pasted_whole_into_wide_pictures(tmp_path, monkeypatch) -> None:

@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders (or plain images/ and masks/)")
     p.add_argument("--out", type=Path, required=True, help="folder of the run")
     p.add_argument("--backgrounds", type=Path, help="folder of photos without people")
+    p.add_argument("--things", type=Path, help="folder of RGBA cut-outs, ROOM_KIND.png, to put into those rooms")
     p.add_argument("--recipe", choices=("best", "finish", "paper"), default="best")
     p.add_argument("--encoder", choices=("resnet50", "efficientnet_lite0"), default="resnet50")
     p.add_argument("--width", type=float, choices=(0.5, 1.0), default=1.0, help="channels against ResNet50 (1.0)")
@@ -185,7 +186,7 @@ def run_fit(args: argparse.Namespace) -> None:
 
     from bgcam.train import checkpoint as ckpt
     from bgcam.train import recipes
-    from bgcam.train.data import Backgrounds, PhotoSet, Sampler
+    from bgcam.train.data import Backgrounds, PhotoSet, Sampler, Things
     from bgcam.train.fit import Run, fit
     from bgcam.train.network import FAST, MatteNet, NetworkConfig
     from bgcam.train.sets import set_of
@@ -226,7 +227,14 @@ def run_fit(args: argparse.Namespace) -> None:
         threads=args.threads,
         workers=args.workers,
     )
-    sampler = Sampler(photos, Backgrounds(args.backgrounds), seed=recipe.seed, style=recipe.name, twins=recipe.twins)
+    sampler = Sampler(
+        photos,
+        Backgrounds(args.backgrounds),
+        seed=recipe.seed,
+        style=recipe.name,
+        twins=recipe.twins,
+        things=Things(args.things),
+    )
     teacher = ckpt.build_network(ckpt.load(args.teacher)) if args.teacher else None
     print(f"{len(photos)} photos to train on, {len(held)} to validate, {len(sampler.backgrounds)} backgrounds")
     state = fit(

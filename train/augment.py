@@ -155,6 +155,22 @@ def clutter(rng: Rng, scene: U8, other: U8) -> U8:
     return (thing * share + scene * (1 - share) + 0.5).astype(np.uint8)
 
 
+def furnish(rng: Rng, scene: U8, thing: Photo) -> U8:
+    """A piece of furniture or a plant in a scene, as large as near a person at a webcam: a chair's back, a sofa."""
+    h, w = scene.shape[:2]
+    thing_h, thing_w = thing.alpha.shape
+    scale = min(rng.uniform(0.3, 1.0) * h / thing_h, rng.uniform(0.6, 1.3) * w / thing_w)
+    x = rng.uniform(0.1, 0.9) * w - scale * thing_w / 2
+    # Furniture stands on the floor, often below the picture's edge.
+    y = rng.uniform(0.8, 1.4) * h - scale * thing_h
+    matrix = np.array([[scale, 0, x], [0, scale, y]])
+    if _chance(rng, 0.5):
+        matrix = np.array([[-scale, 0, x + scale * thing_w], [0, scale, y]])
+    colours = jitter_colour(rng, _warp(thing.rgb, matrix, (w, h), cv2.BORDER_REPLICATE), 0.7)
+    share = _warp(thing.alpha, matrix, (w, h), cv2.BORDER_CONSTANT)[..., None].astype(np.float32) / 255
+    return (colours * share + scene * (1 - share) + 0.5).astype(np.uint8)
+
+
 def paste(rng: Rng, people: list[Photo], scene: U8, scene_alpha: U8 | None = None) -> tuple[U8, U8]:
     """People cut out of their photos, first one in front, before a scene of the final size.
 

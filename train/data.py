@@ -29,6 +29,8 @@ from bgcam.train.sets import check_without, policy_of, set_of
 
 # The share of rooms with something large in them that is no person.
 CLUTTERED = 0.25
+# The share of rooms that get furniture, where there are cut-outs of it, and of those that get two pieces.
+FURNISHED, TWICE = 0.5, 0.4
 # The share of an upright photo's draws for a wide picture that paste the person: uncut, it would be a face alone.
 UPRIGHT_IN_WIDE = 0.8
 
@@ -137,16 +139,55 @@ class Backgrounds:
             list(pool.map(self.image, range(len(self))))
 
 
+class Things:
+    """Cut-outs of furniture, plants and the like, as RGBA pictures named ROOM_KIND, decoded on first use.
+
+    A thing belongs to the training or the validation part as the room it was cut from does.
+    """
+
+    def __init__(self, folder: Path | None, *, validation: bool = False, share: float = 0.1):
+        paths = sorted(folder.glob("*.png")) if folder else []
+        self.paths = [p for p in paths if in_validation(p.stem.rsplit("_", 1)[0], share) == validation]
+        self._cache: dict[int, Photo] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def thing(self, index: int) -> Photo:
+        """Its colours and its alpha; ValueError when the file is not a picture with alpha."""
+        if index not in self._cache:
+            bgra = cv2.imread(str(self.paths[index]), cv2.IMREAD_UNCHANGED)
+            if bgra is None or bgra.ndim != 3 or bgra.shape[2] != 4 or bgra.dtype != np.uint8:
+                raise ValueError(f"{self.paths[index]}: not an RGBA picture of 8 bits")
+            rgb, alpha = np.ascontiguousarray(bgra[..., 2::-1], np.uint8), np.ascontiguousarray(bgra[..., 3], np.uint8)
+            self._cache[index] = Photo(rgb, alpha)
+        return self._cache[index]
+
+    def load_all(self) -> None:
+        """Decode them all, on all cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(self.thing, range(len(self))))
+
+
 class Sampler:
     """Draws sample number k: a photo by its set's weight, as it is or pasted onto a room, with a webcam's flaws.
 
     twins: samples 2k and 2k + 1 are the same picture with different flaws, a pixel or less apart.
+    things: what stands in the rooms besides, behind the people.
     """
 
     def __init__(
-        self, photos: PhotoSet, backgrounds: Backgrounds, *, seed: int, style: str = "best", twins: bool = False
+        self,
+        photos: PhotoSet,
+        backgrounds: Backgrounds,
+        *,
+        seed: int,
+        style: str = "best",
+        twins: bool = False,
+        things: Things | None = None,
     ):
         self.photos, self.backgrounds, self.seed, self.style, self.twins = photos, backgrounds, seed, style, twins
+        self.things = things or Things(None)
         weights = np.array([policy_of(p.stem).weight if style != "paper" else 1.0 for p in photos.pairs])
         self._cumulative = np.cumsum(weights / weights.sum())
 
@@ -176,6 +217,9 @@ class Sampler:
             scene = augment.room(rng, self._draw_room(rng), size_wh)
             if rng.random() < CLUTTERED:
                 scene = augment.clutter(rng, scene, self._draw_room(rng))
+            if len(self.things) and rng.random() < FURNISHED:
+                for _ in range(1 + (rng.random() < TWICE)):
+                    scene = augment.furnish(rng, scene, self.things.thing(int(rng.integers(len(self.things)))))
             people = augment.how_many_people(rng)
             others = [self._draw_photo(rng)[1] for _ in range(people - 1)]
             return augment.paste(rng, [photo, *others][:people], scene)
@@ -225,12 +269,13 @@ def batches(steps: Steps, *, start_step: int, workers: int = 0, device: str = "c
 
     workers: processes that make them ahead; they share the photos that are in memory. 0: this process.
     """
-    photos, rooms = steps.sampler.photos, steps.sampler.backgrounds
+    photos, rooms, things = steps.sampler.photos, steps.sampler.backgrounds, steps.sampler.things
     if workers:
         # OpenCV's own threads do not survive a fork: a worker that used them would wait for ever.
         cv2.setNumThreads(1)
         photos.load_all()
         rooms.load_all()
+        things.load_all()
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
         steps,  # type: ignore[arg-type]  # it has what a sampler of steps needs
         batch_size=None,
