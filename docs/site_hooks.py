@@ -16,6 +16,8 @@ OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "realtime/assets/CREDITS.md": "credits.md",
     "models/README.md": "model.md",
     "train/RESULTS.md": "train-results.md",
     "benchmarks/RESULTS.md": "benchmark-results.md",
