@@ -48,7 +48,8 @@ def _plain(words: list[str]) -> list[str]:
 
 
 def check_other(words: list[str]) -> str:
-    """Check a command that is not bgcam's; returns why it is not run. KeyError for a program that is not known here."""
+    """Check a command that is not bgcam's; returns why it is not run."""
+    assert words[0] in OTHERS, f"say in OTHERS why a test does not run {words[0]}, and what it may be given"
     why, check = OTHERS[words[0]]
     check(words[1:])
     return why

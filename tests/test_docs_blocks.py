@@ -41,6 +41,8 @@ NEEDS_CAMERA = "the camera would be opened here"
 # Files that the examples name, all made here: an example that names another one fails.
 PICTURES = ("beach.jpg", "office.jpg", "photo.jpg", "portrait.jpg", "me.jpg", "holidays/a.jpg", "holidays/b.jpg")
 FOLDERS = ("photos", "photos/trip", "holidays", "models")
+# Commands that are run; None is bgcam itself.
+RUN = (None, "matte", "devices", "backgrounds", "cache", "config", "completion")
 # Command: why it is parsed and no more.
 PARSED = {
     "doctor": "it examines this machine",
@@ -148,7 +150,8 @@ def parse(words: list[str]) -> str:
         changed(Settings(), parse_values(options.words), hot_only=True)
     if options.command == "install-service":
         parse_arguments(options.service_options)
-    return PARSED.get(options.command or "", "")
+    assert options.command in (*RUN, *PARSED), f"say in RUN or PARSED whether a test can run bgcam {options.command}"
+    return PARSED.get(options.command, "")
 
 
 def check_python(block: Block, here: Here) -> None:

@@ -7,6 +7,9 @@ import re
 import pytest
 from doc_pages import HOME, ROOT, links, pages, question_pages, spans, words
 
+from bgcam.realtime.command.doctor.checks import CHECKS
+from bgcam.realtime.control.requests import REQUESTS
+
 HOME_WORDS = 900
 PAGE_WORDS = 600
 CLICKS = 2
@@ -71,3 +74,12 @@ def test_the_menu_has_every_question_before_references_and_evidence() -> None:
 def test_it_names_files_that_are_there(page: str) -> None:
     named = [span for span in spans(page) if re.fullmatch(r"(docs|tests|realtime|benchmarks|train)/[\w./]+", span)]
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
+
+
+TABLES = {"docs/reference/socket.md": [*REQUESTS], "docs/doctor.md": [*CHECKS]}
+
+
+@pytest.mark.parametrize("page", TABLES)
+def test_its_table_has_all_that_there_is(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.findall(r"^\| `?([a-z ]+)`? \|", text, re.MULTILINE) == TABLES[page]
