@@ -16,6 +16,8 @@ OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "realtime/assets/CREDITS.md": "credits.md",
     "models/README.md": "model.md",
     "train/RESULTS.md": "train-results.md",
     "benchmarks/RESULTS.md": "benchmark-results.md",
@@ -34,18 +36,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Point links between files of the repository at pages of the site."""
     uri = page.file.src_uri
     path = next((path for path, made in OUTSIDE.items() if made == uri), f"docs/{uri}")
-    return _LINK.sub(lambda link: _on_site(link, path), markdown)
+    return _LINK.sub(lambda link: _on_site(link, path, posixpath.dirname(uri)), markdown)
 
 
-def _on_site(link: re.Match[str], path: str) -> str:
+def _on_site(link: re.Match[str], path: str, folder: str) -> str:
+    """The link as the site's page in `folder` has it; `path` is that page's file in the repository."""
     begin, target, anchor = link[1], link[2], link[3] or ""
     if "://" in target or target.startswith("mailto:"):
         return link[0]
     place = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if not (ROOT / place).exists():
         return link[0]  # mkdocs reports it
-    if place in OUTSIDE:
-        return f"{begin}{OUTSIDE[place]}{anchor})"
-    if place.startswith("docs/"):
-        return f"{begin}{place.removeprefix('docs/')}{anchor})"
+    if place in OUTSIDE or place.startswith("docs/"):
+        on_site = OUTSIDE.get(place) or place.removeprefix("docs/")
+        return f"{begin}{posixpath.relpath(on_site, folder or '.')}{anchor})"
     return begin[begin.index("[") + 1 : -2]  # a source file: the site has no copy of it

@@ -1,6 +1,6 @@
 """The faults that bgcam must survive, and the measurements of each.
 
-`python tests/fault_table.py` prints the tables of docs/reliability.md, measured on this machine.
+`python tests/fault_table.py` prints the tables of docs/evidence/reliability.md, measured on this machine.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ def measure(fault: Fault, *, watchdog_ms: float, lasts_s: float, fps: float = 60
 
 
 def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
-    """The Markdown table of docs/reliability.md."""
+    """The Markdown table of docs/evidence/reliability.md."""
     titles = "placeholder after, ms | back after, ms | longest picture, ms"
     lines = [f"| fault | how it is injected | what you see | {titles} |", "|---|---|---|---|---|---|"]
     for fault in FAULTS:
@@ -340,7 +340,7 @@ def table(*, watchdog_ms: float = 500, lasts_s: float = 1.0) -> str:
 
 
 def others_table() -> str:
-    """The second table of docs/reliability.md, which has no times."""
+    """The second table of docs/evidence/reliability.md, which has no times."""
     lines = ["| fault | how it is injected | what you see | test |", "|---|---|---|---|"]
     lines += [f"| {one.name} | {one.how} | {one.sees} | `{one.test}` |" for one in OTHERS]
     return "\n".join(lines)

@@ -32,7 +32,7 @@ LATE_MS = 150.0
 # A machine that does other things too may be late by more, now and then.
 TRIES = 3
 FRAMES = 10_000
-DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "evidence" / "reliability.md"
 TITLES = "| fault | how it is injected | what you see | placeholder after, ms"
 SINK_FAULTS = ["output fails"]
 

@@ -31,7 +31,7 @@ class Busy:
         dropped = drops - drops_then
         share = dropped / max(1, dropped + frames - frames_then)
         if share > (FEW if self.notice else TOO_MANY):
-            # One thread: docs/reliability.md has the measurement.
+            # One thread: docs/evidence/reliability.md has the measurement.
             advice = "close other programs, or give --threads 1 or a smaller --size"
             self.notice = f"too busy: {share:.0%} of the camera's frames dropped; {advice}"
         else:

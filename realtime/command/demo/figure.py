@@ -1,4 +1,4 @@
-"""The README's picture: panels side by side, each with its name on it."""
+"""The picture that the demo leaves: panels side by side, each with its name on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bgcam.realtime.errors import SinkError
 PANEL_WH = (640, 360)
 GAP = 14
 CORNER = 14
-TEXT_HEIGHT = 17
+TEXT_HEIGHT = 28
 
 
 def write_figure(path: Path, panels: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
