@@ -26,8 +26,9 @@ from bgcam.realtime.errors import BackgroundError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.run.live import OPEN_S
 from bgcam.realtime.run.preview import as_jpeg
-from bgcam.realtime.run.scene import open_safe, within
+from bgcam.realtime.run.scene import open_safe
 from bgcam.realtime.sources.picture_files import natural_key
+from bgcam.realtime.time_limit import within
 
 MIB = 1 << 20
 MOST_PICTURE_BYTES, MOST_VIDEO_BYTES = 20 * MIB, 200 * MIB

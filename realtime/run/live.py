@@ -23,7 +23,8 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
-from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
+from bgcam.realtime.run.scene import Scene, close_aside, open_safe
+from bgcam.realtime.time_limit import within
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
 OPEN_S = 10.0
