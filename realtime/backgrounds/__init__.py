@@ -106,7 +106,7 @@ def _open_picture(path: Path) -> Background:
 
 
 def _open_slideshow(path: Path) -> Background:
-    from bgcam.realtime.backgrounds.moving import Slideshow
+    from bgcam.realtime.backgrounds.slideshow import Slideshow
 
     return Slideshow(path)
 

@@ -1,4 +1,4 @@
-"""The commands that drive a bgcam which runs: set, get, status, next, panic, resume, quit, ui."""
+"""The commands that drive a bgcam which runs: set, get, status, next, previous, panic, resume, quit, ui."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ COMMANDS: dict[str, tuple[str, tuple[Option, ...], dict[str, Any] | None]] = {
         {"nargs": "*", "metavar": "NAME", "help": "a setting; default: all"},
     ),
     "status": ("print what the running bgcam is doing", (JSON, INSTANCE), None),
-    "next": ("go on to the next background", (INSTANCE,), None),
+    "next": ("go on to the next picture of a folder, or else the next background", (INSTANCE,), None),
+    "previous": ("go back to the picture or background before", (INSTANCE,), None),
     "panic": ("show the placeholder instead of you, until bgcam resume", (INSTANCE,), None),
     "resume": ("show yourself again, after bgcam panic", (INSTANCE,), None),
     "quit": ("end the running bgcam", (INSTANCE,), None),
@@ -119,6 +120,11 @@ def _next(client: Any, options: argparse.Namespace) -> int:
     return 0
 
 
+def _previous(client: Any, options: argparse.Namespace) -> int:
+    print(f"background = {as_text(client.previous_background().get('background'))}")
+    return 0
+
+
 def _panic(client: Any, options: argparse.Namespace) -> int:
     client.panic(True)
     print("the placeholder is shown; bgcam resume shows you again")
@@ -151,6 +157,7 @@ _DO: dict[str, Callable[[Any, argparse.Namespace], int]] = {
     "get": _get,
     "status": _status,
     "next": _next,
+    "previous": _previous,
     "panic": _panic,
     "resume": _resume,
     "quit": _quit,

@@ -27,6 +27,7 @@ from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.scene import check_presenter
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
 from bgcam.realtime.settings import Settings, look_of
@@ -75,6 +76,7 @@ def _run(settings: Settings) -> int:
     if settings.max_cpu:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
     background = Nothing() if transparent else open_background(settings.background)
+    check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None
@@ -127,6 +129,7 @@ def _run(settings: Settings) -> int:
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
             mirror=settings.mirror,
+            slide_interval_s=settings.slide_interval_s,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,

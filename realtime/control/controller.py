@@ -156,13 +156,23 @@ class LiveControl:
 
     def next_background(self) -> Values:
         """See `Control`. One that cannot be opened is passed over; raises the last one's error if none can be."""
-        specs = [info.spec for info in self._library.entries() if info.kind != "room"]
+        return self._go(1)
+
+    def previous_background(self) -> Values:
+        """See `Control`; as `next_background`."""
+        return self._go(-1)
+
+    def _go(self, way: int) -> Values:
+        if self._live.turn_slide(way):
+            return self.values()
+        specs = [info.spec for info in self._library.entries() if info.kind not in ("room", "slides")]
         now = self._settings.background
-        at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), -1)
+        before_first = -1 if way > 0 else 0
+        at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), before_first)
         failed: BackgroundError | None = None
         for step in range(1, len(specs) + 1):
             try:
-                return self.change({"background": specs[(at + step) % len(specs)]})
+                return self.change({"background": specs[(at + way * step) % len(specs)]})
             except BackgroundError as error:
                 failed = error
         raise failed or BackgroundError("there is no background to go on to; give one with --background")

@@ -27,7 +27,7 @@ from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.run.live import OPEN_S
 from bgcam.realtime.run.preview import as_jpeg
 from bgcam.realtime.run.scene import open_safe
-from bgcam.realtime.sources.picture_files import natural_key
+from bgcam.realtime.sources.picture_files import has_pictures, natural_key
 from bgcam.realtime.time_limit import within
 
 MIB = 1 << 20
@@ -91,6 +91,7 @@ class Library:
             for path in shipped_backgrounds().values()
         ]
         own = [BackgroundInfo(str(path), _shown_name(path), "yours") for path in self._own()]
+        own += [BackgroundInfo(str(path), path.name, "slides") for path in self._folders()]
         colours = [BackgroundInfo(name, name, "colour") for name in COLOURS]
         return (*shipped, *own, BackgroundInfo(BLUR, BLUR, "blur"), *colours, BackgroundInfo(ROOM, "your room", "room"))
 
@@ -161,6 +162,14 @@ class Library:
             return []
         shown = (path for path in found if not path.name.startswith("."))
         return sorted(shown, key=lambda path: (natural_key(path.name), path.name))
+
+    def _folders(self) -> list[Path]:
+        """Those in the user's folder that hold pictures."""
+        try:
+            found = [path for path in self._folder().iterdir() if not path.name.startswith(".") and path.is_dir()]
+            return sorted((path for path in found if has_pictures(path)), key=lambda path: natural_key(path.name))
+        except (OSError, RuntimeError):
+            return []
 
     def _first_picture(self, spec: str) -> NDArray[np.uint8]:
         late = BackgroundError(f"background {spec}: it did not open within {self._open_s:g} s")

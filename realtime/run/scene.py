@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bgcam.realtime.background import Background
+from bgcam.realtime.backgrounds.slideshow import SLIDE_S
+from bgcam.realtime.errors import UsageError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.look import Look
 
@@ -18,7 +20,7 @@ class Scene:
     """All of it is replaced together.
 
     background: as it was opened. behind: the same, with its placeholder. mirror: whether the person is shown mirrored.
-    far: whether people far away are looked for.
+    far: whether people far away are looked for. slide_interval_s: how long a slideshow shows each picture.
     """
 
     background: Background
@@ -26,6 +28,7 @@ class Scene:
     look: Look
     mirror: bool = False
     far: bool = False
+    slide_interval_s: float = SLIDE_S
 
     @property
     def shows_room(self) -> bool:
@@ -36,6 +39,15 @@ class Scene:
     def needs_matte(self) -> bool:
         """Whether the person has to be found."""
         return not self.shows_room or self.look.needs_matte
+
+
+def check_presenter(look: Look, background: Background) -> None:
+    """Raise UsageError if a presenter is wanted in front of the room that the person is in."""
+    if look.presenter is not None and background.same_room:
+        raise UsageError(
+            f"presenter needs a background that is not your room, unlike {background.name}; set background to a "
+            "picture, a video, a folder, a colour or another camera"
+        )
 
 
 def open_safe(open_one: Callable[[], Background], size_wh: tuple[int, int], *, begins_s: float) -> SafeBackground:

@@ -16,7 +16,7 @@ from bgcam.realtime.settings.change import MAX_LENGTH
 from bgcam.realtime.settings.settings import Settings
 
 LAST = "last"
-# Never chosen by a word that does not say so: the room itself, and what only files can hold.
+# Never chosen by a word that does not say so: the room itself, cameras, and what only files can hold.
 _NEVER = (LAST, "none", "transparent")
 _MAX_BYTES = 16 * 1024
 
