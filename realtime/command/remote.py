@@ -199,11 +199,14 @@ def absolute(value: str, *, may_be_name: bool = False) -> str:
 
 def _is_word(value: str) -> bool:
     """Whether it is a background that is no file; for `open_background` these come before files too."""
+    from bgcam.realtime.backgrounds.camera_name import camera_named
     from bgcam.realtime.backgrounds.colours import colour_of, is_meant
     from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 
     word = value.partition(":")[0].lower()
-    if word in ("blur", "none", "transparent", "last", "auto") or colour_of(value) is not None or is_meant(value):
+    if word in ("blur", "none", "transparent", "last", "auto") or camera_named(value) is not None:
+        return True
+    if colour_of(value) is not None or is_meant(value):
         return True
     return value in shipped_backgrounds() and not os.path.exists(value)
 

@@ -16,6 +16,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.controlled import controlled, refuse_second
 from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
@@ -75,6 +76,8 @@ def _run(settings: Settings) -> int:
         settings = replace(settings, threads=settings.threads or call_threads())
     if settings.max_cpu:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
+    if not settings.input:
+        refuse_own_camera(settings.background, camera=settings.camera)
     background = Nothing() if transparent else open_background(settings.background)
     check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.control.check_upload import check_decodes
 from bgcam.realtime.control.protocol import BackgroundInfo
@@ -99,6 +100,8 @@ class Library:
         """A JPEG of THUMBNAIL_WH. Raises BackgroundError, and UsageError for a name that makes no sense."""
         if spec == ROOM:
             raise BackgroundError(f"background {ROOM}: your room has no thumbnail")
+        if camera_named(spec) is not None:  # it would be switched on
+            raise BackgroundError(f"background {spec}: a camera has no thumbnail")
         if spec.partition(":")[0] == BLUR:
             shipped = next(iter(shipped_backgrounds().values()), "grey")
             bgr = cv2.GaussianBlur(self._first_picture(str(shipped)), (0, 0), 8)
