@@ -16,6 +16,8 @@ class Background(Protocol):
     name: for display.
     needs_matte: False where the person need not be found at all.
     same_room: it shows the camera's own room.
+
+    A background may also have what `slide_of` and `shows_camera` look for.
     """
 
     name: str
@@ -27,3 +29,14 @@ class Background(Protocol):
 
     def close(self) -> None:
         """Let go of its files. May be called from any thread, and twice; a later `picture` gives the last one."""
+
+
+def slide_of(background: Background) -> int:
+    """How many times one picture of it has taken the place of another, which a crossfade softens; `slide`."""
+    slide: int = getattr(background, "slide", 0)
+    return slide
+
+
+def shows_camera(background: Background) -> bool:
+    """Whether it shows what another camera sees, so that no picture of it is kept; `shows_camera`."""
+    return bool(getattr(background, "shows_camera", False))

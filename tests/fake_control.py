@@ -30,6 +30,12 @@ SETTINGS = (
     SettingInfo("light_wrap", "number", "Background light on the edge.", 0.0, hot=True, minimum=0.0, maximum=10.0),
     SettingInfo("light_match", "number", "Exposure and tint of the background.", 0, hot=True, minimum=0, maximum=10),
     SettingInfo("frame", "text", "Follow keeps you centred.", "whole", hot=True, choices=("whole", "follow")),
+    SettingInfo(
+        "presenter", "text", "Show the person small.", "off", hot=True, choices=("off", "bottom-right", "left")
+    ),
+    SettingInfo("presenter_size", "number", "How large.", 35.0, hot=True, minimum=10.0, maximum=100.0, unit="%"),
+    SettingInfo("crossfade_s", "number", "How slowly.", 0.3, hot=True, minimum=0.0, maximum=5.0, unit="s"),
+    SettingInfo("slide_interval_s", "number", "How long.", 10.0, hot=True, minimum=0.0, maximum=86400.0, unit="s"),
     SettingInfo("view", "text", "What the outputs show.", "composite", hot=True, choices=VIEWS),
     SettingInfo("mirror", "switch", "Flip the camera's picture left to right.", False, hot=True),
     SettingInfo("mirror_background", "switch", "Flip the background.", False, hot=True),
@@ -43,8 +49,10 @@ BACKGROUNDS = (
     BackgroundInfo("blur", "blur", "blur"),
     BackgroundInfo("beach", "beach", "shipped", credit="drawn for bgcam"),
     BackgroundInfo("/home/user/office.jpg", "office.jpg", "yours"),
+    BackgroundInfo("/home/user/holidays", "holidays", "slides"),
     BackgroundInfo("#336699", "blue", "colour"),
     BackgroundInfo("green", "green", "colour"),
+    BackgroundInfo("camera:/dev/video2", "Desk camera", "camera"),
     BackgroundInfo("none", "your room", "room"),
 )
 _WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -156,6 +164,8 @@ class FakeControl:
         self._pass_gate()
         if spec == "none":
             raise BackgroundError("background none: your room has no thumbnail")
+        if spec.startswith("camera:"):
+            raise BackgroundError(f"background {spec}: a camera has no thumbnail")
         return _jpeg(cv2.resize(background(spec), (160, 90), interpolation=cv2.INTER_AREA))
 
     def add_background(self, name: str, data: bytes) -> BackgroundInfo:
@@ -167,11 +177,17 @@ class FakeControl:
         return added
 
     def next_background(self) -> Mapping[str, Any]:
-        self.asked.append(("next", None))
-        specs = [one.spec for one in self.backgrounds() if one.kind != "room"]
+        return self._go("next", 1)
+
+    def previous_background(self) -> Mapping[str, Any]:
+        return self._go("previous", -1)
+
+    def _go(self, name: str, way: int) -> Mapping[str, Any]:
+        self.asked.append((name, None))
+        specs = [one.spec for one in self.backgrounds() if one.kind not in ("room", "camera")]
         at = specs.index(self.now["background"]) if self.now["background"] in specs else -1
         with self._lock:
-            self.now["background"] = specs[(at + 1) % len(specs)]
+            self.now["background"] = specs[(at + way) % len(specs)]
         return self.values()
 
     def panic(self, on: bool) -> None:

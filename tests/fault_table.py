@@ -164,8 +164,20 @@ OTHERS = [
     Otherwise(
         "picture in a slideshow is damaged",
         "a file that is not a picture",
-        "the previous picture",
+        "the next one that can be read",
         "test_backgrounds.py::test_a_slideshow_passes_over_what_cannot_be_read",
+    ),
+    Otherwise(
+        "drive of a slideshow hangs in a call",
+        "reading a picture does not return",
+        "the picture before, until then",
+        "test_slideshow.py::test_a_call_does_not_wait_for_a_slow_drive_and_a_file_does",
+    ),
+    Otherwise(
+        "second camera, the background, is lost or silent",
+        "its reads fail, or do not return",
+        "you, in front of plain grey, within a second; it is opened again",
+        "test_background_camera.py::test_while_it_is_lost_or_silent_it_is_grey_and_nobody_waits",
     ),
     Otherwise(
         "machine is too busy",

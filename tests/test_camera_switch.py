@@ -13,12 +13,12 @@ from faults import SIZE_WH, room
 from live_run import LEVELS, LiveRun
 from waiting import wait_for
 
+from bgcam.realtime import time_limit
 from bgcam.realtime.control.camera_switch import OPEN_S, CameraSwitch
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.errors import BackgroundError, SourceError, SourceWaits, UsageError
 from bgcam.realtime.frames import CameraFrame
-from bgcam.realtime.run import scene
 from bgcam.realtime.settings import Settings
 from bgcam.realtime.sources.reopening import CHANGING, ReopeningSource
 
@@ -176,9 +176,9 @@ def test_who_waits_for_a_result_that_never_comes_gets_the_error_and_the_result_i
         return "late"
 
     with pytest.raises(SourceError, match="too late"):
-        scene.within(slow, limit_s=0.05, late=SourceError("too late"), drop=dropped.append)
+        time_limit.within(slow, limit_s=0.05, late=SourceError("too late"), drop=dropped.append)
     goes_on.set()
     wait_for(lambda: dropped == ["late"])
     with pytest.raises(ZeroDivisionError):
-        scene.within(lambda: 1 // 0, limit_s=5, late=SourceError("too late"))
-    assert scene.within(lambda: None, limit_s=5, late=SourceError("too late")) is None
+        time_limit.within(lambda: 1 // 0, limit_s=5, late=SourceError("too late"))
+    assert time_limit.within(lambda: None, limit_s=5, late=SourceError("too late")) is None

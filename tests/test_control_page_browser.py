@@ -216,17 +216,24 @@ def test_a_background_by_mouse(page: Any, control: FakeControl) -> None:
     until(page, f"Math.abs({PIXEL}[2] - {blue}) < 40 && Math.abs({PIXEL}[0] - {red}) < 40")
     page.get_by_role("button", name="Next").click()
     wait_for(lambda: control.now["background"] == "/home/user/office.jpg")
+    page.get_by_role("button", name="Previous").click()
+    wait_for(lambda: control.now["background"] == "beach")
+    assert card(page, "Desk camera").locator("img").count() == 0  # a thumbnail would switch it on
+    card(page, "Desk camera").click()
+    wait_for(lambda: control.now["background"] == "camera:/dev/video2")
 
 
 def test_backgrounds_by_keyboard_never_show_the_room(page: Any, control: FakeControl) -> None:
     card(page, "blur").focus()
     seen = []
-    for _ in range(5):
+    for _ in range(7):
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(50)
         seen.append(page.evaluate("document.activeElement.dataset.spec"))
-    assert seen == ["#336699", "green", "beach", "/home/user/office.jpg", "none"]
-    wait_for(lambda: control.now["background"] == "/home/user/office.jpg")
+    slides, desk = "/home/user/holidays", "camera:/dev/video2"
+    assert seen == ["#336699", "green", "beach", "/home/user/office.jpg", slides, desk, "none"]
+    wait_for(lambda: control.now["background"] == slides)  # a camera is not chosen by moving past it either
+    assert not any(values == {"background": desk} for _, (values, _) in control.asked)
     assert page.get_by_role("dialog").count() == 0
     assert page.evaluate("document.querySelectorAll('[role=radio][tabindex=\"0\"]').length") == 1
     page.keyboard.press("Home")
@@ -315,6 +322,10 @@ def test_every_setting_of_the_look(page: Any, control: FakeControl) -> None:
     wait_for(lambda: control.now["mirror_background"] is True)
     page.get_by_label("Framing").select_option("follow")
     wait_for(lambda: control.now["frame"] == "follow")
+    page.get_by_label("Presenter", exact=True).select_option("bottom-right")
+    wait_for(lambda: control.now["presenter"] == "bottom-right")
+    slide(page, "Presenter size", 36)
+    wait_for(lambda: control.now["presenter_size"] == 36)
     assert page.get_by_label("Edge", exact=True).get_attribute("aria-valuetext") == "1 out"
 
 
@@ -327,10 +338,13 @@ def test_further_settings_are_made_from_what_bgcam_says(page: Any, control: Fake
     field.fill("9")
     field.press("Enter")
     page.get_by_text("9 is not from 50 to 60000").wait_for()
-    until(page, "document.querySelector('#others input[type=number]').value === '800'")
+    wait_for(lambda: field.input_value() == "800")
     page.get_by_label("On demand").click()
     wait_for(lambda: control.now["on_demand"] is True)
     assert page.get_by_label("Fps").count() == 0  # it cannot change while bgcam runs
+    assert page.get_by_label("Slide interval (s)").input_value() == "10"
+    slide(page, "Crossfade", 0.7)
+    wait_for(lambda: control.now["crossfade_s"] == 0.7)
     camera = page.get_by_label("Camera", exact=True)
     assert page.evaluate("(id) => document.getElementById(id).textContent", camera.get_attribute("aria-describedby"))
     keep(page, "more")
@@ -340,6 +354,8 @@ def test_what_is_changed_elsewhere_is_shown(page: Any, control: FakeControl) -> 
     control.now |= {"mirror": True, "edge": ["shrink:3"], "background": "green"}
     until(page, "document.querySelector('[aria-checked=true]').dataset.spec === 'green'")
     assert page.get_by_label("Mirror me").is_checked()
+    control.now["presenter"] = "0.3,0.7"  # not one of the choices: by a command
+    until(page, "document.querySelector('option[value=\\'0.3,0.7\\']')?.selected")
     assert page.get_by_label("Edge", exact=True).input_value() == "-3"
 
 

@@ -54,7 +54,7 @@ def test_random_commands_while_frames_flow_never_show_the_room(together: Togethe
     refused = 0
 
     def command() -> None:
-        match chance.randrange(8):
+        match chance.randrange(10):
             case 0 | 1:
                 client.change({"background": chance.choice(["blue", "navy", "moving", "gone", "none"])})
             case 2:
@@ -62,7 +62,12 @@ def test_random_commands_while_frames_flow_never_show_the_room(together: Togethe
             case 3:
                 client.change({"edge": chance.choice([[], ["shrink:2"], ["grow", "sharp:1"], ["wide"]])})
             case 4:
-                client.next_background()
+                chance.choice([client.next_background, client.previous_background])()
+            case 8:
+                place = chance.choice(["off", "bottom-right", "top", "0.3,0.6", "botom"])
+                client.change({"presenter": place, "presenter_size": chance.choice([10, 33, 57.5, 100])})
+            case 9:
+                client.change({"crossfade_s": chance.choice([0, 0.1, 2, 6]), "slide_interval_s": 3})
             case 5:
                 client.panic(chance.random() < 0.5)
             case 6:
@@ -77,6 +82,7 @@ def test_random_commands_while_frames_flow_never_show_the_room(together: Togethe
             refused += 1
     client.panic(False)
     client.change({"background": "navy", "edge": [], "light_wrap": 0, "frame": "whole", "mirror": False})
+    client.change({"presenter": "off", "crossfade_s": 0})
     together.run.frames()
     assert 100 < refused < 700
     assert together.run.sink.leaks == []

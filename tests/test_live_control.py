@@ -38,7 +38,7 @@ class Controlled:
         self.run = LiveRun(**given)
         library: Any = Names()
         self.chosen: list[str] = []
-        settings = Settings(background=given.get("begins_with", "blue"))
+        settings = Settings(background=given.get("begins_with", "blue"), crossfade_s=0)
         self.control = LiveControl(
             self.run.run, self.run.camera, settings, library=library, keep_choice=self.chosen.append
         )

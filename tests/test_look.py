@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.command import cli
 from bgcam.realtime.command.options import parse_arguments
-from bgcam.realtime.look import Look
+from bgcam.realtime.look import Look, Presenter
 from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.sources.images import read_picture
 
@@ -25,15 +26,26 @@ from bgcam.realtime.sources.images import read_picture
         (["--edge", "grow:2", "--edge", "shrink:1"], Look(edge_steps=1)),
         (["--light-wrap", "4", "--light-match", "10"], Look(wrap=4, match=10)),
         (["--frame", "follow", "--view", "side-by-side"], Look(frame="follow", view="side-by-side")),
+        (["--presenter-size", "50%"], Look()),
+        (["--presenter", "bottom-right"], Look(presenter=Presenter(1, 1, 0.35))),
+        (["--presenter", "top", "--presenter-size", "20"], Look(presenter=Presenter(0.5, 0, 0.2))),
+        (["--presenter", " 0.25,1 ", "--presenter-size", "0.5"], Look(presenter=Presenter(0.25, 1, 0.5))),
     ],
 )
 def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
-    assert look_of(Settings(**parse_arguments(arguments).given)) == look
+    assert look_of(Settings(**parse_arguments(arguments).given)) == replace(look, crossfade_s=0.3)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--presenter", "botom-right"], "invalid place 'botom-right': did you mean bottom-right"),
+        (["--presenter", "0.5"], "invalid place '0.5': give off, bottom-right"),
+        (["--presenter", "0.5,2"], "invalid place '0.5,2': give two numbers from 0 to 1, such as 0.8,0.7"),
+        (["--presenter-size", "5%"], "invalid size '5%': give 10% to 100%, such as 35%"),
+        (["--presenter-size", "0.05"], "invalid size '0.05': give 10% to 100%"),
+        (["--crossfade-s", "6"], "'6' is not a number from 0 to 5; an example: 0.5"),
+        (["--slide-interval-s", "-1"], "'-1' is not a number from 0 to 86400; an example: 10"),
         (["--edge", "wide"], "invalid edge 'wide': give one of shrink, grow, sharp"),
         (["--edge", "shrink:6"], "'6' is not a number from 0 to 5; an example: shrink:2"),
         (["--edge", "shrink:"], "'' is not a number from 0 to 5"),

@@ -125,8 +125,9 @@ def test_status_for_people_and_for_programs(command: Command, control: FakeContr
     assert (found["state"], found["pid"], found["page"]) == ("placeholder", 4242, "")
 
 
-def test_next_panic_resume_quit(command: Command, control: FakeControl) -> None:
+def test_next_previous_panic_resume_quit(command: Command, control: FakeControl) -> None:
     assert command("next")[:2] == (0, "background = beach\n")
+    assert command("previous")[:2] == (0, "background = blur\n")
     for _ in range(2):
         assert command("panic")[0] == 0
         assert control.on

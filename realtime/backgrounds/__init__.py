@@ -1,4 +1,4 @@
-"""Backgrounds: a picture, a video, a slideshow, the blurred room, a colour, or the room itself."""
+"""Backgrounds: a picture, a video, a slideshow, another camera, the blurred room, a colour, or the room itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bgcam.realtime.background import Background as Background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.colours import COLOURS, colour_of, is_meant
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
@@ -16,7 +17,8 @@ from bgcam.realtime.spelling import closest
 
 
 def open_background(spec: str) -> Background:
-    """Open what `--background` names: a file, a folder, `blur[:1..10]`, a CSS colour, `none`, or a shipped one.
+    """Open what `--background` names: a file, a folder, `blur[:1..10]`, a CSS colour, `camera:X`, `none`, or a shipped
+    one.
 
     Raises BackgroundError when it is missing, empty or cannot be read; UsageError when it makes no sense.
     """
@@ -27,6 +29,8 @@ def open_background(spec: str) -> Background:
         from bgcam.realtime.backgrounds.blur import Room
 
         return Room()
+    if (wanted := camera_named(spec)) is not None:
+        return _open_camera(spec, wanted)
     rgb = colour_of(spec)
     if rgb is not None:
         return _colour(spec, rgb)
@@ -55,6 +59,12 @@ def _open_blur(spec: str, value: str) -> Background:
             f"background {spec!r}: blur strength must be from {MIN_STRENGTH:g} to {MAX_STRENGTH:g}, such as blur:5"
         )
     return Blur(strength)
+
+
+def _open_camera(spec: str, wanted: str) -> Background:
+    from bgcam.realtime.backgrounds.camera import open_camera_background
+
+    return open_camera_background(spec, wanted)
 
 
 def _colour(name: str, rgb: int) -> Background:
@@ -106,7 +116,7 @@ def _open_picture(path: Path) -> Background:
 
 
 def _open_slideshow(path: Path) -> Background:
-    from bgcam.realtime.backgrounds.moving import Slideshow
+    from bgcam.realtime.backgrounds.slideshow import Slideshow
 
     return Slideshow(path)
 

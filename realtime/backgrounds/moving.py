@@ -1,4 +1,4 @@
-"""Backgrounds that move: a video in a loop, and a slideshow. What is lost under way leaves the last good picture."""
+"""A video in a loop as background. What is lost on the way leaves the last good picture."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.files import open_moving
-from bgcam.realtime.sources.images import picture_paths, read_picture
 from bgcam.realtime.sources.rated import end_of
-
-SLIDE_S = 10.0
 
 
 class Video:
@@ -84,37 +81,3 @@ class Video:
                 return
             source, self._loop_s = None, end_s
             begin_s += end_s
-
-
-class Slideshow:
-    """The pictures of a folder by name, ten seconds each, in a loop. One is held at a time.
-
-    Raises SourceError when none of them can be read; later, one that cannot be read is passed over.
-    """
-
-    needs_matte, same_room = True, False
-
-    def __init__(self, folder: Path):
-        self.name = str(folder)
-        self._paths = picture_paths(folder)
-        self._at, self._still = self._first_readable()
-
-    def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-        at = int(frame.time_s // SLIDE_S) % len(self._paths)
-        if at != self._at:
-            self._at = at
-            with contextlib.suppress(SourceError):
-                self._still = Still(self.name, read_picture(self._paths[at]))
-        return self._still.picture(frame, coarse)
-
-    def close(self) -> None:
-        """No file is open between two pictures."""
-
-    def _first_readable(self) -> tuple[int, Still]:
-        errors = []
-        for at, path in enumerate(self._paths):
-            try:
-                return at, Still(self.name, read_picture(path))
-            except SourceError as error:
-                errors.append(error)
-        raise SourceError(f"{self.name}: none of its {len(errors)} pictures can be read; the first error: {errors[0]}")

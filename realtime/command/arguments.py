@@ -23,7 +23,7 @@ def add_option(taker: Taker, option: Option, *, default: Any = None, keep: bool 
     settings: dict[str, Any] = {"help": option.help.replace("%", "%%"), "default": default}
     if option.parse:
         settings["type"] = option.parse
-    if option.choices:
+    if option.choices and not option.others:
         settings["choices"] = option.choices
     if option.metavar:
         settings["metavar"] = option.metavar

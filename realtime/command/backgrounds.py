@@ -12,6 +12,7 @@ FORMS = (
     ("FILE", "a picture, a video or a GIF"),
     ("FOLDER", "a slideshow of its pictures"),
     ("blur, blur:1 to blur:10", "the blurred room"),
+    ("camera:1, camera:NAME, /dev/video2", "another camera, see bgcam devices"),
     ("none", "the room, unchanged"),
     ("'#369', '#336699', 'rgb(51 102 153)'", "a colour"),
 )

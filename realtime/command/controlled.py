@@ -9,6 +9,7 @@ from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.front import Front
 from bgcam.realtime.control.instance import AlreadyRuns, runs_already
+from bgcam.realtime.devices.listing import list_cameras
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.run.build import Run
 from bgcam.realtime.settings import Settings
@@ -37,7 +38,14 @@ def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> 
             lambda name: open_other_camera(name, size_wh=settings.size, fps=settings.fps, mirror=settings.mirror),
         )
     fronts: list[Front] = []
-    control = LiveControl(run, source, settings, cameras=cameras, page=lambda: fronts[0].address if fronts else "")
+    control = LiveControl(
+        run,
+        source,
+        settings,
+        cameras=cameras,
+        list_cameras=list_cameras,
+        page=lambda: fronts[0].address if fronts else "",
+    )
     try:
         fronts.append(Front(control, name=settings.instance))
     except AlreadyRuns:

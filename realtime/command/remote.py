@@ -1,4 +1,4 @@
-"""The commands that drive a bgcam which runs: set, get, status, next, panic, resume, quit, ui."""
+"""The commands that drive a bgcam which runs: set, get, status, next, previous, panic, resume, quit, ui."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ COMMANDS: dict[str, tuple[str, tuple[Option, ...], dict[str, Any] | None]] = {
         {"nargs": "*", "metavar": "NAME", "help": "a setting; default: all"},
     ),
     "status": ("print what the running bgcam is doing", (JSON, INSTANCE), None),
-    "next": ("go on to the next background", (INSTANCE,), None),
+    "next": ("go on to the next picture of a folder, or else the next background", (INSTANCE,), None),
+    "previous": ("go back to the picture or background before", (INSTANCE,), None),
     "panic": ("show the placeholder instead of you, until bgcam resume", (INSTANCE,), None),
     "resume": ("show yourself again, after bgcam panic", (INSTANCE,), None),
     "quit": ("end the running bgcam", (INSTANCE,), None),
@@ -119,6 +120,11 @@ def _next(client: Any, options: argparse.Namespace) -> int:
     return 0
 
 
+def _previous(client: Any, options: argparse.Namespace) -> int:
+    print(f"background = {as_text(client.previous_background().get('background'))}")
+    return 0
+
+
 def _panic(client: Any, options: argparse.Namespace) -> int:
     client.panic(True)
     print("the placeholder is shown; bgcam resume shows you again")
@@ -151,6 +157,7 @@ _DO: dict[str, Callable[[Any, argparse.Namespace], int]] = {
     "get": _get,
     "status": _status,
     "next": _next,
+    "previous": _previous,
     "panic": _panic,
     "resume": _resume,
     "quit": _quit,
@@ -192,11 +199,14 @@ def absolute(value: str, *, may_be_name: bool = False) -> str:
 
 def _is_word(value: str) -> bool:
     """Whether it is a background that is no file; for `open_background` these come before files too."""
+    from bgcam.realtime.backgrounds.camera_name import camera_named
     from bgcam.realtime.backgrounds.colours import colour_of, is_meant
     from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 
     word = value.partition(":")[0].lower()
-    if word in ("blur", "none", "transparent", "last", "auto") or colour_of(value) is not None or is_meant(value):
+    if word in ("blur", "none", "transparent", "last", "auto") or camera_named(value) is not None:
+        return True
+    if colour_of(value) is not None or is_meant(value):
         return True
     return value in shipped_backgrounds() and not os.path.exists(value)
 

@@ -16,6 +16,7 @@ from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.controlled import controlled, refuse_second
 from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
@@ -27,6 +28,7 @@ from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.scene import check_presenter
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
 from bgcam.realtime.settings import Settings, look_of
@@ -74,7 +76,10 @@ def _run(settings: Settings) -> int:
         settings = replace(settings, threads=settings.threads or call_threads())
     if settings.max_cpu:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
+    if not settings.input:
+        refuse_own_camera(settings.background, camera=settings.camera)
     background = Nothing() if transparent else open_background(settings.background)
+    check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None
@@ -127,6 +132,7 @@ def _run(settings: Settings) -> int:
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
             mirror=settings.mirror,
+            slide_interval_s=settings.slide_interval_s,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,

@@ -33,6 +33,7 @@ def check_look(look: Look) -> None:
     asked = {
         "--light-wrap": look.wrap > 0,
         "--light-match": look.match > 0,
+        "--presenter": look.presenter is not None,
         f"--view {look.view}": look.view != VIEWS[0],
     }
     for option, wanted in asked.items():

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from bgcam.realtime.errors import SourceError, UsageError
-from bgcam.realtime.run.scene import within
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.reopening import ReopeningSource
+from bgcam.realtime.time_limit import within
 
 OPEN_S = 10.0
 

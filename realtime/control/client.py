@@ -56,6 +56,9 @@ class Client:
     def next_background(self) -> dict[str, Any]:
         return _read(self.ask("next", CHANGE_S), "values", dict[str, Any])
 
+    def previous_background(self) -> dict[str, Any]:
+        return _read(self.ask("previous", CHANGE_S), "values", dict[str, Any])
+
     def panic(self, on: bool) -> None:
         self.ask("panic", on=on)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bgcam import __version__
+from bgcam.realtime.backgrounds.camera_name import camera_spec
 from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.changes import Changes, changes_between
 from bgcam.realtime.control.library import Library
+from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
     ConfirmationNeeded,
@@ -21,6 +23,7 @@ from bgcam.realtime.control.protocol import (
     Preview,
     SettingInfo,
 )
+from bgcam.realtime.devices.listing import Device
 from bgcam.realtime.errors import BackgroundError, UsageError
 from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.look import VIEWS
@@ -45,6 +48,7 @@ class LiveControl:
     settings: those that it was started with.
     library: the backgrounds that can be chosen.
     cameras: changes the camera; None where there is none that can be changed.
+    list_cameras: lists this machine's, all but one of which may be backgrounds.
     page: returns the control page's address without its key, "" without one.
     keep_choice: called with each background that was chosen.
     """
@@ -57,6 +61,7 @@ class LiveControl:
         *,
         library: Library | None = None,
         cameras: CameraSwitch | None = None,
+        list_cameras: Callable[[], Sequence[Device]] = tuple,
         page: Callable[[], str] = str,
         keep_choice: Callable[[str], None] = remember,
         clock: Callable[[], float] = time.monotonic,
@@ -67,6 +72,7 @@ class LiveControl:
         self._watch: OutputGuard = run.pipeline.watch
         self._source, self._page, self._settings = source, page, settings
         self._library, self._cameras, self._keep_choice = library or Library(), cameras, keep_choice
+        self._list_cameras = list_cameras
         self._since_s = time.time()
         self._changing = threading.Lock()
         self._cpu = _CpuPercent(clock=clock, cpu=cpu)
@@ -87,6 +93,9 @@ class LiveControl:
             camera = None if new.camera == old.camera else new.camera
             if new.camera != old.camera and (self._cameras is None or camera is None):
                 raise UsageError("camera cannot change in this run; stop bgcam and start it again with --camera")
+            if self._cameras is not None and (camera is not None or "background" in values):
+                in_use = self._cameras.source.name if camera is None else ""
+                refuse_own_camera(new.background, camera=camera, in_use=in_use)
             changes = changes_between(old, new, named=values)
             if changes or camera is not None:
                 self._change(changes, camera=camera, confirm_room=confirm_room)
@@ -144,7 +153,12 @@ class LiveControl:
 
     def backgrounds(self) -> tuple[BackgroundInfo, ...]:
         """See `Control`."""
-        return self._library.entries()
+        return (*self._library.entries(), *self._other_cameras())
+
+    def _other_cameras(self) -> list[BackgroundInfo]:
+        own = self._source.name if self._cameras is None else self._cameras.source.name
+        others = [device for device in self._list_cameras() if own not in (str(device), device.name)]
+        return [BackgroundInfo(camera_spec(device), device.name, "camera") for device in others]
 
     def thumbnail(self, spec: str) -> bytes:
         """See `Control`."""
@@ -156,13 +170,23 @@ class LiveControl:
 
     def next_background(self) -> Values:
         """See `Control`. One that cannot be opened is passed over; raises the last one's error if none can be."""
-        specs = [info.spec for info in self._library.entries() if info.kind != "room"]
+        return self._go(1)
+
+    def previous_background(self) -> Values:
+        """See `Control`; as `next_background`."""
+        return self._go(-1)
+
+    def _go(self, way: int) -> Values:
+        if self._live.turn_slide(way):
+            return self.values()
+        specs = [info.spec for info in self._library.entries() if info.kind not in ("room", "slides")]
         now = self._settings.background
-        at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), -1)
+        before_first = -1 if way > 0 else 0
+        at = next((at for at, spec in enumerate(specs) if now in (spec, Path(spec).stem)), before_first)
         failed: BackgroundError | None = None
         for step in range(1, len(specs) + 1):
             try:
-                return self.change({"background": specs[(at + step) % len(specs)]})
+                return self.change({"background": specs[(at + way * step) % len(specs)]})
             except BackgroundError as error:
                 failed = error
         raise failed or BackgroundError("there is no background to go on to; give one with --background")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.atomic_write import write_whole
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.control.check_upload import check_decodes
 from bgcam.realtime.control.protocol import BackgroundInfo
@@ -26,8 +27,9 @@ from bgcam.realtime.errors import BackgroundError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.run.live import OPEN_S
 from bgcam.realtime.run.preview import as_jpeg
-from bgcam.realtime.run.scene import open_safe, within
-from bgcam.realtime.sources.picture_files import natural_key
+from bgcam.realtime.run.scene import open_safe
+from bgcam.realtime.sources.picture_files import has_pictures, natural_key
+from bgcam.realtime.time_limit import within
 
 MIB = 1 << 20
 MOST_PICTURE_BYTES, MOST_VIDEO_BYTES = 20 * MIB, 200 * MIB
@@ -90,6 +92,7 @@ class Library:
             for path in shipped_backgrounds().values()
         ]
         own = [BackgroundInfo(str(path), _shown_name(path), "yours") for path in self._own()]
+        own += [BackgroundInfo(str(path), path.name, "slides") for path in self._folders()]
         colours = [BackgroundInfo(name, name, "colour") for name in COLOURS]
         return (*shipped, *own, BackgroundInfo(BLUR, BLUR, "blur"), *colours, BackgroundInfo(ROOM, "your room", "room"))
 
@@ -97,6 +100,8 @@ class Library:
         """A JPEG of THUMBNAIL_WH. Raises BackgroundError, and UsageError for a name that makes no sense."""
         if spec == ROOM:
             raise BackgroundError(f"background {ROOM}: your room has no thumbnail")
+        if camera_named(spec) is not None:  # it would be switched on
+            raise BackgroundError(f"background {spec}: a camera has no thumbnail")
         if spec.partition(":")[0] == BLUR:
             shipped = next(iter(shipped_backgrounds().values()), "grey")
             bgr = cv2.GaussianBlur(self._first_picture(str(shipped)), (0, 0), 8)
@@ -160,6 +165,14 @@ class Library:
             return []
         shown = (path for path in found if not path.name.startswith("."))
         return sorted(shown, key=lambda path: (natural_key(path.name), path.name))
+
+    def _folders(self) -> list[Path]:
+        """Those in the user's folder that hold pictures."""
+        try:
+            found = [path for path in self._folder().iterdir() if not path.name.startswith(".") and path.is_dir()]
+            return sorted((path for path in found if has_pictures(path)), key=lambda path: natural_key(path.name))
+        except (OSError, RuntimeError):
+            return []
 
     def _first_picture(self, spec: str) -> NDArray[np.uint8]:
         late = BackgroundError(f"background {spec}: it did not open within {self._open_s:g} s")

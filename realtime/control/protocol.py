@@ -43,7 +43,7 @@ class BackgroundInfo:
 
     spec: str
     name: str
-    kind: Literal["shipped", "yours", "blur", "colour", "room"]
+    kind: Literal["shipped", "yours", "slides", "blur", "colour", "camera", "room"]
     credit: str = ""
 
 
@@ -90,7 +90,11 @@ class Control(Protocol):
         """Check and keep an uploaded picture or video among the user's. Raises BackgroundError."""
 
     def next_background(self) -> Mapping[str, Any]:
-        """Go on to the next of `backgrounds` that does not show the room; returns all values."""
+        """Go on to the next picture of a slideshow, or else to the next of `backgrounds` that shows neither the room
+        nor a camera; returns all values."""
+
+    def previous_background(self) -> Mapping[str, Any]:
+        """As `next_background`, the other way."""
 
     def panic(self, on: bool) -> None:
         """Show only the background, or the picture again. Idempotent."""

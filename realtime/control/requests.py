@@ -88,6 +88,9 @@ REQUESTS: dict[str, Request] = {
     "backgrounds": Request(lambda served, _: {"backgrounds": served.control.backgrounds()}),
     "set": Request(_change, Change, "slow", changes=True),
     "next": Request(lambda served, _: {"values": dict(served.control.next_background())}, pool="slow", changes=True),
+    "previous": Request(
+        lambda served, _: {"values": dict(served.control.previous_background())}, pool="slow", changes=True
+    ),
     "panic": Request(_panic, Panic, "urgent", changes=True),
     "quit": Request(_quit, pool="urgent", changes=True),
     "page": Request(lambda served, _: {"page": served.pages.open()}, on_page=False),

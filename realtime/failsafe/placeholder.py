@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.background import Background
+from bgcam.realtime.background import Background, shows_camera, slide_of
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.errors import BackgroundError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
@@ -20,7 +20,8 @@ PLAIN_GREY = 48
 class SafeBackground:
     """A background that remembers its newest picture, and makes placeholders of it. See `Background`.
 
-    A background that shows the camera's own room, blurred or not, is never remembered: its placeholder is plain grey.
+    A background that shows the camera's own room, blurred or not, or what another camera sees is never remembered: its
+    placeholder is plain grey.
     The constructor asks for the first picture, with a black frame, and raises what the background raises.
 
     background: the one that is given.
@@ -35,6 +36,7 @@ class SafeBackground:
     ):
         self._transparent, self._begins_s = transparent, begins_s
         self.name, self.needs_matte, self.same_room = background.name, background.needs_matte, background.same_room
+        self.shows_camera = shows_camera(background)
         self.background, self._lock = background, threading.Lock()
         self._placeholder_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
         if not self.same_room:
@@ -46,9 +48,14 @@ class SafeBackground:
             frame = replace(frame, time_s=max(0.0, frame.time_s - self._begins_s))
         with self._lock:  # two threads compose for a moment when one takes over from the other
             bgr = self.background.picture(frame, coarse)
-        if not self.same_room and not self._why_unfit(bgr):
+        if not self.same_room and not self.shows_camera and not self._why_unfit(bgr):
             self._placeholder_bgr = bgr
         return bgr
+
+    @property
+    def slide(self) -> int:
+        """See `background.slide_of`."""
+        return slide_of(self.background)
 
     @property
     def newest_bgr(self) -> NDArray[np.uint8]:

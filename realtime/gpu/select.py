@@ -31,6 +31,7 @@ def stages_for(look: Look, background: Background) -> Stages:
         "--light-match": look.match > 0,
         f"--frame {look.frame}": look.frame != FRAMES[0],
         f"--view {look.view}": look.view != VIEWS[0],
+        "--presenter": look.presenter is not None and not background.same_room,
         f"--background {background.name}": background.same_room and not isinstance(background, Blur),
     }
     lacking = [option for option, wanted in asked.items() if wanted]

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.look import Look
+from bgcam.realtime.look import Look, Presenter
 from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.picture.composite import composite
+from bgcam.realtime.picture.crossfade import Crossfade
 from bgcam.realtime.picture.despill import Spill, find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
 from bgcam.realtime.picture.foreground import Colours, grid_of, near_colours
@@ -31,6 +32,7 @@ from bgcam.realtime.picture.guided_filter import (
 )
 from bgcam.realtime.picture.light_match import light_gains, light_table
 from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
+from bgcam.realtime.picture.presenter import black, box_of, paste, seen_behind
 from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter
 from bgcam.realtime.picture.tiles import Tiles, find_tiles, widened
@@ -51,7 +53,7 @@ class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
-    background: (H, W, 3) BGR.
+    background: (H, W, 3) BGR, in a crossfade the mix of two.
     coefficients: see `guided_filter`.
     person_bgr, person_seen: the frame and what the network saw, in the new light.
     colours, glow: on a grid, see `foreground` and `light_wrap`; spill: see `despill`. None when their stage is off.
@@ -93,6 +95,7 @@ class Chain:
         self.gains: NDArray[np.float32] | None = None
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
         self._buffers = Buffers()
+        self.crossfade = Crossfade(background)
         self._last, self._independent, self._also = -1, independent, also
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
@@ -102,17 +105,25 @@ class Chain:
             self._also(self, work)
         return picture
 
-    def switch(self, background: Background, look: Look, *, anew: bool = False) -> None:
+    @property
+    def presenter(self) -> Presenter | None:
+        """How small the person is shown; None for full size. In front of their own room, that is the only one."""
+        return None if self.background.same_room else self.look.presenter
+
+    def switch(self, background: Background, look: Look, *, anew: bool = False, cut: bool = False) -> None:
         """Draw the next frames with these; called between two frames.
 
         What was learnt of the person and the room goes on to hold, and a crop or light of before is not carried over
-        to where it has no meaning. anew: the earlier frames say nothing of the next ones.
+        to where it has no meaning. anew: the earlier frames say nothing of the next ones. cut: the last frames were
+        drawn elsewhere, so that there is nothing to fade from.
         """
+        self.crossfade.switch(background, cut=cut)
         if anew:
             self.kept, self.room = None, None
         if anew or look.frame != self.look.frame:
             self.follow = Follow()
-        if anew or background is not self.background or not look.match:
+        fades = self.crossfade.fades and look.crossfade_s > 0
+        if anew or not look.match or (background is not self.background and not fades):
             self.gains = None
         self.look, self.background = look, background
 
@@ -125,6 +136,7 @@ class Chain:
         self._last = frame.number
         if self._independent:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
+            self.crossfade.switch(self.background, cut=True)
         work = Work(frame, coarse)
         for stage in self._stages:
             if stage is not None:
@@ -167,9 +179,10 @@ def _edge(chain: Chain, work: Work) -> None:
 
 
 def _background(chain: Chain, work: Work) -> None:
-    work.background = chain.background.picture(work.frame, work.coarse)
-    if work.background.shape != work.frame.room_bgr.shape:
-        raise ValueError(f"{work.frame} does not fit a background of shape {work.background.shape}")
+    background = chain.background.picture(work.frame, work.coarse)
+    if background.shape != work.frame.room_bgr.shape:
+        raise ValueError(f"{work.frame} does not fit a background of shape {background.shape}")
+    work.background = chain.crossfade(background, time_s=work.frame.time_s, duration_s=chain.look.crossfade_s)
 
 
 def _guided_filter(chain: Chain, work: Work) -> None:
@@ -204,7 +217,10 @@ def _despill(chain: Chain, work: Work) -> None:
 
 def _light_wrap(chain: Chain, work: Work) -> None:
     if chain.look.wrap:
-        work.glow = light_wrap(work.coarse.alpha, work.background, strength=chain.look.wrap)
+        behind = work.background
+        if chain.presenter is not None:
+            behind = seen_behind(behind, box_of(chain.presenter, work.frame.size_wh))
+        work.glow = light_wrap(work.coarse.alpha, behind, strength=chain.look.wrap)
 
 
 # In this order. The table of what each gains and costs: `python -m bgcam.benchmarks picture`.
@@ -226,7 +242,10 @@ INSTEAD = {"background": _background, "guided_filter": _bilinear_filter}
 def _composite(chain: Chain, work: Work) -> Picture:
     if work.background is work.frame.room_bgr:  # the user wants to see the room
         return work.frame.room_bgr.copy()  # what is shown is never the camera's own memory
-    return _person_before(chain, work, work.background)
+    if chain.presenter is None or chain.presenter.size == 1:
+        return _person_before(chain, work, work.background)
+    person = _person_before(chain, work, black(work.frame.size_wh))  # in front of black, it is multiplied by alpha
+    return paste(person, chain.alpha(work), work.background, box_of(chain.presenter, work.frame.size_wh))
 
 
 def parts_of(work: Work) -> Tiles:

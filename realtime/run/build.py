@@ -9,6 +9,7 @@ from typing import Any
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.slideshow import SLIDE_S
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, OutputGuard, patience_ms
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
@@ -69,6 +70,7 @@ def build_live(
     open_model: Callable[[str], Matting] | None = None,
     open_one: Callable[[str], Background] = open_background,
     open_s: float = OPEN_S,
+    slide_interval_s: float = SLIDE_S,
 ) -> Run:
     """A pipeline with a `watch`, without sinks, which closes its background at its end. Raises what background and
     backend raise.
@@ -88,9 +90,10 @@ def build_live(
     open_matting: makes the model for a later background, where `matting` is None.
     open_model: makes another model, by its name.
     open_one, open_s: see `Live`.
+    slide_interval_s: see `Scene`.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
-    scene = Scene(background, behind, look, mirror=mirror, far=far)
+    scene = Scene(background, behind, look, mirror=mirror, far=far, slide_interval_s=slide_interval_s)
     finding = Finding(live=source.live, independent=independent, empty=empty)
     find = None if matting is None else finding.by(matting, far=far)
     check = MatteCheck(independent=independent, on_refusal=finding.forget) if background.needs_matte else None
@@ -142,6 +145,7 @@ def build_live(
         gpu_for=gpu_for,
         open_one=open_one,
         open_s=open_s,
+        waits=not source.live,
     )
     pipeline = Pipeline(
         source,

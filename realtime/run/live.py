@@ -13,6 +13,7 @@ from functools import partial
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.slideshow import time_slides, turn_slide
 from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import OutputGuard
@@ -23,7 +24,8 @@ from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
-from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
+from bgcam.realtime.run.scene import Scene, check_presenter, close_aside, open_safe
+from bgcam.realtime.time_limit import within
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
 OPEN_S = 10.0
@@ -46,6 +48,7 @@ class Live:
     check: the one that is in use.
     gpu_for: what opens the GPU for a scene, and what takes over when it fails.
     open_one: opens a background by its name.
+    waits: whether a frame waits for a slideshow's next picture; see `Slideshow`.
     """
 
     def __init__(
@@ -62,7 +65,10 @@ class Live:
         gpu_for: GpuFor | None = None,
         open_one: Callable[[str], Background] = open_background,
         open_s: float = OPEN_S,
+        waits: bool = False,
     ):
+        self._waits = waits
+        time_slides(scene.background, interval_s=scene.slide_interval_s, waits=waits)
         self._scene, self._size_wh, self._source_mirror = scene, size_wh, scene.mirror
         self._drawing, self._chain, self._placeholders, self._watch = drawing, chain, placeholders, watch
         self._models, self._check, self._gpu_for = models, check, gpu_for
@@ -96,6 +102,7 @@ class Live:
         mirror: bool | None = None,
         far: bool | None = None,
         model: str | None = None,
+        slide_interval_s: float | None = None,
         then: Callable[[], None] | None = None,
         confirm_room: bool = False,
     ) -> Scene:
@@ -107,7 +114,8 @@ class Live:
         then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
         confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
-        model, UsageError for what makes no sense, and BgcamError where nothing can be changed.
+        model, UsageError for what makes no sense, such as a new presenter in front of the room, and BgcamError where
+        nothing can be changed.
         """
         with self._lock:
             old = self._scene
@@ -131,7 +139,10 @@ class Live:
                     look=old.look if look is None else look(old.look),
                     mirror=old.mirror if mirror is None else mirror,
                     far=old.far if far is None else far,
+                    slide_interval_s=old.slide_interval_s if slide_interval_s is None else slide_interval_s,
                 )
+                if new.look.presenter != old.look.presenter:
+                    check_presenter(new.look, new.background)
                 if new.shows_room and not old.shows_room and not confirm_room:
                     raise RoomUnconfirmed(
                         f"background {background} would show your room as it is; confirm that you mean it"
@@ -152,6 +163,10 @@ class Live:
             if self._ended:  # meanwhile
                 close_aside(new.behind)
             return new
+
+    def turn_slide(self, steps: int) -> bool:
+        """Go on by a number of pictures of a slideshow, back if it is negative; False if none is shown."""
+        return turn_slide(self._scene.background, steps)
 
     def close(self) -> None:
         """The run is over: let go of the background."""
@@ -204,7 +219,8 @@ class Live:
         assert self._chain is not None
         anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
         other = found_by is not None and found_by.matting is not self.matting
-        self._chain.switch(new.behind, new.look, anew=anew or other or then is not None)
+        time_slides(new.background, interval_s=new.slide_interval_s, waits=self._waits)
+        self._chain.switch(new.behind, new.look, anew=anew or other or then is not None, cut=gpu_served)
         self._placeholders.behind, self._scene = new.behind, new
         self._check = parts.check if isinstance(parts.check, MatteCheck) else None
         self._models.now = found_by

@@ -12,7 +12,7 @@ from bgcam.realtime.errors import BackendError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.run.finding import Find, Finding
-from bgcam.realtime.run.scene import within
+from bgcam.realtime.time_limit import within
 
 # A model is loaded within this time. Compiling a large one takes a minute on a slow machine.
 MODEL_S = 120.0

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from bgcam.realtime.background import Background
-from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.backgrounds.slideshow import SLIDE_S
+from bgcam.realtime.errors import UsageError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.look import Look
 
 CLOSE_S = 1.0
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Scene:
     """All of it is replaced together.
 
     background: as it was opened. behind: the same, with its placeholder. mirror: whether the person is shown mirrored.
-    far: whether people far away are looked for.
+    far: whether people far away are looked for. slide_interval_s: how long a slideshow shows each picture.
     """
 
     background: Background
@@ -31,6 +28,7 @@ class Scene:
     look: Look
     mirror: bool = False
     far: bool = False
+    slide_interval_s: float = SLIDE_S
 
     @property
     def shows_room(self) -> bool:
@@ -41,6 +39,15 @@ class Scene:
     def needs_matte(self) -> bool:
         """Whether the person has to be found."""
         return not self.shows_room or self.look.needs_matte
+
+
+def check_presenter(look: Look, background: Background) -> None:
+    """Raise UsageError if a presenter is wanted in front of the room that the person is in."""
+    if look.presenter is not None and background.same_room:
+        raise UsageError(
+            f"presenter needs a background that is not your room, unlike {background.name}; set background to a "
+            "picture, a video, a folder, a colour or another camera"
+        )
 
 
 def open_safe(open_one: Callable[[], Background], size_wh: tuple[int, int], *, begins_s: float) -> SafeBackground:
@@ -56,43 +63,6 @@ def open_safe(open_one: Callable[[], Background], size_wh: tuple[int, int], *, b
         background.close()
         raise
     return behind
-
-
-def within(
-    do: Callable[[], Result], *, limit_s: float, late: BgcamError, drop: Callable[[Result], object] | None = None
-) -> Result:
-    """What `do` returns or raises, from a thread of its own. Raises `late` after `limit_s`: it may hang for ever.
-
-    drop: called with a result that comes too late.
-    """
-    results: queue.SimpleQueue[tuple[Result | None, BaseException | None]] = queue.SimpleQueue()
-    lock, given_up = threading.Lock(), threading.Event()
-
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = do()
-        except BaseException as failed:
-            error = failed
-        with lock:
-            if not given_up.is_set():
-                results.put((result, error))
-                return
-        if result is not None and drop is not None:
-            drop(result)
-
-    threading.Thread(target=work, name="bgcam-open", daemon=True).start()
-    try:
-        result, error = results.get(timeout=limit_s)
-    except queue.Empty:
-        with lock:
-            given_up.set()
-        if results.empty():
-            raise late from None
-        result, error = results.get()
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
 
 
 def close_aside(background: Background) -> None:

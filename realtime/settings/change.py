@@ -131,7 +131,7 @@ def _parsed(setting: Setting, text: str) -> Any:
         raise UsageError(f"the value is {len(text)} characters long; give at most {MAX_LENGTH}")
     if "\0" in text:
         raise UsageError(f"invalid value {text!r}: it contains a NUL")
-    if option.choices and text not in option.choices:
+    if option.choices and not option.others and text not in option.choices:
         meant = closest(text, option.choices)
         advice = f"did you mean {meant}?" if meant else f"give one of {', '.join(option.choices)}"
         raise UsageError(f"invalid value {text!r}: {advice}")

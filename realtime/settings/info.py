@@ -18,7 +18,7 @@ class SettingInfo:
     help: one sentence.
     default: the value without a configuration, as JSON.
     hot: whether it can change while frames flow.
-    choices: all values that it can have; empty if there are others.
+    choices: all values that it can have, or those worth choosing from; empty if there are none of either.
     minimum, maximum: of a number.
     unit: of a number, such as "ms"; "" for none.
     """

@@ -16,8 +16,9 @@ from bgcam.realtime.settings.change import MAX_LENGTH
 from bgcam.realtime.settings.settings import Settings
 
 LAST = "last"
-# Never chosen by a word that does not say so: the room itself, and what only files can hold.
+# Never chosen by a word that does not say so: the room itself, cameras, and what only files can hold.
 _NEVER = (LAST, "none", "transparent")
+_NEVER_BEGINS = ("camera:", "/dev/video", "/dev/v4l/")
 _MAX_BYTES = 16 * 1024
 
 
@@ -76,7 +77,8 @@ def with_last_background(settings: Settings, *, say: Callable[[str], None] | Non
 
 def _may_be_kept(background: str) -> bool:
     word = background.strip().lower()
-    return 0 < len(word) <= MAX_LENGTH and word not in _NEVER and "\0" not in word
+    may = word not in _NEVER and not word.startswith(_NEVER_BEGINS)
+    return may and 0 < len(word) <= MAX_LENGTH and "\0" not in word
 
 
 def _say(line: str) -> None:

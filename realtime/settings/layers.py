@@ -32,7 +32,12 @@ class Chosen:
 # What is configured for the usual run gives way to an option that it makes no sense with: the option, when, and what.
 GIVES_WAY: tuple[tuple[str, Callable[[Settings], bool], tuple[str, ...]], ...] = (
     ("input", lambda settings: bool(settings.input), ("size", "fps", "mirror", "on_demand")),  # they are the camera's
-    ("background", lambda settings: settings.background == "transparent", ("light_wrap", "light_match", "view")),
+    (
+        "background",
+        lambda settings: settings.background == "transparent",
+        ("light_wrap", "light_match", "view", "presenter"),
+    ),
+    ("background", lambda settings: settings.background.partition(":")[0] in ("blur", "none"), ("presenter",)),
     ("output", lambda settings: not any(map(_is_virtual, settings.output)), ("on_demand",)),
 )
 

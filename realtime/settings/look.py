@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bgcam.realtime.look import Look
+from bgcam.realtime.look import PLACES, Look, Presenter
 from bgcam.realtime.settings.settings import Settings
-from bgcam.realtime.settings.values import EDGES
+from bgcam.realtime.settings.values import EDGES, OFF
 
 
 def look_of(settings: Settings) -> Look:
@@ -19,4 +19,13 @@ def look_of(settings: Settings) -> Look:
         match=settings.light_match,
         frame=settings.frame,
         view=settings.view,
+        presenter=_presenter(settings),
+        crossfade_s=settings.crossfade_s,
     )
+
+
+def _presenter(settings: Settings) -> Presenter | None:
+    if settings.presenter == OFF:
+        return None
+    x, y = PLACES.get(settings.presenter) or map(float, settings.presenter.split(","))
+    return Presenter(x, y, settings.presenter_size)

@@ -18,7 +18,7 @@ class Option:
     metavar: what its value is called; "" for a switch, which takes none.
     parse: from text to its value; raises argparse.ArgumentTypeError. None for a text that is checked where it is used.
     as_json: from its value to JSON; None where it is JSON already.
-    choices: all values that it may have; empty if there are others.
+    choices: all values that it may have; empty if there are others. others: `parse` takes other values than these.
     several: it is a list; on the command line, each time that it is given adds one.
     separator: between the texts of a list that is given as one text; "" if there cannot be several in one.
     minimum, maximum: of a number. unit: of a number, such as "ms".
@@ -34,6 +34,7 @@ class Option:
     parse: Callable[[str], Any] | None = None
     as_json: Callable[[Any], Any] | None = None
     choices: tuple[str, ...] = ()
+    others: bool = False
     several: bool = False
     separator: str = ""
     minimum: float | None = None

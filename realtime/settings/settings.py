@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from bgcam.realtime.look import FRAMES, VIEWS
+from bgcam.realtime.look import FRAMES, PLACES, SMALLEST_SHARE, VIEWS
 from bgcam.realtime.settings import values
 from bgcam.realtime.settings.option import Option
 
@@ -111,16 +111,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--background", "-b"),
             help="a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
-            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), last (the last one "
-            "chosen during a call), or one shipped with bgcam (beach, office, ...; see `bgcam backgrounds`); "
-            "default: blur",
-            about="What is shown behind the person: a picture, a video, a folder, a colour, blur:1 to blur:10, or one "
-            "that comes with bgcam.",
+            "'rgb(0 128 0)'), camera:X (another camera, named as for --camera), none, transparent (for .png, .webm and "
+            ".mov files and folders), last (the last one chosen during a call), or one shipped with bgcam (beach, "
+            "office, ...; see `bgcam backgrounds`); default: blur",
+            about="What is shown behind the person: a picture, a video, a folder, a colour, blur:1 to blur:10, another "
+            "camera (camera:X), or one that comes with bgcam.",
             group=BACKGROUND,
             metavar="SPEC",
             hot=True,
         ),
     ] = "blur"
+    slide_interval_s: Annotated[
+        float,
+        Option(
+            flags=("--slide-interval-s",),
+            help="how many seconds a folder of pictures shows each one; 0: until bgcam next or previous; default: 10",
+            about="How long a folder of pictures shows each one; with 0, until you go on to the next.",
+            group=BACKGROUND,
+            metavar="N",
+            parse=values.slide_interval,
+            minimum=0,
+            maximum=values.MAX_SLIDE_S,
+            unit="s",
+            hot=True,
+        ),
+    ] = 10.0
+    crossfade_s: Annotated[
+        float,
+        Option(
+            flags=("--crossfade-s",),
+            help="how many seconds one background picture takes to turn into another; 0: at once; default: 0.3. Blur, "
+            "none and cameras always change at once",
+            about="How long one background picture takes to turn into another.",
+            group=BACKGROUND,
+            metavar="0..5",
+            parse=values.crossfade,
+            minimum=0,
+            maximum=values.MAX_CROSSFADE_S,
+            unit="s",
+            hot=True,
+        ),
+    ] = 0.3
     edge: Annotated[
         tuple[tuple[str, float], ...],
         Option(
@@ -177,6 +208,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = FRAMES[0]
+    presenter: Annotated[
+        str,
+        Option(
+            flags=("--presenter",),
+            help=f"show the person small in front of the background: {', '.join(PLACES)}, or X,Y, the middle of the "
+            "small picture as shares of the frame, such as 0.8,0.7; off: at full size. It needs a background that is "
+            "not the room",
+            about="Show the person small in front of the background, and where: a corner, a side, or X,Y.",
+            group=PICTURE,
+            metavar="WHERE",
+            choices=(values.OFF, *PLACES),
+            others=True,
+            parse=values.presenter_place,
+            hot=True,
+        ),
+    ] = values.OFF
+    presenter_size: Annotated[
+        float,
+        Option(
+            flags=("--presenter-size",),
+            help="how large the presenter is, in percent of the frame's width and height; default: 35%",
+            about="How large the presenter is, in percent of the frame.",
+            group=PICTURE,
+            metavar="N%",
+            parse=values.presenter_size,
+            as_json=values.percent,
+            minimum=100 * SMALLEST_SHARE,
+            maximum=100,
+            unit="%",
+            hot=True,
+        ),
+    ] = 0.35
     view: Annotated[
         str,
         Option(

@@ -7,6 +7,8 @@ import math
 import re
 
 from bgcam.realtime import MAX_PIXELS
+from bgcam.realtime.look import PLACES, SMALLEST_SHARE
+from bgcam.realtime.spelling import closest
 
 EDGES = ("shrink", "grow", "sharp")
 FITS = ("cover", "contain")
@@ -14,6 +16,9 @@ MAX_FPS = 1000
 MAX_STRENGTH = 10
 MAX_THREADS = 1024
 WATCHDOG_MS = (50, 60_000)
+MAX_SLIDE_S = 86_400
+MAX_CROSSFADE_S = 5
+OFF = "off"
 
 
 def size_wh(text: str) -> tuple[int, int]:
@@ -96,6 +101,46 @@ def strength(text: str) -> float:
 def blur_strength(text: str) -> float:
     """1 to 10; argparse.ArgumentTypeError for anything else."""
     return _number(text, least=1, most=10, example="5")
+
+
+def slide_interval(text: str) -> float:
+    """0 to 86400 seconds; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=0, most=MAX_SLIDE_S, example="10")
+
+
+def crossfade(text: str) -> float:
+    """0 to 5 seconds; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=0, most=MAX_CROSSFADE_S, example="0.5")
+
+
+def presenter_place(text: str) -> str:
+    """ "off", one of PLACES, or two numbers from 0 to 1 such as "0.8,0.7"; argparse.ArgumentTypeError for others."""
+    word = text.strip().lower()
+    if word == OFF or word in PLACES:
+        return word
+    try:
+        x, y = map(float, word.split(","))
+    except ValueError:
+        meant = closest(word, [OFF, *PLACES])
+        advice = f"did you mean {meant}?" if meant else f"give {OFF}, {', '.join(PLACES)}, or X,Y such as 0.8,0.7"
+        raise argparse.ArgumentTypeError(f"invalid place {text!r}: {advice}") from None
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise argparse.ArgumentTypeError(f"invalid place {text!r}: give two numbers from 0 to 1, such as 0.8,0.7")
+    return f"{x:g},{y:g}"
+
+
+def presenter_size(text: str) -> float:
+    """ "35%", "35" or "0.35" to 0.35; 10% to 100%. argparse.ArgumentTypeError for anything else."""
+    plain = text.removesuffix("%").rstrip()
+    try:
+        share = float(plain)
+    except ValueError:
+        share = math.nan
+    if plain != text or share > 1:  # nobody means one percent
+        share /= 100
+    if not SMALLEST_SHARE <= share <= 1:
+        raise argparse.ArgumentTypeError(f"invalid size {text!r}: give {100 * SMALLEST_SHARE:g}% to 100%, such as 35%")
+    return share
 
 
 def _right_edge(text: str) -> str:

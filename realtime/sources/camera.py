@@ -75,12 +75,7 @@ def _open_with_again(
 ) -> tuple[CameraSource, Callable[[], CameraSource] | None, str]:
     """The camera, what opens the same one again if it can be recognised, and which others were passed over."""
     there = cameras()
-    passed_over = ""
-    if wanted is None and there and sys.platform == "linux":
-        listed = True
-        device, passed_over = choose_default(there, formats=formats)
-    else:
-        listed, device = _choose(wanted, there, virtual)
+    listed, device, passed_over = _found(wanted, there, virtual, formats)
 
     def open_at(found: Device) -> CameraSource:
         target: int | str = found.path if sys.platform == "linux" else found.index
@@ -102,6 +97,17 @@ def _open_with_again(
     return open_at(device), again if reopens else None, passed_over
 
 
+def device_of(
+    wanted: str | None,
+    *,
+    cameras: Lister = list_cameras,
+    virtual: Lister = list_virtual_cameras,
+    formats: Formats = read_formats,
+) -> Device:
+    """The device that `open_camera` would open, not opened. Raises SourceError."""
+    return _found(wanted, cameras(), virtual, formats)[1]
+
+
 def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Device] = ()) -> Device | None:
     """The lost camera among those that are present now, under whatever path; None if it cannot be identified.
 
@@ -120,6 +126,13 @@ def same_camera(lost: Device, there: Sequence[Device], *, beside: Sequence[Devic
 def _could_be(other: Device, lost: Device) -> bool:
     # Of two links to cameras without a serial number, only one can exist: the other camera seems to have none.
     return other.name == lost.name and (other.by_id == lost.by_id or None in (other.by_id, lost.by_id))
+
+
+def _found(wanted: str | None, there: Sequence[Device], virtual: Lister, formats: Formats) -> tuple[bool, Device, str]:
+    """As `_choose`, and which others were passed over."""
+    if wanted is None and there and sys.platform == "linux":
+        return True, *choose_default(there, formats=formats)
+    return *_choose(wanted, there, virtual), ""
 
 
 def _choose(wanted: str | None, there: Sequence[Device], virtual: Lister) -> tuple[bool, Device]:

@@ -29,6 +29,11 @@ def picture_paths(folder: Path) -> list[Path]:
     return found
 
 
+def has_pictures(folder: Path) -> bool:
+    """Whether `picture_paths` finds any. Raises SourceError for a folder that cannot be read."""
+    return bool(_pictures_in(folder))
+
+
 def picture_tree(folder: Path, *, leave_out: Collection[Path] = ()) -> list[Path]:
     """The pictures of a folder and of all folders in it, in natural order; a folder's own come before its subfolders'.
 

@@ -8,7 +8,8 @@ const group = byId("backgrounds");
 const SECTIONS = [
   ["Blur and colours", ["blur", "colour"]],
   ["Pictures", ["shipped"]],
-  ["Yours", ["yours"]],
+  ["Yours", ["yours", "slides"]],
+  ["Other cameras", ["camera"]],
   ["Nothing hidden", ["room"]],
 ];
 
@@ -23,12 +24,14 @@ function cardOf(spec) {
 }
 
 function makeCard(background) {
-  const isRoom = background.kind === "room";
-  // Of the room there is no thumbnail: a page that is open in a shared window must not show it.
-  const picture = isRoom ? element("span", {class: "picture"}, "real room")
+  // Of the room there is no thumbnail: a page that is open in a shared window must not show it; nor of another camera,
+  // which would be switched on for it.
+  const instead = {room: "real room", camera: "live"}[background.kind];
+  const picture = instead ? element("span", {class: "picture"}, instead)
     : element("img", {class: "picture", src: thumbnail(background.spec), alt: "", width: 160, height: 90, loading: "lazy"});
   picture.addEventListener("error", () => picture.classList.add("broken"));
-  const name = element("span", {class: "name"}, background.name);
+  const title = background.kind === "slides" ? `${background.name} (slides)` : background.name;
+  const name = element("span", {class: "name"}, title);
   const card = element("button", {
     type: "button", role: "radio", "aria-checked": "false", tabindex: "-1", class: `card ${background.kind}`,
     title: background.credit ? `${background.name}, ${background.credit}` : background.name,
@@ -66,7 +69,7 @@ export function showBackground(spec) {
 
 const STEPS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
 
-// Arrows move the focus and choose, as in any radio group; but the room is never chosen by moving past it.
+// Arrows move the focus and choose, as in any radio group; but neither the room nor a camera is chosen by moving past.
 function move(event) {
   const cards = [...group.querySelectorAll("[role=radio]")];
   const at = cards.indexOf(document.activeElement);
@@ -76,7 +79,7 @@ function move(event) {
     : (at + STEPS[event.key] + cards.length) % cards.length;
   for (const card of cards) card.tabIndex = card === cards[to] ? 0 : -1;
   cards[to].focus();
-  if (cards[to].dataset.kind !== "room") choose(cards[to].dataset.spec);
+  if (!["room", "camera"].includes(cards[to].dataset.kind)) choose(cards[to].dataset.spec);
 }
 
 async function add(files) {

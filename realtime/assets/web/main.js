@@ -72,9 +72,9 @@ async function send(wanted) {
   }
 }
 
-async function next() {
+async function step(way) {
   try {
-    showValues((await post("next")).values);
+    showValues((await post(way)).values);
   } catch (error) {
     toast(error.message);
   }
@@ -130,7 +130,7 @@ async function look() {
 
 async function start() {
   startPanic();
-  byId("next").addEventListener("click", next);
+  for (const way of ["next", "previous"]) byId(way).addEventListener("click", () => step(way));
   byId("quit").addEventListener("click", quit);
   byId("preview-view").addEventListener("change", (event) => startPreview(event.target.value));
   followVisibility();

@@ -12,13 +12,15 @@ const LOOK = {
   mirror_person: "Mirror me",
   mirror_background: "Mirror the background",
   frame: "Framing",
+  presenter: "Presenter",
+  presenter_size: "Presenter size",
 };
 const OTHER_TITLES = {view: "Outputs show"};
 const ELSEWHERE = ["background", "blur"];
 const SLIDER_STEPS = 100;  // a range with more of them is a field for a number
 const DELAY_MS = 150;
 
-const plain = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ").replace(/ ms$/, "");
+const plain = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ").replace(/ m?s$/, "");
 const titleOf = (info) => LOOK[info.name] || OTHER_TITLES[info.name] || plain(info.name);
 
 // Name: shows a value in its control. A control that the user is using keeps its own.
@@ -90,14 +92,26 @@ function switchOf(info) {
 }
 
 function choiceOf(info) {
-  const control = element("select", {}, ...info.choices.map((one) => element("option", {value: one}, plain(one))));
+  const choice = (one) => element("option", {value: one}, plain(one));
+  const control = element("select", {}, ...info.choices.map(choice));
   control.addEventListener("change", () => change({[info.name]: control.value}));
-  return [row(titleOf(info), info.help, control), (found) => { control.value = found; }];
+  const show = (found) => {
+    // Some settings take other values too, which only a command can give.
+    const known = found === null || [...control.options].some((one) => one.value === found);
+    if (!known) control.append(choice(found));
+    control.value = found;
+  };
+  return [row(titleOf(info), info.help, control), show];
+}
+
+function stepOf({minimum, maximum, default: usual}) {
+  if (maximum - minimum <= 5) return 0.1;
+  return Number.isInteger(usual) && maximum - minimum > 20 ? 1 : 0.5;
 }
 
 function numberOf(info) {
   const {minimum, maximum} = info;
-  const step = Number.isInteger(info.default) && maximum - minimum > 20 ? 1 : 0.5;
+  const step = stepOf(info);
   const unit = info.unit ? ` ${info.unit}` : "";
   if (minimum !== null && maximum !== null && (maximum - minimum) / step <= SLIDER_STEPS) {
     const text = (value) => `${value}${unit}`;
