@@ -15,6 +15,7 @@ from bgcam.realtime.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.model.backends import Backend, check_backend_name, load_backend
 from bgcam.realtime.model.spec import ModelSpec, read_spec
 from bgcam.realtime.picture import native
+from bgcam.realtime.trace import span
 
 
 class Matting:
@@ -56,7 +57,8 @@ class Matting:
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         """The network's view of a frame: (h, w, 3) uint8 BGR."""
-        return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
+        with span("resize"):
+            return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         """The second half of a call: the matte for the result of `see`. Raises the same errors as a call.
@@ -64,7 +66,8 @@ class Matting:
         The backend's values are checked here, before values outside [0, 1] by rounding are clipped; see `matte_values`.
         """
         backend = self.prepare(frame.size_wh)
-        small = backend.infer(seen_bgr)
+        with span("network"):
+            small = backend.infer(seen_bgr)
         said = f"{backend.description} returned an invalid matte for frame {frame.number}"
         if small.shape != seen_bgr.shape[:2]:
             raise BackendError(f"{said}: its size is {small.shape}, not {seen_bgr.shape[:2]}; try another --backend")

@@ -300,6 +300,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parse=values.instance_name,
         ),
     ] = "default"
+    trace: Annotated[
+        str | None,
+        Option(
+            flags=("--trace",),
+            help="write where the run's time goes to a .json file, which Perfetto (ui.perfetto.dev) and "
+            "chrome://tracing open",
+            about="A .json file that gets a trace of where the run's time goes.",
+            group=MODEL,
+            metavar="FILE",
+            parse=values.trace_file,
+        ),
+    ] = None
     watchdog_ms: Annotated[
         float,
         Option(
