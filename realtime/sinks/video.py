@@ -206,13 +206,15 @@ class VideoSink:
 
     def _yuv(self, frame: OutputFrame) -> VideoFrame:
         pixels, form = (frame.bgra, "bgra") if isinstance(frame, CutoutFrame) else (frame.bgr, "bgr24")
-        rgb = VideoFrame.from_ndarray(to_size(pixels, self._size_wh), format=form)
+        # Neither copied nor shared among threads of the converter's own: both took as long as converting does.
+        rgb = VideoFrame.from_numpy_buffer(to_size(pixels, self._size_wh), format=form)
         yuv = self._reformatter.reformat(
             rgb,
             format=self._pix_fmt,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
+            threads=1,
         )
         yuv.pts = self._pts(frame)
         yuv.time_base = Fraction(1, _CLOCK_HZ)
