@@ -18,7 +18,7 @@ from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_tr
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
-from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
+from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, Choice, choose_model
 from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
@@ -103,8 +103,9 @@ def _run(settings: Settings) -> int:
         if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
             print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
         if needs_matte and matting is None:
-            settings = replace(settings, model=_chosen(settings, source))
-            matting = _open_matting(settings)
+            choice = _chosen(settings, source)
+            settings = replace(settings, model=choice.model)
+            matting = _open_matting(settings, first=choice.first)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and are_pictures(settings.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
@@ -118,8 +119,8 @@ def _run(settings: Settings) -> int:
         empty = EmptyFrames()
 
         def open_later() -> Matting:
-            chosen = _chosen(settings, source) if settings.model == AUTO else settings.model
-            return _open_matting(replace(settings, model=chosen))
+            choice = _chosen(settings, source) if settings.model == AUTO else Choice(settings.model)
+            return _open_matting(replace(settings, model=choice.model), first=choice.first)
 
         built = build_live(
             begun,
@@ -264,22 +265,22 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         raise
 
 
-def _open_matting(settings: Settings) -> Matting:
-    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
+def _open_matting(settings: Settings, *, first: str = "") -> Matting:
+    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
 
 
-def _chosen(settings: Settings, source: Source) -> str:
+def _chosen(settings: Settings, source: Source) -> Choice:
     with span("choose the model"):
-        name, lines = choose_model(
+        choice = choose_model(
             source.size_wh,
             fps=source.fps,
             backend=settings.backend,
             threads=settings.threads,
             share=min(MACHINE_SHARE, matte_share(settings.max_cpu, threads=settings.threads)),
         )
-    for line in lines:
+    for line in choice.lines:
         print(line)
-    return name
+    return choice
 
 
 def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:

@@ -24,15 +24,16 @@ class Matting:
     path: the model's file.
     spec: the metadata in it.
     passed_over: why earlier backends were skipped, one line each.
+    first: the backend that "auto" tries before all others, such as one that was measured to be the fastest.
 
     Raises ModelError if the file is not a bgcam model, UsageError for the name of an unknown backend.
     """
 
-    def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0):
+    def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0, first: str = ""):
         check_backend_name(backend)
         self.spec: ModelSpec = read_spec(model_path)
         self.passed_over: list[str] = []
-        self.path, self._wanted, self._threads = model_path, backend, threads
+        self.path, self._wanted, self._threads, self._first = model_path, backend, threads, first
         self._loaded: dict[tuple[int, int], Backend] = {}
         self._lock = threading.Lock()
 
@@ -43,7 +44,9 @@ class Matting:
             if size_wh not in self._loaded:
                 # Later sizes use the backend of the first: two at the same time would be confusing.
                 name = next((b.name for b in self._loaded.values()), self._wanted)
-                found, passed_over = load_backend(name, self.path, self.spec, size_wh, threads=self._threads)
+                found, passed_over = load_backend(
+                    name, self.path, self.spec, size_wh, threads=self._threads, first=self._first
+                )
                 self._loaded[size_wh] = found
                 self.passed_over = self.passed_over or passed_over
             return self._loaded[size_wh]

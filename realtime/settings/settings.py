@@ -231,7 +231,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--model",),
             help="a shipped model or .onnx file; default: auto, the best one that leaves three quarters of the "
-            "machine free",
+            "machine free, on the backend that is fastest here",
             about="The model that finds the person: auto, one that comes with bgcam, or an .onnx file.",
             group=MODEL,
             metavar="NAME|PATH",
@@ -242,8 +242,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             flags=("--backend",),
-            help="auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch; default: auto, which prints its choice",
-            about="What runs the model: auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch.",
+            help="auto, openvino, openvino-fp32, onnxruntime, onnxruntime-fp32, tensorrt, tensorrt-rtx or torch; "
+            "default: auto, which prints its choice",
+            about="What runs the model: auto, openvino, openvino-fp32, onnxruntime, onnxruntime-fp32, tensorrt, "
+            "tensorrt-rtx or torch.",
             group=MODEL,
             metavar="NAME",
         ),
