@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality, rooms
+from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, plot, quality, rooms
 from bgcam.packages import lacking, missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
@@ -21,6 +21,7 @@ COMMANDS = {
     "load": (load, "run a camera on a busy machine: drops, latency and messages"),
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
+    "plot": (plot, "draw quality against processor time: bgcam and other tools' networks"),
     "gpu": (gpu, "time the GPU path, part by part"),
 }
 
@@ -31,6 +32,7 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "rooms": {"torch": "train", "pymatting": "train"},
     "peers": {"onnxruntime": "onnxruntime"},
     "picture": {"pymatting": "train"},
+    "plot": {"torch": "train", "pymatting": "train", "matplotlib": "train", "onnxruntime": "onnxruntime"},
     "gpu": {"cupy": "cuda"},
 }
 # The same of options, where they are given; `peers` without that option says where its networks are.

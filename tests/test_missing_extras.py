@@ -34,6 +34,7 @@ CASES: list[tuple[str, list[str], str]] = [
     ("benchmarks", ["load", "--seconds", "1"], ""),
     ("benchmarks", ["peers", "--input", NOWHERE], "onnxruntime"),
     ("benchmarks", ["picture"], "train"),
+    ("benchmarks", ["plot"], "train and onnxruntime"),
     ("benchmarks", ["gpu"], "cuda"),
     ("export", [WEIGHTS, "-o", "a.onnx", "--data", NOWHERE], "train and onnxruntime and export"),
     ("export", ["a.onnx", "--to", "tensorrt", "-o", "a.engine"], "tensorrt and onnxruntime"),
