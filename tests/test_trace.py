@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clips import write_clip
+from clips import SIZE_WH, scene, write_clip
 from command import Run, one_line
 
 from bgcam.realtime import trace
+from bgcam.realtime.command import run
 from bgcam.realtime.errors import SinkError
+from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import STAGES
 from bgcam.realtime.run import trace_file
@@ -292,3 +295,28 @@ def test_spans_of_one_thread_follow_each_other(processor: ProcessorTime) -> None
     outer = [one for one in own if one["name"] == "read"]
     assert all(a["ts"] + a["dur"] <= b["ts"] for a, b in pairwise(outer))
     assert all({"tts", "tdur"} <= set(one) for one in own)
+
+
+class Camera:
+    """A camera that is unplugged for good after a few frames."""
+
+    name, size_wh, fps, live, frames, drops, note, notice = "camera", SIZE_WH, 100.0, True, None, 0, "", ""
+    number = 0
+
+    def read(self) -> CameraFrame | None:
+        number, self.number = self.number, self.number + 1
+        return None if number == FRAMES else CameraFrame(number, scene(number), number / self.fps, time.monotonic())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_a_live_run_shows_the_same(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "open_source", lambda **options: Camera())
+    code, _, err = bgcam("--background", "#0000c8", "--output", "null", "--trace", "live.json")
+    assert (code, err) == (0, "")
+    events = read("live.json")
+    assert overlaps(events) == []
+    for stage in ("read", "matte", "picture", "sinks"):
+        numbers = [one["args"]["frame"] for one in spans(events) if one["name"] == stage and one["args"]]
+        assert sorted(numbers) == [*range(FRAMES)], stage
