@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 # What is imported by another name than it is installed by.
@@ -27,6 +28,27 @@ def missing(package: str, *, extras: str = "") -> str:
     """
     named = packages_of(extras) or [DISTRIBUTIONS.get(package, package)]
     return f"the package {package} is not installed; run: {install_command(*named)}"
+
+
+def lacking(needs: Mapping[str, str]) -> str:
+    """The line about the packages among these that are not installed, which ends in "; run: COMMAND"; "" for none.
+
+    needs: by the name they are imported by, the extra of bgcam's that brings each.
+    """
+    absent = [package for package in needs if not _is_installed(package)]
+    if not absent:
+        return ""
+    extras = list(dict.fromkeys(needs[package] for package in absent))
+    wanted = packages_of(",".join(extras)) or [DISTRIBUTIONS.get(package, package) for package in absent]
+    what = f"extra {extras[0]} is" if len(extras) == 1 else f"extras {' and '.join(extras)} are"
+    return f"the {what} missing (not installed: {', '.join(absent)}); run: {install_command(*wanted)}"
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # it was imported already, and has no spec
+        return True
 
 
 def install_command(*packages: str) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality, rooms
-from bgcam.packages import missing
+from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, plot, quality, rooms
+from bgcam.packages import lacking, missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
 COMMANDS = {
@@ -21,8 +21,35 @@ COMMANDS = {
     "load": (load, "run a camera on a busy machine: drops, latency and messages"),
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
+    "plot": (plot, "draw quality against processor time: bgcam and other tools' networks"),
     "gpu": (gpu, "time the GPU path, part by part"),
 }
+
+# What a command imports beyond bgcam's own dependencies, and the extra that brings it; so that it is said before
+# minutes of work.
+NEEDS: Mapping[str, Mapping[str, str]] = {
+    "clips": {"pymatting": "train"},
+    "rooms": {"torch": "train", "pymatting": "train"},
+    "peers": {"onnxruntime": "onnxruntime"},
+    "picture": {"pymatting": "train"},
+    "plot": {"torch": "train", "pymatting": "train", "matplotlib": "train", "onnxruntime": "onnxruntime"},
+    "gpu": {"cupy": "cuda"},
+}
+# The same of options, where they are given; `peers` without that option says where its networks are.
+NEEDS_OF_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "held_out": {"torch": "train"},
+    "weights": {"torch": "train", "safetensors": "train", "onnx": "export", "onnxscript": "export"},
+    "peers": {"onnxruntime": "onnxruntime"},
+}
+
+
+def needs_of(args: argparse.Namespace) -> dict[str, str]:
+    """The packages that this call needs, and the extra that brings each."""
+    needed = dict(NEEDS.get(args.command, {}))
+    for option, packages in NEEDS_OF_OPTIONS.items():
+        if getattr(args, option, None):
+            needed |= packages
+    return needed
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 for an error with a message, 2 for an option that makes no sense, 130 for Ctrl-C."""
     args = build_parser().parse_args(argv)
+    if line := lacking(needs_of(args)):
+        print(f"bgcam.benchmarks: {line}", file=sys.stderr)
+        return 1
     module, _ = COMMANDS[args.command]
     try:
         module.run(args)

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     pictures, fps = decode(args.input, size_wh=args.size, limit=LEAD + args.frames + TAIL)
     block = [pictures[at % len(pictures)] for at in range(LEAD + args.frames + TAIL)]
     frame_wh = (block[0].shape[1], block[0].shape[0])
-    behind = _still(args.background, block[0])
+    behind = still_picture(args.background, block[0])
     contenders: dict[str, Contender] = {PEER: peer_loop(network, behind, frame_wh=frame_wh)}
     backends: dict[str, str] = {}
     for model in args.model or shipped_models():
@@ -220,7 +220,7 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _still(spec: str, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def still_picture(spec: str, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The background's picture at the frame's size, (H, W, 3) uint8 BGR. UsageError unless it is a still one."""
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.backgrounds.still import Still

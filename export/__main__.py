@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bgcam.export.checksums import write_checksums
 from bgcam.export.compare import ExportRefused, Run
-from bgcam.packages import missing
+from bgcam.packages import lacking, missing
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.find import CHECKSUMS
 from bgcam.realtime.settings.values import size_wh
@@ -129,6 +129,20 @@ def to_engine(args: argparse.Namespace) -> None:
         )
 
 
+def needs_of(args: argparse.Namespace) -> dict[str, str]:
+    """The packages that this call needs, and the extra of bgcam's that brings each."""
+    if args.to != "onnx":
+        own = {
+            "tensorrt_rtx" if args.to == "tensorrt-rtx" else args.to: args.to,
+            "onnx": args.to,
+            "onnxruntime": "onnxruntime",
+        }
+        return own if args.checkpoint.suffix == ".onnx" else {"torch": "train", "onnxscript": "export", **own}
+    needed = {"torch": "train", "safetensors": "train", "onnxruntime": "onnxruntime"}
+    needed |= dict.fromkeys(("onnx", "onnxscript"), "export")
+    return needed | ({"nncf": "export"} if args.precision == "int8" else {})
+
+
 def runners(path: Path) -> Iterator[tuple[str, Run]]:
     """Each installed backend on a model file, at whatever size a picture has; and INT8 as it is meant."""
     from bgcam.realtime.errors import BackendError
@@ -166,6 +180,9 @@ def main(argv: list[str] | None = None) -> int:
     args.precision = args.precision or ("int8" if args.to == "onnx" else "fp16")
     if args.to == "onnx" and (args.data is None or args.precision == "fp16"):
         ap.error("--data is needed" if args.data is None else "ONNX files are int8 or fp32")
+    if line := lacking(needs_of(args)):
+        print(f"bgcam.export: {line}", file=sys.stderr)
+        return 1
     try:
         if args.to == "onnx":
             export(args)

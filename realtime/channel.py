@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from bgcam.realtime.trace import wait
+
 Item = TypeVar("Item")
 
 
@@ -26,7 +28,8 @@ class Channel(Generic[Item]):
     def put(self, item: Item) -> None:
         """Wait for room, then add. Raises GaveUp."""
         with self._changed:
-            self._changed.wait_for(lambda: self._gave_up or len(self._items) < self._size)
+            with wait("room in the queue"):
+                self._changed.wait_for(lambda: self._gave_up or len(self._items) < self._size)
             if self._gave_up:
                 raise GaveUp
             self._items.append(item)
@@ -48,7 +51,8 @@ class Channel(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._gave_up or self._ended or self._items)
+                with wait("the next frame"):
+                    self._changed.wait_for(lambda: self._gave_up or self._ended or self._items)
                 if self._gave_up:
                     raise GaveUp
                 if not self._items:

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def cores() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Its name and its instructions, as Linux lists them; elsewhere only what Python knows."""
+    try:
+        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    # "model name" and "flags" on x86-64; "CPU part" and "Features" on ARM.
+    wanted = ("model name", "CPU implementer", "CPU part", "flags", "Features")
+    lines = [line for line in text.splitlines() if line.split("\t")[0].split(":")[0].strip() in wanted]
+    return "\n".join([platform.machine(), *dict.fromkeys(lines)])
 
 
 def threads_within(share: float, *, machine_cores: int) -> int:

@@ -174,7 +174,9 @@ def test_auto_without_any_backend_says_all_reasons(tiny_model: Path, monkeypatch
 
 
 def test_an_unknown_backend_is_a_usage_error(tiny_model: Path) -> None:
-    with pytest.raises(UsageError, match="unknown backend 'cuda'; choose one of: auto, openvino, onnxruntime"):
+    with pytest.raises(
+        UsageError, match="unknown backend 'cuda'; choose one of: auto, openvino, openvino-fp32, onnxruntime"
+    ):
         load_backend("cuda", tiny_model, SPEC, (64, 48))
 
 

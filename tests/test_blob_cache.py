@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from tiny_model import SPEC, write_tiny_model
 
-from bgcam.realtime.model.auto import read_cache
 from bgcam.realtime.model.backends import blob_cache, load_backend
 from bgcam.realtime.model.backends import openvino as module
 from bgcam.realtime.model.backends.blob_cache import CacheRefused, keep_blob, load_blob, private_folder, read_private
 from bgcam.realtime.model.backends.openvino import OpenVINOBackend
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.spec import read_spec
+from bgcam.realtime.model.times import Timed, read_cache
 
 SIZE_WH = (64, 32)
 posix = pytest.mark.skipif(not blob_cache.POSIX, reason="Windows knows no such modes")
@@ -187,9 +187,9 @@ def test_a_model_that_changed_has_another_blob(folder: Path, tmp_path: Path) -> 
 @posix
 def test_times_that_others_may_have_written_are_measured_again(tmp_path: Path) -> None:
     kept = tmp_path / "times.json"
-    kept.write_text('{"fast": 1.0, "slow": 1e999}')
+    kept.write_text('{"fast": [1.0, 1], "slow": [1e999, 1]}')
     kept.chmod(0o600)
-    assert read_cache(kept) == {"fast": 1.0}
+    assert read_cache(kept) == {"fast": Timed(1.0)}
     kept.chmod(0o666)
     assert read_cache(kept) == {}
 

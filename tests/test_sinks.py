@@ -151,6 +151,22 @@ def test_video_scales_frames_of_another_size_to_fit(tmp_path):
     assert second[24, 2].max() < 20
 
 
+def test_video_encodes_a_frame_without_copying_it(tmp_path, monkeypatch):
+    given = []
+
+    class Spy:
+        @staticmethod
+        def from_numpy_buffer(array, format):
+            given.append(array)
+            return av.VideoFrame.from_numpy_buffer(array, format=format)
+
+    monkeypatch.setattr("bgcam.realtime.sinks.video.VideoFrame", Spy)
+    frames = [composed(number) for number in range(3)]
+    write_all(tmp_path / "out.mp4", frames)
+    assert [np.shares_memory(array, frame.bgr) for array, frame in zip(given, frames, strict=True)] == [True] * 3
+    assert len(read_all(tmp_path / "out.mp4")) == 3
+
+
 def test_video_appears_only_when_closed_and_never_after_an_abort(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_text("an older file")

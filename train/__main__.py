@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgcam.packages import missing
+from bgcam.packages import lacking, missing
 
 if TYPE_CHECKING:
     from bgcam.train.teachers import Teacher
@@ -327,9 +327,28 @@ COMMANDS = {
 }
 
 
+# What each imports beyond bgcam's own dependencies; the extra `train` brings all of it.
+_TORCH = ("torch", "safetensors")
+NEEDS: dict[str, tuple[str, ...]] = {
+    "prepare": ("pymatting",),
+    "pack": (),
+    "label": ("torch", "pymatting"),
+    "correct": ("torch", "pymatting"),
+    "fit": (*_TORCH, "pymatting", "matplotlib", "tensorboard", "lightning_fabric"),
+    "widen": _TORCH,
+    "average": _TORCH,
+    "figures": (*_TORCH, "matplotlib"),
+    "score": _TORCH,
+    "weights": _TORCH,
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; errors that people can mend are one line."""
     args = parser().parse_args(argv)
+    if line := lacking(dict.fromkeys(NEEDS.get(args.command, ()), "train")):
+        print(f"bgcam.train: {line}", file=sys.stderr)
+        return 1
     try:
         COMMANDS[args.command](args)
     except (OSError, ValueError) as error:

@@ -17,7 +17,14 @@ from bgcam.realtime.settings import SettingInfo, setting_infos, to_json
 from bgcam.realtime.settings.config import config_path, read_config
 
 # What a setting that is not set by default might be set to.
-EXAMPLES: dict[str, Any] = {"camera": "logitech", "size": "1280x720", "fit": "cover", "fps": 30, "max_cpu": 25}
+EXAMPLES: dict[str, Any] = {
+    "camera": "logitech",
+    "size": "1280x720",
+    "fit": "cover",
+    "fps": 30,
+    "max_cpu": 25,
+    "trace": "trace.json",
+}
 HEAD = """\
 # bgcam's settings. Remove the "# " before a line to set it; options on the command line count more than this file.
 # `bgcam config` shows each value and where it comes from.

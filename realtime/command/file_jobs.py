@@ -84,6 +84,17 @@ def check_files(settings: Settings, *, transparent: bool = False) -> None:
     check_existing(written, overwrite=settings.overwrite)
 
 
+def check_trace(settings: Settings) -> None:
+    """Refuse a trace in the place of what is read or written, or of a file that is to be kept. Raises BgcamError."""
+    if settings.trace is None:
+        return
+    path = Path(settings.trace)
+    used = [*settings.input, *settings.output, settings.background, settings.model]
+    if any(Path(one).resolve() == path.resolve() for one in used):
+        raise UsageError(f"--trace {path} would overwrite what another option names; give another name")
+    check_existing([path], overwrite=settings.overwrite)
+
+
 def are_pictures(inputs: Sequence[str] | None) -> bool:
     """Whether the inputs are pictures, or folders of them: frames that do not follow each other, and over at once."""
     from bgcam.realtime.sources.files import is_picture

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.command.controlled import controlled, refuse_second
-from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
+from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_trace, check_transparent, job_of
 from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
 from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
-from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
+from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, Choice, choose_model
 from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
@@ -31,6 +31,7 @@ from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.scene import check_presenter
 from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
+from bgcam.realtime.run.trace_file import tracing
 from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
@@ -40,6 +41,7 @@ from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, always, is_liv
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
+from bgcam.realtime.trace import span
 
 LIVE_OUTPUTS = ("virtual", "web")
 NO_VIRTUAL_CAMERA = (
@@ -52,7 +54,9 @@ def run(settings: Settings) -> int:
     inputs = tuple(one.removeprefix("file://") for one in settings.input)  # one name for what is not written over
     settings = replace(settings, input=inputs)
     try:
-        return _run(settings)
+        check_trace(settings)
+        with tracing(settings.trace):
+            return _run(settings)
     except SystemExit as error:  # of a library or a part; options have been read before
         raise as_error(error) from error
     except KeyboardInterrupt:  # before the pipeline ran; a camera has no end, so stopping it is never an error
@@ -89,22 +93,24 @@ def _run(settings: Settings) -> int:
     if _watched(outputs):
         refuse_second(settings.instance)
     pipeline: Pipeline[Any] | None = None
-    source = open_source(
-        camera=settings.camera,
-        input=settings.input,
-        size_wh=settings.size,
-        fps=settings.fps,
-        mirror=settings.mirror,
-        fit=settings.fit or "cover",
-        leave_out=[Path(output) for output in settings.output if is_folder(output)],
-        wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if settings.on_demand else always,
-    )
+    with span("open the source"):
+        source = open_source(
+            camera=settings.camera,
+            input=settings.input,
+            size_wh=settings.size,
+            fps=settings.fps,
+            mirror=settings.mirror,
+            fit=settings.fit or "cover",
+            leave_out=[Path(output) for output in settings.output if is_folder(output)],
+            wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if settings.on_demand else always,
+        )
     with closing(source):
         if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
             print(f"bgcam: {NO_VIRTUAL_CAMERA}", file=sys.stderr)
         if needs_matte and matting is None:
-            settings = replace(settings, model=_chosen(settings, source))
-            matting = _open_matting(settings)
+            choice = _chosen(settings, source)
+            settings = replace(settings, model=choice.model)
+            matting = _open_matting(settings, first=choice.first)
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and are_pictures(settings.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
@@ -118,8 +124,8 @@ def _run(settings: Settings) -> int:
         empty = EmptyFrames()
 
         def open_later() -> Matting:
-            chosen = _chosen(settings, source) if settings.model == AUTO else settings.model
-            return _open_matting(replace(settings, model=chosen))
+            choice = _chosen(settings, source) if settings.model == AUTO else Choice(settings.model)
+            return _open_matting(replace(settings, model=choice.model), first=choice.first)
 
         built = build_live(
             begun,
@@ -184,7 +190,8 @@ def run_to_outputs(
     """
     with stop_on_signal(pipeline.interrupt):  # before there are outputs: an interrupt would leave them as they are
         shape: dict[str, Any] = {"size_wh": source.size_wh, "fps": source.fps, "allow_remote": allow_remote}
-        sinks = open_sinks(outputs, **shape, job=job)
+        with span("open the outputs"):
+            sinks = open_sinks(outputs, **shape, job=job)
         names = [sink.name for sink in sinks]
         notice = partial(_first_notice, pipeline, source)
         with ExitStack() as stack:
@@ -202,7 +209,8 @@ def run_to_outputs(
                 lines = [f"output: {name}\n" for name in map(_described, sinks)]
                 print("".join([*lines, *left]), end="", flush=True)
                 stack.enter_context(status)
-            summary = pipeline.run(sinks, status)  # which ends its sinks itself
+            with span("run"):
+                summary = pipeline.run(sinks, status)  # which ends its sinks itself
     lacking = skipped()
     unfinished = pipeline.stopped and not source.live and summary.frames + lacking != source.frames
     cut = f"stopped after {summary.frames} of {source.frames or 'unknown'} frames; " if unfinished else ""
@@ -263,26 +271,28 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         raise
 
 
-def _open_matting(settings: Settings) -> Matting:
-    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
+def _open_matting(settings: Settings, *, first: str = "") -> Matting:
+    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
 
 
-def _chosen(settings: Settings, source: Source) -> str:
-    name, lines = choose_model(
-        source.size_wh,
-        fps=source.fps,
-        backend=settings.backend,
-        threads=settings.threads,
-        share=min(MACHINE_SHARE, matte_share(settings.max_cpu, threads=settings.threads)),
-    )
-    for line in lines:
+def _chosen(settings: Settings, source: Source) -> Choice:
+    with span("choose the model"):
+        choice = choose_model(
+            source.size_wh,
+            fps=source.fps,
+            backend=settings.backend,
+            threads=settings.threads,
+            share=min(MACHINE_SHARE, matte_share(settings.max_cpu, threads=settings.threads)),
+        )
+    for line in choice.lines:
         print(line)
-    return name
+    return choice
 
 
 def _prepare(matting: Matting, size_wh: tuple[int, int]) -> str:
     """Load the model and say on what it runs, and why not on something else. Gives the backend's description."""
-    description = matting.prepare(size_wh).description
+    with span("load the model"):
+        description = matting.prepare(size_wh).description
     for reason in matting.passed_over:
         print(f"skipped {reason}")
     print(f"model: {matting.spec.name} on {description}, input {_size(matting.spec.best_size_wh(size_wh))}")

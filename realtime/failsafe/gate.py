@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import ComposedFrame, CutoutFrame, OutputFrame
+from bgcam.realtime.trace import span
 
 
 class Writes(Protocol):
@@ -48,4 +49,5 @@ def send(sink: Writes, frame: OutputFrame) -> None:
     check_shown(frame)
     if isinstance(frame, CutoutFrame) and not getattr(sink, "takes_cutouts", False):
         raise SinkError(f"{sink.name}: cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
-    sink.write(cast(Any, frame))
+    with span(type(sink).__name__):
+        sink.write(cast(Any, frame))

@@ -15,6 +15,7 @@ from bgcam.realtime.matte_values import clip_rounding, wrong_values
 from bgcam.realtime.model.backends import Backend, check_backend_name, load_backend
 from bgcam.realtime.model.spec import ModelSpec, read_spec
 from bgcam.realtime.picture import native
+from bgcam.realtime.trace import span
 
 
 class Matting:
@@ -23,15 +24,16 @@ class Matting:
     path: the model's file.
     spec: the metadata in it.
     passed_over: why earlier backends were skipped, one line each.
+    first: the backend that "auto" tries before all others, such as one that was measured to be the fastest.
 
     Raises ModelError if the file is not a bgcam model, UsageError for the name of an unknown backend.
     """
 
-    def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0):
+    def __init__(self, model_path: Path, *, backend: str = "auto", threads: int = 0, first: str = ""):
         check_backend_name(backend)
         self.spec: ModelSpec = read_spec(model_path)
         self.passed_over: list[str] = []
-        self.path, self._wanted, self._threads = model_path, backend, threads
+        self.path, self._wanted, self._threads, self._first = model_path, backend, threads, first
         self._loaded: dict[tuple[int, int], Backend] = {}
         self._lock = threading.Lock()
 
@@ -42,7 +44,9 @@ class Matting:
             if size_wh not in self._loaded:
                 # Later sizes use the backend of the first: two at the same time would be confusing.
                 name = next((b.name for b in self._loaded.values()), self._wanted)
-                found, passed_over = load_backend(name, self.path, self.spec, size_wh, threads=self._threads)
+                found, passed_over = load_backend(
+                    name, self.path, self.spec, size_wh, threads=self._threads, first=self._first
+                )
                 self._loaded[size_wh] = found
                 self.passed_over = self.passed_over or passed_over
             return self._loaded[size_wh]
@@ -56,7 +60,8 @@ class Matting:
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
         """The network's view of a frame: (h, w, 3) uint8 BGR."""
-        return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
+        with span("resize"):
+            return resize_area(frame.room_bgr, self.spec.best_size_wh(frame.size_wh))
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         """The second half of a call: the matte for the result of `see`. Raises the same errors as a call.
@@ -64,7 +69,8 @@ class Matting:
         The backend's values are checked here, before values outside [0, 1] by rounding are clipped; see `matte_values`.
         """
         backend = self.prepare(frame.size_wh)
-        small = backend.infer(seen_bgr)
+        with span("network"):
+            small = backend.infer(seen_bgr)
         said = f"{backend.description} returned an invalid matte for frame {frame.number}"
         if small.shape != seen_bgr.shape[:2]:
             raise BackendError(f"{said}: its size is {small.shape}, not {seen_bgr.shape[:2]}; try another --backend")

@@ -37,6 +37,7 @@ from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter
 from bgcam.realtime.picture.tiles import Tiles, find_tiles, widened
 from bgcam.realtime.picture.views import checkerboard, four_in_one, matte_view
+from bgcam.realtime.trace import span
 
 Picture = NDArray[np.uint8]
 
@@ -93,14 +94,15 @@ class Chain:
         self.room: Room | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
-        self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
+        self._stages = [(name, INSTEAD.get(name) if name in without else run) for name, run in STAGES.items()]
         self._buffers = Buffers()
         self.crossfade = Crossfade(background)
         self._last, self._independent, self._also = -1, independent, also
 
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> ComposedFrame:
         work = self.prepare(frame, coarse)
-        picture = composed(frame, self.draw(work))
+        with span(self.look.view):
+            picture = composed(frame, self.draw(work))
         if self._also is not None:
             self._also(self, work)
         return picture
@@ -138,9 +140,10 @@ class Chain:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
             self.crossfade.switch(self.background, cut=True)
         work = Work(frame, coarse)
-        for stage in self._stages:
+        for name, stage in self._stages:
             if stage is not None:
-                stage(self, work)
+                with span(name):
+                    stage(self, work)
         return work
 
     def draw(self, work: Work) -> Picture:

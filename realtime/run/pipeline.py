@@ -25,6 +25,7 @@ from bgcam.realtime.run.stats import Stats, Summary
 from bgcam.realtime.run.workers import Workers
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources.base import Source
+from bgcam.realtime.trace import span, wait
 
 TICK_S = 0.1
 # A camera that gives no more frames is closed this long after `stop`.
@@ -167,7 +168,8 @@ class Pipeline(Generic[AnyMatte]):
         self._join(threads, pool)
         self._last_placeholder()
         self.whole = self._read_to_end and self._error is None
-        self._end_sinks()
+        with span("close the outputs"):
+            self._end_sinks()
         if self._error is not None:
             say_where(self._error, self.sinks)
             raise self._error
@@ -220,9 +222,12 @@ class Pipeline(Generic[AnyMatte]):
     def _read(self, pool: Workers) -> Callable[[], None]:
         def stage() -> None:
             while True:
-                self._may_read.acquire()
+                with wait("a free worker"):
+                    self._may_read.acquire()
                 started_s = time.monotonic()
-                frame = self._next_frame()
+                with span("read") as reading:
+                    frame = self._next_frame()
+                    reading.frame = -1 if frame is None else frame.number
                 if frame is None:
                     self._read_to_end = not self.stopped and self._error is None
                     break
@@ -258,7 +263,8 @@ class Pipeline(Generic[AnyMatte]):
     def _matte(self, frame: CameraFrame) -> AnyMatte:
         try:
             started_s = time.monotonic()
-            matte = self._matting(frame)
+            with span("matte", frame=frame.number):
+                matte = self._matting(frame)
             self.stats.stage("matte", started_s)
             return matte
         finally:
@@ -278,9 +284,11 @@ class Pipeline(Generic[AnyMatte]):
         self._composed.end()
 
     def _compose(self, frame: CameraFrame, future: Future[AnyMatte]) -> OutputFrame:
-        matte = future.result()
+        with wait("the matte"):
+            matte = future.result()
         started_s = time.monotonic()
-        composed = self._render(frame, matte)
+        with span("picture", frame=frame.number):
+            composed = self._render(frame, matte)
         check_shown(composed)
         if not frame.number == matte.number == composed.number:
             raise ValueError(f"{frame}, {matte} and {composed} do not belong to the same frame")
@@ -291,11 +299,12 @@ class Pipeline(Generic[AnyMatte]):
         for frame, failed in self._composed:
             started_s = time.monotonic()
             self._wrote = True
-            if self.watch is not None:
-                self.watch.write(frame, failed)
-            else:
-                for sink in self.sinks:
-                    send(sink, frame)
+            with span("sinks", frame=frame.number):
+                if self.watch is not None:
+                    self.watch.write(frame, failed)
+                else:
+                    for sink in self.sinks:
+                        send(sink, frame)
             self.stats.stage("sinks", started_s)
             self.stats.done(frame.captured_s)
 

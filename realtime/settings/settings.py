@@ -294,7 +294,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--model",),
             help="a shipped model or .onnx file; default: auto, the best one that leaves three quarters of the "
-            "machine free",
+            "machine free, on the backend that is fastest here",
             about="The model that finds the person: auto, one that comes with bgcam, or an .onnx file.",
             group=MODEL,
             metavar="NAME|PATH",
@@ -305,8 +305,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             flags=("--backend",),
-            help="auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch; default: auto, which prints its choice",
-            about="What runs the model: auto, openvino, onnxruntime, tensorrt, tensorrt-rtx or torch.",
+            help="auto, openvino, openvino-fp32, onnxruntime, onnxruntime-fp32, tensorrt, tensorrt-rtx or torch; "
+            "default: auto, which prints its choice",
+            about="What runs the model: auto, openvino, openvino-fp32, onnxruntime, onnxruntime-fp32, tensorrt, "
+            "tensorrt-rtx or torch.",
             group=MODEL,
             metavar="NAME",
         ),
@@ -363,6 +365,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parse=values.instance_name,
         ),
     ] = "default"
+    trace: Annotated[
+        str | None,
+        Option(
+            flags=("--trace",),
+            help="write where the run's time goes to a .json file, which Perfetto (ui.perfetto.dev) and "
+            "chrome://tracing open",
+            about="A .json file that gets a trace of where the run's time goes.",
+            group=MODEL,
+            metavar="FILE",
+            parse=values.trace_file,
+        ),
+    ] = None
     watchdog_ms: Annotated[
         float,
         Option(

@@ -93,6 +93,13 @@ def instance_name(text: str) -> str:
     return text
 
 
+def trace_file(text: str) -> str:
+    """A name that ends in .json; argparse.ArgumentTypeError for anything else."""
+    if not text.lower().endswith(".json"):
+        raise argparse.ArgumentTypeError(f"invalid trace file {text!r}: give a name that ends in .json")
+    return text
+
+
 def strength(text: str) -> float:
     """0 to 10; argparse.ArgumentTypeError for anything else."""
     return _number(text, least=0, most=MAX_STRENGTH, example="5")

@@ -26,6 +26,7 @@ from bgcam.realtime.sinks.claims import Claim
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
 from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
+from bgcam.realtime.trace import span
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames per second
 # Times in whole milliseconds, like Matroska's, are snapped to an even rate this close.
@@ -113,10 +114,15 @@ class VideoSink:
             if self._container is None or self._file is None:
                 raise SinkError(f"{self.name}: the file is closed already; open it again")
             try:
-                yuv = self._yuv(frame)
+                with span("to YUV"):
+                    yuv = self._yuv(frame)
                 if self._beside is not None:
-                    self._beside.until(self._last_pts / _CLOCK_HZ)
-                self._mux(self._stream.encode(yuv))
+                    with span("sound"):
+                        self._beside.until(self._last_pts / _CLOCK_HZ)
+                with span("encode"):
+                    packets = self._stream.encode(yuv)
+                with span("write"):
+                    self._mux(packets)
                 if self._file.full is not None:
                     raise self._file.full
             except (OSError, ValueError, av.error.FFmpegError) as error:
@@ -200,13 +206,15 @@ class VideoSink:
 
     def _yuv(self, frame: OutputFrame) -> VideoFrame:
         pixels, form = (frame.bgra, "bgra") if isinstance(frame, CutoutFrame) else (frame.bgr, "bgr24")
-        rgb = VideoFrame.from_ndarray(to_size(pixels, self._size_wh), format=form)
+        # Neither copied nor shared among threads of the converter's own: both took as long as converting does.
+        rgb = VideoFrame.from_numpy_buffer(to_size(pixels, self._size_wh), format=form)
         yuv = self._reformatter.reformat(
             rgb,
             format=self._pix_fmt,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
+            threads=1,
         )
         yuv.pts = self._pts(frame)
         yuv.time_base = Fraction(1, _CLOCK_HZ)

@@ -20,6 +20,7 @@ from bgcam.realtime.errors import SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.sources._shape import shape
 from bgcam.realtime.sources.jpeg import FOURCCS, JpegDecoder
+from bgcam.realtime.trace import span, wait
 
 _SIZE_WH = (1280, 720)
 _FPS = 30.0
@@ -117,10 +118,12 @@ class CameraSource:
 
     def read(self) -> CameraFrame | None:
         for _ in range(_FAILED_READS):
-            newest = self._wait()
+            with wait("the camera"):
+                newest = self._wait()
             if newest is None:
                 return None
-            bgr = self._picture(newest[0])
+            with span("decode"):
+                bgr = self._picture(newest[0])
             if bgr is not None:
                 number, self._number = self._number, self._number + 1
                 bgr = shape(bgr, size_wh=self.size_wh, mirror=self._mirror)
@@ -205,7 +208,8 @@ class CameraSource:
     def _run(self) -> None:
         try:
             while not self._closed:
-                grabbed = self._grab()
+                with wait("the camera"):
+                    grabbed = self._grab()
                 with self._changed:
                     if grabbed is None:
                         self._failure = "the camera stopped giving frames (unplugged?)"

@@ -28,6 +28,7 @@ from bgcam.realtime.sources._shape import COVER, contain, shape
 from bgcam.realtime.sources._streams import alpha_decoder, best_video
 from bgcam.realtime.sources._to_bgr import ToBgr
 from bgcam.realtime.sources._whole import missing_bytes
+from bgcam.realtime.trace import span
 
 _FPS = 25.0
 # FFmpeg gets these limits too: to probe a file, it would decode a first picture of any size, and sizes may change
@@ -147,7 +148,8 @@ class VideoSource:
                 self._lock.release()
 
     def _read(self) -> CameraFrame | None:
-        decoded = self.next_frame()
+        with span("decode"):
+            decoded = self.next_frame()
         if decoded is None:
             if self._failure:
                 raise self._broken()
@@ -156,7 +158,8 @@ class VideoSource:
         if self._number == 0:
             self.start_s = decoded.frame.time or 0.0
         time_s = self._clock.time_s(decoded.frame)
-        bgr = self.picture(decoded)
+        with span("to BGR"):
+            bgr = self.picture(decoded)
         number, self._number = self._number, self._number + 1
         return CameraFrame(number, bgr, time_s, captured_s)
 

@@ -13,6 +13,7 @@ from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.command.machine import Machine
 from bgcam.realtime.control.instance import runs_already
 from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.model.auto import alternatives
 from bgcam.realtime.model.backends import GPU_MODULES, auto_order
 from bgcam.realtime.model.backends._gpu import has_gpu
 from bgcam.realtime.model.find import find_model, shipped_models
@@ -37,13 +38,15 @@ def check_model(machine: Machine) -> Finding:
 
 
 def check_backends(machine: Machine) -> list[Finding]:
-    """Each backend that "auto" would try, or the one that is asked for, finds the demo's person and is timed.
+    """Each backend that "auto" may take, or the one that is asked for, finds the demo's person and is timed.
 
     Not while bgcam runs: that would take the processor, or the GPU, from the call.
     """
     if runs_already():
         return [Finding("backends", OK, "not examined while bgcam runs; `bgcam status` says what it runs on")]
-    names = [machine.backend] if machine.backend != "auto" else auto_order()
+    names = [machine.backend]
+    if machine.backend == "auto":  # those after the usual ones are what `--model auto` compares them with
+        names = list(dict.fromkeys([*auto_order(), *alternatives("auto")]))
     try:
         path = find_model(machine.model)
     except BgcamError:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 BACKENDS = {
     "openvino": "bgcam.realtime.model.backends.openvino:OpenVINOBackend",
+    "openvino-fp32": "bgcam.realtime.model.backends.openvino:OpenVINOFloatBackend",
     "onnxruntime": "bgcam.realtime.model.backends.onnxruntime:ONNXRuntimeBackend",
+    "onnxruntime-fp32": "bgcam.realtime.model.backends.onnxruntime:ONNXRuntimeFloatBackend",
     "tensorrt": "bgcam.realtime.model.backends.tensorrt:TensorRTBackend",
     "tensorrt-rtx": "bgcam.realtime.model.backends.tensorrt_rtx:TensorRTRTXBackend",
     "torch": "bgcam.realtime.model.backends.torch:TorchBackend",
@@ -74,18 +76,22 @@ class OnGpu(Protocol):
 
 
 def load_backend(
-    name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0
+    name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0, first: str = ""
 ) -> tuple[Backend, list[str]]:
     """Load the model at one input size: the backend, and why others were skipped (one line each).
 
     name: a key of BACKENDS, or "auto" for the first that works on this machine. An explicit name never falls back.
-    threads: 0 leaves it to the backend. Raises UsageError for an unknown name, BackendError if none can be loaded.
+    threads: 0 leaves it to the backend. first: what "auto" tries before all others; "" for nothing of the kind.
+    Raises UsageError for an unknown name, BackendError if none can be loaded.
     """
     if name == "auto" and path.suffix == ".engine":
         name = _engines_backend(path)
     if name != "auto":
         return _open(name, path, spec, size_wh, threads=threads), []
-    backend, passed_over = load_first(auto_order(), path, spec, size_wh, threads=threads)
+    order = auto_order()
+    if first:
+        order = [first, *(one for one in order if one != first)]
+    backend, passed_over = load_first(order, path, spec, size_wh, threads=threads)
     if isinstance(backend, Slow):
         backend.make_optional()
     return backend, passed_over
@@ -134,6 +140,17 @@ def auto_order() -> list[str]:
 def cpu_order() -> list[str]:
     """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
     return ["openvino", "onnxruntime"] if is_x86_64() else ["onnxruntime", "openvino"]
+
+
+def cpu_candidates() -> list[str]:
+    """What may be the fastest for an INT8 model on this processor, and is installed: what "auto" takes comes first.
+
+    On x86-64 ONNX Runtime computes it in FP32 in any case.
+    """
+    modules = {"openvino": "openvino", "openvino-fp32": "openvino", "onnxruntime": "onnxruntime"}
+    if not is_x86_64():
+        modules = {"onnxruntime": "onnxruntime", "onnxruntime-fp32": "onnxruntime", **modules}
+    return [name for name, module in modules.items() if _is_installed(module)]
 
 
 def is_x86_64() -> bool:

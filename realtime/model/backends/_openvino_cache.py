@@ -24,15 +24,23 @@ DEVICE = "CPU"
 class Blob:
     """The compiled network of one model file, size and configuration.
 
-    has_head: whether it includes the last layers (see `_head`).
+    has_head: whether it includes the last layers (see `_head`). in_float: whether its quantizers were removed.
     say: called with the reason if a cached network is not used.
     """
 
     def __init__(
-        self, core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], *, has_head: bool, say: Say
+        self,
+        core: Any,
+        model: Path,
+        size_wh: tuple[int, int],
+        config: Mapping[str, Any],
+        *,
+        has_head: bool,
+        in_float: bool = False,
+        say: Say,
     ):
         self._core, self._config, self._say = core, dict(config), say
-        self._given = (core, model, size_wh, config, has_head)
+        self._given = (core, model, size_wh, config, has_head, in_float)
         self.key = _identity(*self._given)
         self._path: Path | None = None
         try:
@@ -85,7 +93,9 @@ def compiled_network(blob: Blob, build: Callable[[], Any], why_wrong: Callable[[
     return built
 
 
-def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], has_head: bool) -> str:
+def _identity(
+    core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[str, Any], has_head: bool, in_float: bool
+) -> str:
     """Everything that a compiled network depends on."""
     import openvino
 
@@ -99,6 +109,7 @@ def _identity(core: Any, model: Path, size_wh: tuple[int, int], config: Mapping[
         "config": sorted((name, str(value)) for name, value in config.items()),
         "sources": sources,
         "has_head": has_head,
+        "in_float": in_float,
     }
     return repr(sorted(parts.items()))
 

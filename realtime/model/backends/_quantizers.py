@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def join_quantizers(model: Any) -> int:
@@ -34,6 +35,48 @@ def join_quantizers(model: Any) -> int:
                 joined += 1
     model.validate_nodes_and_infer_types()
     return joined
+
+
+def to_float(model: Any) -> int:
+    """Turns an `openvino.Model` in INT8 into one in FP32, in place, after `join_quantizers`. Returns how many weights.
+
+    Activations are no longer quantized; the weights keep the values that INT8 gave them. They are stored as FP32:
+    with int8 constants, which OpenVINO then converts as it runs, 2026.4 often computes something else with two streams.
+    """
+    from openvino import opset13 as ops
+
+    stored = 0
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "FakeQuantize":
+            node.output(0).replace(node.input_value(0))
+        elif node.get_type_name() == "Multiply" and (weights := _weights(node)) is not None:
+            node.output(0).replace(ops.constant(weights).output(0))
+            stored += 1
+    model.validate_nodes_and_infer_types()
+    return stored
+
+
+def _weights(multiply: Any) -> NDArray[np.float32] | None:
+    """What a DequantizeLinear of constants gives: (int8 - zero point) * scale; None for any other Multiply."""
+    node, zero = multiply.input_value(0).get_node(), np.float32(0)
+    if node.get_type_name() == "Subtract":
+        zero = _numbers(node.input_value(1).get_node(), like=node)
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Convert" or node.input_value(0).get_node().get_type_name() != "Constant":
+        return None
+    values = node.input_value(0).get_node().get_data()
+    scale = _numbers(multiply.input_value(1).get_node(), like=multiply)
+    if values.dtype != np.int8 or zero is None or scale is None:
+        return None
+    return np.asarray((values.astype(np.float32) - zero) * scale, np.float32)
+
+
+def _numbers(node: Any, *, like: Any) -> Any:
+    """A Constant's numbers, converted or reshaped or not, in the shape in which `like` reads them; None for others."""
+    shape = list(like.input_value(1).get_shape())
+    while node.get_type_name() in ("Convert", "Reshape"):
+        node = node.input_value(0).get_node()
+    return np.asarray(node.get_data(), np.float32).reshape(shape) if node.get_type_name() == "Constant" else None
 
 
 def _dequantizers(convert: Any) -> Iterator[tuple[Any, float | None, float | None]]:

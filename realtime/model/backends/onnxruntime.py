@@ -35,6 +35,8 @@ class ONNXRuntimeBackend:
 
     name = "onnxruntime"
     at_once = 1
+    # Whether an INT8 model is computed in FP32, which x86-64 processors always do here.
+    in_float = False
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
         try:
@@ -44,7 +46,9 @@ class ONNXRuntimeBackend:
         self._size_wh = size_wh
         self._normalize = Normalize(spec)
         try:
-            self._session, precision = _best_session(ort, path, size_wh, threads, spec.precision)
+            self._session, precision = _best_session(
+                ort, path, size_wh, threads, spec.precision, in_float=self.in_float or is_x86_64()
+            )
         except Exception as error:  # its errors have no common base class except Exception
             reason = str(error).splitlines()[0]
             raise BackendError(f"onnxruntime cannot load {path} at {size_wh[0]}x{size_wh[1]} ({reason})") from error
@@ -66,7 +70,16 @@ class ONNXRuntimeBackend:
         return alpha
 
 
-def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, precision: str) -> tuple[Any, str]:
+class ONNXRuntimeFloatBackend(ONNXRuntimeBackend):
+    """The same in FP32 on every processor."""
+
+    name = "onnxruntime-fp32"
+    in_float = True
+
+
+def _best_session(
+    ort: Any, path: Path, size_wh: tuple[int, int], threads: int, precision: str, *, in_float: bool
+) -> tuple[Any, str]:
     """A session on the first accelerator that accepts the model, or on the CPU; and its precision."""
     available = ort.get_available_providers()
     for provider in [name for name in ACCELERATORS if name in available]:
@@ -77,7 +90,7 @@ def _best_session(ort: Any, path: Path, size_wh: tuple[int, int], threads: int, 
             continue
         if session.get_providers()[0] == provider:
             return session, IN_PLACE if precision == "int8" else precision
-    in_fp32 = precision == "int8" and is_x86_64()
+    in_fp32 = precision == "int8" and in_float
     session = _fixed_session(ort, path.read_bytes(), size_wh, threads, [CPU], IN_FP32 if in_fp32 else {})
     return session, IN_PLACE if in_fp32 else precision
 

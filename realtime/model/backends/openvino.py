@@ -17,7 +17,7 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends._head import Head, cut_head
 from bgcam.realtime.model.backends._narrow_weights import narrow_weights
 from bgcam.realtime.model.backends._openvino_cache import DEVICE, Blob, compiled_network
-from bgcam.realtime.model.backends._quantizers import join_quantizers
+from bgcam.realtime.model.backends._quantizers import join_quantizers, to_float
 from bgcam.realtime.model.backends.normalize import Normalize
 from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.backends.warming import Say, say_to_terminal
@@ -36,6 +36,8 @@ class OpenVINOBackend:
     """
 
     name = "openvino"
+    # Whether an INT8 model is computed in FP32.
+    in_float = False
 
     def __init__(
         self,
@@ -61,16 +63,18 @@ class OpenVINOBackend:
             model.reshape([1, 3, height, width])
             quantized = join_quantizers(model) > 0
             narrow_weights(model)
+            if self.in_float:
+                to_float(model)
             self._head: Head | None
             model, self._head = cut_head(model) or (model, None)
             config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-            if quantized and bf16_is_slow():
+            if self.in_float or (quantized and bf16_is_slow()):
                 config["INFERENCE_PRECISION_HINT"] = "f32"
             if threads:
                 config["INFERENCE_NUM_THREADS"] = threads
             else:
                 config["NUM_STREAMS"] = self.at_once
-            blob = Blob(core, path, size_wh, config, has_head=self._head is None, say=say)
+            blob = Blob(core, path, size_wh, config, has_head=self._head is None, in_float=self.in_float, say=say)
 
             def why_not(compiled: Any) -> str:
                 self._compiled = compiled
@@ -111,6 +115,13 @@ class OpenVINOBackend:
             raise BackendError(f"openvino returned {output.size} values for a matte of {width}x{height}")
         alpha: NDArray[np.float32] = np.array(output, np.float32).reshape(height, width)
         return alpha
+
+
+class OpenVINOFloatBackend(OpenVINOBackend):
+    """The same in FP32, for processors whose INT8 is slower: the model's file, without the quantizers in it."""
+
+    name = "openvino-fp32"
+    in_float = True
 
 
 @cache
