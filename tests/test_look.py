@@ -24,6 +24,7 @@ from bgcam.realtime.sources.images import read_picture
         (["--edge", "grow:2.5", "--edge", "sharp:3"], Look(edge_steps=2.5, sharp_steps=3)),
         (["--edge", "grow:2", "--edge", "shrink:1"], Look(edge_steps=1)),
         (["--light-wrap", "4", "--light-match", "10"], Look(wrap=4, match=10)),
+        (["--key", "blue"], Look(key="blue")),
         (["--frame", "follow", "--view", "side-by-side"], Look(frame="follow", view="side-by-side")),
     ],
 )
@@ -40,6 +41,7 @@ def test_what_the_options_mean(arguments: list[str], look: Look) -> None:
         (["--edge", "grow:nan"], "'nan' is not a number from 0 to 5"),
         (["--light-wrap", "11"], "'11' is not a number from 0 to 10"),
         (["--light-match", "much"], "'much' is not a number from 0 to 10"),
+        (["--key", "red"], "invalid choice: 'red'"),
         (["--frame", "me"], "invalid choice: 'me'"),
         (["--view", "x-ray"], "invalid choice: 'x-ray'"),
     ],

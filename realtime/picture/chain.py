@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.look import Look
+from bgcam.realtime.look import KEYS, Look
 from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.picture.composite import composite
@@ -29,6 +29,16 @@ from bgcam.realtime.picture.guided_filter import (
     guided_coefficients,
     luma_of,
 )
+from bgcam.realtime.picture.key import (
+    FOUND,
+    LOST,
+    Screen,
+    find_screen,
+    key_coefficients,
+    key_guide,
+    keyed_small,
+    shows_background,
+)
 from bgcam.realtime.picture.light_match import light_gains, light_table
 from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
 from bgcam.realtime.picture.room_memory import Room, remember
@@ -42,6 +52,8 @@ Picture = NDArray[np.uint8]
 TILE_PX = 32
 # Beyond this many sigmas from the edge, the background's light is zero.
 REACH_SIGMAS = 2.5
+# Without a screen in so many frames, the user is told.
+MISSED_FRAMES = 15
 # The share by which the new light's gains follow a change, each frame.
 LIGHT_FOLLOWS = np.float32(0.05)
 
@@ -52,7 +64,7 @@ class Work:
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
     background: (H, W, 3) BGR.
-    coefficients: see `guided_filter`.
+    coefficients: see `guided_filter`; of the frame's luma, or of the key before `screen`.
     person_bgr, person_seen: the frame and what the network saw, in the new light.
     colours, glow: on a grid, see `foreground` and `light_wrap`; spill: see `despill`. None when their stage is off.
     """
@@ -61,6 +73,7 @@ class Work:
     coarse: CoarseMatte
     background: Picture = field(init=False)
     coefficients: Coefficients = field(init=False)
+    screen: Screen | None = None
     person_bgr: Picture = field(init=False)
     person_seen: Picture = field(init=False)
     colours: Colours | None = None
@@ -91,6 +104,7 @@ class Chain:
         self.room: Room | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
+        self.keyed, self.missed = False, 0
         self._stages = [INSTEAD.get(name) if name in without else run for name, run in STAGES.items()]
         self._buffers = Buffers()
         self._last, self._independent, self._also = -1, independent, also
@@ -102,6 +116,13 @@ class Chain:
             self._also(self, work)
         return picture
 
+    @property
+    def notice(self) -> str:
+        """What the user must know of the picture, "" for nothing."""
+        if self.look.key == KEYS[0] or self.missed < MISSED_FRAMES:
+            return ""
+        return f"no {self.look.key} screen is seen: the matte is the model's alone; light the screen, or set key=off"
+
     def switch(self, background: Background, look: Look, *, anew: bool = False) -> None:
         """Draw the next frames with these; called between two frames.
 
@@ -112,6 +133,8 @@ class Chain:
             self.kept, self.room = None, None
         if anew or look.frame != self.look.frame:
             self.follow = Follow()
+        if anew or look.key != self.look.key:
+            self.keyed, self.missed = False, 0
         if anew or background is not self.background or not look.match:
             self.gains = None
         self.look, self.background = look, background
@@ -125,6 +148,7 @@ class Chain:
         self._last = frame.number
         if self._independent:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
+            self.keyed, self.missed = False, 0
         work = Work(frame, coarse)
         for stage in self._stages:
             if stage is not None:
@@ -141,7 +165,14 @@ class Chain:
 
     def alpha(self, work: Work, places: Sequence[Region] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return apply_coefficients(work.coefficients, work.frame.room_bgr, regions=places, buffers=self._buffers)
+        guide = self.guide(work, places)
+        return apply_coefficients(work.coefficients, guide, regions=places, buffers=self._buffers)
+
+    def guide(self, work: Work, places: Sequence[Region] | None = None) -> Picture:
+        """What the coefficients apply to: (H, W, 3) uint8 BGR, in these places only; holds until the next one."""
+        if work.screen is None:
+            return work.frame.room_bgr
+        return key_guide(work.frame.room_bgr, work.screen, regions=places, buffers=self._buffers)
 
 
 def _temporal_filter(chain: Chain, work: Work) -> None:
@@ -180,6 +211,22 @@ def _bilinear_filter(chain: Chain, work: Work) -> None:
     work.coefficients = bilinear_coefficients(work.coarse.alpha)
 
 
+def _key(chain: Chain, work: Work) -> None:
+    if chain.look.key == KEYS[0]:
+        return
+    least = LOST if chain.keyed else FOUND
+    seen, alpha = work.coarse.seen_bgr, work.coarse.alpha
+    work.screen = find_screen(seen, alpha, chain.look.key, frame_wh=work.frame.size_wh, least=least)
+    chain.keyed = work.screen is not None
+    if chain.keyed:
+        chain.missed = 0
+    elif shows_background(alpha):
+        chain.missed += 1
+    if work.screen is not None:
+        work.coefficients = key_coefficients(alpha, work.screen)
+        work.coarse = replace(work.coarse, alpha=keyed_small(alpha, seen, work.screen, work.coefficients))
+
+
 def _light_match(chain: Chain, work: Work) -> None:
     work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
     if not chain.look.match:
@@ -215,6 +262,7 @@ STAGES = {
     "edge": _edge,
     "background": _background,
     "guided_filter": _guided_filter,
+    "key": _key,
     "light_match": _light_match,
     "foreground": _foreground,
     "despill": _despill,
@@ -242,13 +290,14 @@ def parts_of(work: Work) -> Tiles:
 
 
 def _person_before(chain: Chain, work: Work, background: Picture) -> Picture:
+    parts = parts_of(work)
     return composite(
         work.person_bgr,
         background,
         work.coefficients,
-        parts_of(work),
+        parts,
         work.colours,
-        luma_from=work.frame.room_bgr,
+        luma_from=chain.guide(work, parts.edge),
         spill=work.spill,
         glow=work.glow,
         buffers=chain._buffers,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from bgcam.realtime.look import FRAMES, VIEWS
+from bgcam.realtime.look import FRAMES, KEYS, VIEWS
 from bgcam.realtime.settings import values
 from bgcam.realtime.settings.option import Option
 
@@ -138,6 +138,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = ()
+    key: Annotated[
+        str,
+        Option(
+            flags=("--key",),
+            help="green or blue: a real screen of that colour is behind the person, and sharpens the matte's edge; "
+            "default: off",
+            about="The colour of a real screen behind the person, which makes the edge finer: green, blue or off.",
+            group=PICTURE,
+            choices=KEYS,
+            hot=True,
+        ),
+    ] = KEYS[0]
     light_wrap: Annotated[
         float,
         Option(
