@@ -18,11 +18,17 @@ from bgcam.realtime.spelling import closest
 def open_background(spec: str) -> Background:
     """Open what `--background` names: a file, a folder, `blur[:1..10]`, a CSS colour, `none`, or a shipped one.
 
+    `transparent[:COLOUR]` is the colour that is keyed out later; see `key_colour`.
+
     Raises BackgroundError when it is missing, empty or cannot be read; UsageError when it makes no sense.
     """
     word, _, value = spec.partition(":")
     if word.lower() == "blur":
         return _open_blur(spec, value)
+    if word.lower() == "transparent":
+        from bgcam.realtime.backgrounds.key_colour import AUTO, KeyColour, key_colour
+
+        return KeyColour(key_colour(value or AUTO))
     if spec.lower() == "none":
         from bgcam.realtime.backgrounds.blur import Room
 

@@ -119,9 +119,11 @@ class Chain:
     @property
     def notice(self) -> str:
         """What the user must know of the picture, "" for nothing."""
-        if self.look.key == KEYS[0] or self.missed < MISSED_FRAMES:
-            return ""
-        return f"no {self.look.key} screen is seen: the matte is the model's alone; light the screen, or set key=off"
+        notices = [str(getattr(self.background, "notice", ""))]
+        if self.look.key != KEYS[0] and self.missed >= MISSED_FRAMES:
+            why = f"no {self.look.key} screen is seen: the matte is the model's alone"
+            notices.append(f"{why}; light the screen, or set key=off")
+        return "; ".join(filter(None, notices))
 
     def switch(self, background: Background, look: Look, *, anew: bool = False) -> None:
         """Draw the next frames with these; called between two frames.
@@ -229,7 +231,7 @@ def _key(chain: Chain, work: Work) -> None:
 
 def _light_match(chain: Chain, work: Work) -> None:
     work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
-    if not chain.look.match:
+    if not chain.look.match or getattr(chain.background, "flat", False):
         return
     gains = light_gains(work.person_seen, work.coarse.alpha, work.background, strength=chain.look.match)
     chain.gains = gains if chain.gains is None else chain.gains + LIGHT_FOLLOWS * (gains - chain.gains)
@@ -250,7 +252,7 @@ def _despill(chain: Chain, work: Work) -> None:
 
 
 def _light_wrap(chain: Chain, work: Work) -> None:
-    if chain.look.wrap:
+    if chain.look.wrap and not getattr(chain.background, "flat", False):
         work.glow = light_wrap(work.coarse.alpha, work.background, strength=chain.look.wrap)
 
 

@@ -111,9 +111,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--background", "-b"),
             help="a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
-            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders), last (the last one "
-            "chosen during a call), or one shipped with bgcam (beach, office, ...; see `bgcam backgrounds`); "
-            "default: blur",
+            "'rgb(0 128 0)'), none, transparent (for .png, .webm and .mov files and folders; a virtual camera gets "
+            "--key-colour), last (the last one chosen during a call), or one shipped with bgcam (beach, office, ...; "
+            "see `bgcam backgrounds`); default: blur",
             about="What is shown behind the person: a picture, a video, a folder, a colour, blur:1 to blur:10, or one "
             "that comes with bgcam.",
             group=BACKGROUND,
@@ -121,6 +121,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = "blur"
+    key_colour: Annotated[
+        str,
+        Option(
+            flags=("--key-colour",),
+            help="what a virtual camera or web page gets for --background transparent, for OBS to key out; default: "
+            "auto, which is #00b140 unless you wear it",
+            about="The colour that stands for transparent on a virtual camera or web page, for OBS to key out; auto is "
+            "#00b140 unless you wear it.",
+            group=BACKGROUND,
+            metavar="COLOUR",
+            hot=True,
+        ),
+    ] = "auto"
     edge: Annotated[
         tuple[tuple[str, float], ...],
         Option(
