@@ -73,17 +73,24 @@ def _colour(name: str, rgb: int) -> Background:
 def _find(spec: str) -> Path:
     if not spec:
         raise UsageError("the background is empty; give a picture, a video, a folder, a colour, blur or none")
+    by_name = {path.stem.lower(): path for path in shipped_backgrounds().values()}
+    if spec.lower() in by_name:  # before a file of that name here, for which there is ./
+        return by_name[spec.lower()]
     path = Path(os.path.expanduser(spec))  # Path's own fails for an unknown user
     if os.path.exists(path):
         return path
-    shipped = shipped_backgrounds()
-    for name, found in shipped.items():
-        if spec.lower() in (name.lower(), found.stem.lower()):
-            return found
-    names = {found.stem for found in shipped.values()}
+    by_file = {name.lower(): found for name, found in shipped_backgrounds().items()}
+    if spec.lower() in by_file:
+        return by_file[spec.lower()]
+    raise no_such_background(spec)
+
+
+def no_such_background(spec: str) -> BackgroundError:
+    """The error about a name that is neither a file nor anything else, with what was meant."""
+    names = {found.stem for found in shipped_backgrounds().values()}
     meant = closest(spec, [*sorted(names), "blur", "none", *COLOURS])
     question = f"did you mean {meant}? " if meant else ""
-    raise BackgroundError(
+    return BackgroundError(
         f"{spec}: no such background; {question}give a picture, a video, a folder, blur, a colour (green, #336699), "
         "none, or one of `bgcam backgrounds`"
     )
