@@ -88,6 +88,8 @@ def test_a_process_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_whole_command(tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setattr(control, "WARM_UP_S", 0.5)
+    pictures = [np.full((90, 160, 3), level, np.uint8) for level in (30, 200)]
+    monkeypatch.setattr(control, "demo_pictures", lambda size: pictures)
     small = ("--size", "160x90", "--commands", "8", "--pause-ms", "0", "--model", str(tiny_model), "--threads", "1")
     assert command.main(["control", *small, "--limit-ms", "0"]) == 1
     out, err = capsys.readouterr()
