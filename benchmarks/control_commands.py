@@ -15,6 +15,7 @@ from typing import Any
 
 from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
 from bgcam.realtime.control.client import Client
+from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.errors import BgcamError
 
 # {command: how often it comes}. A wrong one is as likely as a user's misspelling.
@@ -85,7 +86,7 @@ def main(argv: list[str]) -> int:
         begin_s, error = time.monotonic(), ""
         try:
             do(client)
-        except BgcamError as found:
+        except (BgcamError, ConfirmationNeeded) as found:
             error = type(found).__name__
         unexpected = (error not in EXPECTED) if refused else bool(error)
         line = {"what": what, "begin_s": begin_s, "end_s": time.monotonic(), "error": error, "unexpected": unexpected}

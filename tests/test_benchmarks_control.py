@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from bgcam.benchmarks import __main__ as command
-from bgcam.benchmarks import control
+from bgcam.benchmarks import control, control_commands
 from bgcam.benchmarks.control import LiveClock, Result, own_folder, send
 from bgcam.benchmarks.control_commands import LOOKS, WEIGHTS, WRONG, backgrounds, commands
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.control.client import Client
+from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.errors import BgcamError, UsageError
 from bgcam.realtime.picture.composed import placeholder
 from bgcam.realtime.settings import Settings, changed
@@ -44,6 +47,25 @@ def test_what_it_sends_is_right_or_wrong_as_it_says() -> None:
         if values.get("background") not in ("none", "ofice"):
             with pytest.raises(UsageError):
                 changed(Settings(), values, hot_only=True)
+
+
+def test_every_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also that of the room, which asks for a confirmation."""
+
+    def change(self: object, values: dict[str, Any]) -> None:
+        if values.get("background") == "none":
+            raise ConfirmationNeeded("it would show your room")
+        if values in WRONG:
+            raise UsageError("wrong")
+
+    for name in ("panic", "status", "values", "next_background"):
+        monkeypatch.setattr(Client, name, lambda *given: None)
+    monkeypatch.setattr(Client, "change", change)
+    assert control_commands.main(["400", "7", "0"]) == 0
+    done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(done) == 400
+    assert {one["error"] for one in done} == {"", "ConfirmationNeeded", "UsageError"}
+    assert not any(one["unexpected"] for one in done)
 
 
 def test_only_new_frames_count() -> None:

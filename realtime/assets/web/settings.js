@@ -13,7 +13,7 @@ const LOOK = {
   mirror_background: "Mirror the background",
   frame: "Framing",
 };
-const OTHER_TITLES = {view: "Outputs show"};
+const OTHER_TITLES = {view: "Outputs show", key: "Real screen behind me", key_colour: "Colour for “transparent”"};
 const ELSEWHERE = ["background", "blur"];
 const SLIDER_STEPS = 100;  // a range with more of them is a field for a number
 const DELAY_MS = 150;

@@ -156,12 +156,17 @@ def _check_values(told: Settings) -> None:
 
 def _absolute(word: str, told: Settings) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
+    from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
+
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     inputs = told.input
     if value not in (told.background, told.model, *inputs):
         return word
     local = os.path.expanduser(value.removeprefix(FILE_URL) if value in inputs else value)
-    if not os.path.exists(local):
+    shipped = value == told.background and value.lower() in {
+        path.stem.lower() for path in shipped_backgrounds().values()
+    }
+    if shipped or not os.path.exists(local):
         return word
     path = os.path.abspath(local)
     if any(Path(path).is_relative_to(folder) for folder in TEMPORARY):
