@@ -16,6 +16,8 @@ class Background(Protocol):
     name: for display.
     needs_matte: False where the person need not be found at all.
     same_room: it shows the camera's own room.
+    notice: optional; what the user must know of it, "" for nothing.
+    flat: optional; True if it is a colour to be keyed out, so that none of its light may fall on the person.
 
     A background may also have what `slide_of` and `shows_camera` look for.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 VIEWS = ("composite", "matte", "cutout", "side-by-side")
 FRAMES = ("whole", "follow")
+KEYS = ("off", "green", "blue")
 
 
 # Where a presenter stands: the middle of the small picture, as shares of the frame's width and height. It is moved
@@ -50,7 +51,8 @@ class Look:
     edge_steps: -5 to 5, how far the person's edge is moved out. sharp_steps: 0 to 5, how much steeper it is. wrap,
     match: 0 to 10, how much of the background's light falls on the person's edge, and on the whole person. frame: one
     of FRAMES. view: one of VIEWS. presenter: see `Presenter`; None for the person at full size, as it also is in front
-    of their own room. crossfade_s: how long one picture of the background turns into another.
+    of their own room. crossfade_s: how long one picture of the background turns into another. key: one of KEYS, the
+    colour of a real screen behind the person.
     """
 
     edge_steps: float = 0.0
@@ -61,6 +63,7 @@ class Look:
     view: str = "composite"
     presenter: Presenter | None = None
     crossfade_s: float = 0.0
+    key: str = "off"
 
     @property
     def needs_matte(self) -> bool:
@@ -68,5 +71,5 @@ class Look:
         return self.view != VIEWS[0] or self.frame != FRAMES[0]
 
     def __post_init__(self) -> None:
-        if self.view not in VIEWS or self.frame not in FRAMES:
-            raise ValueError(f"view must be one of {VIEWS} and frame one of {FRAMES}, found {self}")
+        if self.view not in VIEWS or self.frame not in FRAMES or self.key not in KEYS:
+            raise ValueError(f"view must be one of {VIEWS}, frame one of {FRAMES} and key one of {KEYS}, found {self}")

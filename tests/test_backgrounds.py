@@ -111,6 +111,10 @@ def test_a_bare_name_is_looked_up_among_the_shipped(tmp_path: Path, monkeypatch:
     assert open_background("shore.png").name == "shore"  # and not a path inside bgcam
     cv2.imwrite("shore.png", np.full((4, 4, 3), 90, np.uint8))  # a file here goes first
     assert shown_level("shore.png", [0]) == [9]
+    Path("shore").mkdir()  # but a bare name is the shipped one
+    Path("shore.png").rename("shore/a.png")
+    assert shown_level("shore", [0]) == shown_level("SHORE", [0]) == [1]
+    assert shown_level("./shore", [0]) == [9]
     with pytest.raises(
         BackgroundError, match=r"^shoer: no such background; did you mean shore\? .*`bgcam backgrounds`$"
     ):

@@ -206,6 +206,7 @@ def test_the_stages_names_are_known_to_the_benchmark() -> None:
         "edge",
         "background",
         "guided_filter",
+        "key",
         "light_match",
         "foreground",
         "despill",

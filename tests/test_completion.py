@@ -23,6 +23,24 @@ printf '%%s\\n' "${COMPREPLY[@]}"
 """
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["completion", "foo"], "bgcam completion takes bash, zsh, fish or tcsh, not 'foo'"),
+        (["completion", "fsh"], "bgcam completion takes bash, zsh, fish or tcsh, not 'fsh'; did you mean fish?"),
+        (["config", "foo"], "bgcam config takes edit or path, not 'foo'"),
+        (["cache", "foo"], "bgcam cache takes clear, not 'foo'"),
+        (["completion"], "the following arguments are required: bash|zsh|fish|tcsh"),
+    ],
+)
+def test_a_word_that_is_not_known_is_refused_with_those_that_are(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    advice = f"{'' if message.endswith('?') else ';'} see bgcam {arguments[0]} --help"
+    assert capsys.readouterr().err == f"bgcam: {message}{advice}\n"
+
+
 @pytest.fixture(scope="module")
 def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import contextlib

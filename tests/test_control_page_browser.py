@@ -152,12 +152,12 @@ def test_each_state_has_its_word_shape_and_colour(page: Any, control: FakeContro
         assert page.title().startswith(word)
     style = "(({clipPath, borderRadius, borderTopWidth}) => [clipPath, borderRadius, borderTopWidth].join())"
     looks = page.evaluate(
-        f"""['live', 'placeholder', 'panic', 'starting', 'waiting', 'stopped'].map((name) => {{
+        f"""['live', 'room', 'placeholder', 'panic', 'starting', 'waiting', 'stopped'].map((name) => {{
             document.body.dataset.state = name;
             return {style}(getComputedStyle(document.querySelector('.shape')));
         }})"""
     )
-    assert len(set(looks)) == 6
+    assert len(set(looks)) == 7
 
 
 def test_the_panic_switch(page: Any, control: FakeControl) -> None:
@@ -261,7 +261,36 @@ def test_the_room_only_after_a_second_confirmation(page: Any, control: FakeContr
     wait_for(lambda: control.now["background"] == "none")
     assert control.asked[-1] == ("set", ({"background": "none"}, True))
     until(page, "document.querySelector('[aria-checked=true]').dataset.spec === 'none'")
-    page.get_by_text("You and your room are shown.").wait_for()
+    page.get_by_text("Others see what is really behind you.").wait_for()
+
+
+@pytest.mark.parametrize("shown", [{"background": "none"}, {"background": "NONE"}, {"view": "side-by-side"}])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_room_that_is_shown_is_unmistakable(
+    open_page: Open, control: FakeControl, shown: dict[str, str], scheme: str
+) -> None:
+    page = open_page(color_scheme=scheme)
+    page.get_by_text("LIVE", exact=True).wait_for()
+    colours = "['.state b', '.shape', '.frame'].map((one) => getComputedStyle(document.querySelector(one))).map("
+    colours += "({backgroundColor, color, borderBottomColor}) => [backgroundColor, color, borderBottomColor].join())"
+    live = page.evaluate(colours)
+    warning = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--warn')")
+    control.now |= shown
+    page.get_by_text("ROOM VISIBLE", exact=True).wait_for()
+    assert page.title().startswith("ROOM VISIBLE")
+    keep(page, f"room_{scheme}")
+    assert all(one != other for one, other in zip(page.evaluate(colours), live, strict=True))
+    page.evaluate(f"document.body.style.color = '{warning}'")
+    amber = page.evaluate("getComputedStyle(document.body).color")
+    assert page.evaluate("getComputedStyle(document.querySelector('.state b')).backgroundColor") == amber
+    assert page.evaluate("getComputedStyle(document.querySelector('.frame')).borderBottomColor") == amber
+    page.evaluate("document.body.style.color = ''")
+    control.on = True  # the switch hides the room too
+    page.get_by_text("PANIC", exact=True).wait_for()
+    control.on = False
+    page.get_by_text("ROOM VISIBLE", exact=True).wait_for()
+    control.now |= {"background": "beach", "view": "composite"}
+    page.get_by_text("LIVE", exact=True).wait_for()
 
 
 def _out(name: str) -> Path:

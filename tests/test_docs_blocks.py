@@ -59,6 +59,7 @@ PARSED = {
     "install-camera": "it needs root",
     "install-service": "it needs systemd",
     "uninstall-service": "it needs systemd",
+    "install-desktop": "it writes to the desktop's menu",
     "uninstall": "it removes the user's files",
     "demo": "test_demo.py runs it",
 } | dict.fromkeys(REMOTE, "it needs a running bgcam")
@@ -147,7 +148,9 @@ def check_bgcam(words: list[str], here: Here) -> None:
     expanded = [name for word in words for name in ([*map(str, sorted(Path().glob(word)))] if "*" in word else [word])]
     code = cli.main(expanded)
     said = here.capsys.readouterr().err
-    assert code == 0 or any(reason in said for reason in (NEEDS_CAMERA, NO_SECOND_CAMERA)), f"bgcam {' '.join(words)}: {said}"
+    assert code == 0 or any(reason in said for reason in (NEEDS_CAMERA, NO_SECOND_CAMERA)), (
+        f"bgcam {' '.join(words)}: {said}"
+    )
 
 
 def parse(words: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,47 @@ def test_av1_tiles(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.avif").write_bytes(heif(corners((150, 70)), tile=TILE, codec="av1"))
     capfd.readouterr()  # the encoder's own lines
     assert_near(read_picture(tmp_path / "a.avif"), corners((150, 70)))
+
+
+@pytest.fixture
+def avif(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an AVIF as other programs do: by libavif. hidden: the left half is red and transparent."""
+    from PIL import Image, features
+
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+
+    def write(*, hidden: bool) -> Path:
+        rgba = np.full((80, 120, 4), 255, np.uint8)
+        rgba[..., :3] = (30, 60, 200)
+        rgba[:, :60] = (255, 0, 0, 0) if hidden else (255, 0, 0, 255)
+        Image.fromarray(rgba if hidden else np.ascontiguousarray(rgba[..., :3])).save(tmp_path / "a.avif", quality=90)
+        return tmp_path / "a.avif"
+
+    return write
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_avif_is_a_background_and_shows_nothing_that_is_transparent(avif: Callable[..., Path], hidden: bool) -> None:
+    background = open_background(str(avif(hidden=hidden)))
+    frame = CameraFrame(0, np.zeros((80, 120, 3), np.uint8), 0.0, 0.0)
+    bgr = background.picture(frame, CoarseMatte(0, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
+    assert np.abs(bgr[40, 90].astype(int) - (200, 60, 30)).max() < 12
+    assert np.abs(bgr[40, 20].astype(int) - ((128, 128, 128) if hidden else (0, 0, 255))).max() < 12
+
+
+def test_a_format_without_a_decoder_is_named(
+    tmp_path: Path, tiled: bytes, avif: Callable[..., Path], bgcam: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bgcam.realtime.sources.heif._decoder_of", lambda stream: None)
+    (tmp_path / "tiled.heic").write_bytes(tiled)
+    (tmp_path / "whole.heic").write_bytes(untiled(corners()))
+    avif(hidden=False)
+    for name, kind in (("tiled.heic", "HEIC"), ("whole.heic", "HEIC"), ("a.avif", "AVIF")):
+        code, _, err = bgcam("--background", str(tmp_path / name), "--output", "null")
+        assert code == 1
+        assert err.count("\n") == 1
+        assert f"{name}: the FFmpeg of this bgcam has no decoder for {kind}; save the picture as JPEG or PNG" in err
 
 
 def is_shown(turns: Turns, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

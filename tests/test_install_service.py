@@ -122,6 +122,22 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("nothing_is_temporary")
+def test_a_shipped_name_stays_one_beside_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "office").mkdir()
+    write_picture(tmp_path / "office" / "a.png")
+    assert service_command(["--background", "office"])[0][1:3] == ["--background", "office"]
+    assert service_command(["--background", "./office"])[0][1:3] == ["--background", str(tmp_path / "office")]
+
+
+def test_a_service_may_show_a_key_colour() -> None:
+    command, _ = service_command(["--background", "transparent", "--key-colour", "magenta"])
+    assert command[1:] == ["--background", "transparent", "--key-colour", "magenta", "--output", "virtual"]
+    with pytest.raises(UsageError, match="key_colour: 'grass' is not a colour"):
+        service_command(["--background", "transparent", "--key-colour", "grass"])
+
+
+@pytest.mark.usefixtures("nothing_is_temporary")
 @pytest.mark.parametrize(
     "words", [("--input", "my clip.mp4"), ("--input=my clip.mp4",), ("--input=file://my clip.mp4",)]
 )

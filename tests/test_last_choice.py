@@ -36,6 +36,11 @@ def test_a_files_path_is_remembered_for_any_folder(tmp_path: Path) -> None:
     (tmp_path / "office.jpg").touch()
     remember("office.jpg")
     assert last_background() == str(tmp_path / "office.jpg")
+    (tmp_path / "office").mkdir()
+    remember("office")  # the shipped one: a bare name is no path
+    assert last_background() == "office"
+    remember("./office")
+    assert last_background() == str(tmp_path / "office")
 
 
 @pytest.mark.parametrize("background", ["none", " None ", "last", "transparent", "", "x" * 5000, "a\0b"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,7 +181,9 @@ def test_relative_file_names_are_made_absolute(tmp_path: Path, monkeypatch: pyte
         "~/office.jpg": str(tmp_path / "office.jpg"),
         "/a/b.jpg": "/a/b.jpg",
         "beach": "beach",
-        "beach.jpg": "beach.jpg",
+        "beach.jpg": "beach",
+        "Beach": "Beach",
+        "./beach": str(here / "beach"),
         "blur:5": "blur:5",
         "none": "none",
         "#369": "#369",
@@ -195,9 +198,55 @@ def test_relative_file_names_are_made_absolute(tmp_path: Path, monkeypatch: pyte
     assert parse_values(["camera=a/b.x"]) == {"camera": "a/b.x"}
 
 
-def test_a_file_of_the_same_name_as_a_shipped_one_goes_first() -> None:
+def test_a_shipped_name_is_the_shipped_one_and_a_path_is_a_file() -> None:
     Path("beach.jpg").write_bytes(b"")
+    Path("office").mkdir()
     assert absolute("beach.jpg") == os.path.abspath("beach.jpg")
+    assert absolute("office") == "office"
+    assert absolute("./office") == os.path.abspath("office")
+    assert absolute("office/") == os.path.abspath("office")
+
+
+def test_a_background_that_is_not_here_is_not_looked_for_elsewhere(command: Command, control: FakeControl) -> None:
+    """The running bgcam's folder is another, and may have a file of that name."""
+    assert command("set", "background=ofice")[::2] == (
+        1,
+        "bgcam: ofice: no such background; did you mean office? give a picture, a video, a folder, blur, a colour "
+        "(green, #336699), none, or one of `bgcam backgrounds`\n",
+    )
+    assert "holidays: no such background" in one_line(command("set", "background=holidays")[2])
+    assert control.asked == []
+
+
+@pytest.mark.parametrize("words", [("background=beach", "background=blur"), ("mirror=on", "blur=8", "mirror=off")])
+def test_what_is_no_list_is_given_once(command: Command, control: FakeControl, words: tuple[str, ...]) -> None:
+    name = words[0].partition("=")[0]
+    assert command("set", *words) == (2, "", f"bgcam: {name} is given twice; give it once\n")
+    assert control.asked == []
+
+
+@pytest.mark.parametrize("instance", [(), ("--instance", "work")])
+def test_a_bgcam_that_ends_meanwhile_is_said_to_have_ended(command: Command, instance: tuple[str, ...]) -> None:
+    made = FakeControl(gate=threading.Event())
+    front = Front(made, name=instance[-1] if instance else "default")
+    waiting = threading.Thread(target=lambda: got.append(command("set", *instance, "mirror=on")))
+    got: list[tuple[int, str, str]] = []
+    waiting.start()
+    wait_for(lambda: any(front._socket._clients.values()))  # type: ignore[union-attr]
+    closing = threading.Thread(target=front.close)
+    closing.start()
+    waiting.join(5)
+    made.gate.set()  # type: ignore[union-attr]
+    closing.join(5)
+    start = " ".join(["bgcam", *instance])
+    assert got == [(1, "", f"bgcam: bgcam ended before it answered; start it again with: {start}\n")]
+
+
+def test_status_says_that_the_room_is_visible(command: Command, control: FakeControl) -> None:
+    control.now["background"] = "none"
+    assert command("status")[1].splitlines()[0] == "live, and your room is visible"
+    control.on = True
+    assert command("status")[1].splitlines()[0] == "panic"
 
 
 @pytest.mark.parametrize("value", [True, False, 2.5, 3, "a b", ["shrink:2", "sharp"], [], None])

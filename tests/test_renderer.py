@@ -285,6 +285,7 @@ def test_the_gpu_comes_in_when_its_network_is_ready(cupy: FakeCupy, faults: Inje
         (Look(match=2), Blur(), "--light-match"),
         (Look(frame="follow", view="matte"), Blur(), "--frame follow or --view matte"),
         (Look(view="cutout"), Room(), "--view cutout or --background none"),
+        (Look(key="green"), Blur(), "--key green"),
     ],
 )
 def test_what_the_gpu_lacks_is_said_once_and_the_processor_draws(

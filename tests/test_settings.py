@@ -16,7 +16,7 @@ from bgcam.realtime.settings import Settings, changed, setting_infos, to_json
 from bgcam.realtime.settings.table import all_settings
 
 HOT = {
-    "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "camera", "model",
+    "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "camera", "key", "key_colour", "model",
     "slide_interval_s", "crossfade_s", "presenter", "presenter_size",
 }  # fmt: skip
 

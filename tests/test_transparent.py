@@ -202,12 +202,6 @@ def test_outputs_without_transparency_are_refused(in_tmp: Path, bgcam: Run, outp
     assert sorted(path.name for path in in_tmp.iterdir()) == ["clip.mp4", "photo.png"]
 
 
-def test_transparency_needs_an_output(bgcam: Run) -> None:
-    code, _, err = bgcam(*TRANSPARENT)
-    assert code == 2
-    assert "needs an output that holds transparency" in one_line(err)
-
-
 @pytest.mark.parametrize("options", [("--light-wrap", "2"), ("--light-match", "2"), ("--view", "matte")])
 def test_what_needs_a_background_is_refused(in_tmp: Path, bgcam: Run, options: tuple[str, str]) -> None:
     code, _, err = bgcam("--input", "clip.mp4", *TRANSPARENT, "--output", "out.mov", *options)

@@ -20,11 +20,17 @@ def open_background(spec: str) -> Background:
     """Open what `--background` names: a file, a folder, `blur[:1..10]`, a CSS colour, `camera:X`, `none`, or a shipped
     one.
 
+    `transparent[:COLOUR]` is the colour that is keyed out later; see `key_colour`.
+
     Raises BackgroundError when it is missing, empty or cannot be read; UsageError when it makes no sense.
     """
     word, _, value = spec.partition(":")
     if word.lower() == "blur":
         return _open_blur(spec, value)
+    if word.lower() == "transparent":
+        from bgcam.realtime.backgrounds.key_colour import AUTO, KeyColour, key_colour
+
+        return KeyColour(key_colour(value or AUTO))
     if spec.lower() == "none":
         from bgcam.realtime.backgrounds.blur import Room
 
@@ -77,17 +83,24 @@ def _colour(name: str, rgb: int) -> Background:
 def _find(spec: str) -> Path:
     if not spec:
         raise UsageError("the background is empty; give a picture, a video, a folder, a colour, blur or none")
+    by_name = {path.stem.lower(): path for path in shipped_backgrounds().values()}
+    if spec.lower() in by_name:  # before a file of that name here, for which there is ./
+        return by_name[spec.lower()]
     path = Path(os.path.expanduser(spec))  # Path's own fails for an unknown user
     if os.path.exists(path):
         return path
-    shipped = shipped_backgrounds()
-    for name, found in shipped.items():
-        if spec.lower() in (name.lower(), found.stem.lower()):
-            return found
-    names = {found.stem for found in shipped.values()}
+    by_file = {name.lower(): found for name, found in shipped_backgrounds().items()}
+    if spec.lower() in by_file:
+        return by_file[spec.lower()]
+    raise no_such_background(spec)
+
+
+def no_such_background(spec: str) -> BackgroundError:
+    """The error about a name that is neither a file nor anything else, with what was meant."""
+    names = {found.stem for found in shipped_backgrounds().values()}
     meant = closest(spec, [*sorted(names), "blur", "none", *COLOURS])
     question = f"did you mean {meant}? " if meant else ""
-    raise BackgroundError(
+    return BackgroundError(
         f"{spec}: no such background; {question}give a picture, a video, a folder, blur, a colour (green, #336699), "
         "none, or one of `bgcam backgrounds`"
     )

@@ -159,6 +159,12 @@ def _install_service(options: Namespace) -> int:
     return install_service(options)
 
 
+def _install_desktop(options: Namespace) -> int:
+    from bgcam.realtime.command.install.desktop import install_desktop
+
+    return install_desktop(options)
+
+
 def _uninstall_service(options: Namespace) -> int:
     from bgcam.realtime.command.install.service import uninstall_service
 
@@ -191,6 +197,7 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     "doctor": _doctor,
     "install-camera": _install_camera,
     "install-service": _install_service,
+    "install-desktop": _install_desktop,
     "uninstall-service": _uninstall_service,
     "uninstall": _uninstall,
     **dict.fromkeys(REMOTE, _remote),
@@ -210,6 +217,7 @@ BEFORE = {
     "completion": _HOW,
     "doctor": (*_HOW, "camera", "profile"),
     "install-camera": _HOW,
+    "install-desktop": _HOW,
     "uninstall-service": _HOW,
     "uninstall": _HOW,
     **dict.fromkeys(REMOTE, ("command", "debug", "instance")),

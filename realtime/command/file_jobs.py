@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgcam.realtime.command.overwrite import check_existing, written_files
-from bgcam.realtime.command.transparent import TRANSPARENT, check_look
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.look import Look
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.settings import Settings
 from bgcam.realtime.sinks import is_folder
@@ -54,16 +52,6 @@ def _names_of(source: ImagesSource, *, transparent: bool) -> Callable[[int], Pat
         return name
 
     return name_of
-
-
-def check_transparent(settings: Settings, look: Look) -> None:
-    """Raise UsageError for what has no meaning without a background."""
-    check_look(look)
-    if not settings.output:
-        raise UsageError(
-            f"--background {TRANSPARENT} needs an output that holds transparency; give --output with a .png, .webm or "
-            ".mov file, or FOLDER/"
-        )
 
 
 def check_files(settings: Settings, *, transparent: bool = False) -> None:

@@ -17,6 +17,7 @@ from bgcam.realtime.command.setup_options import add_setup_commands
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.settings.option import Option
 from bgcam.realtime.settings.table import all_settings, option_of
+from bgcam.realtime.spelling import closest
 
 USAGE = "bgcam [OPTIONS]\n       bgcam COMMAND [OPTIONS]"
 EXAMPLES = """\
@@ -54,6 +55,16 @@ _DEMO = "show what bgcam does on a generated clip"
 
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose errors are one line, as all of bgcam's are."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is none of its choices, and say which there are."""
+        if action.choices is None or action.option_strings or isinstance(action, argparse._SubParsersAction):
+            super()._check_value(action, value)
+        elif value not in action.choices:
+            *most, last = map(str, action.choices)
+            taken = f"{', '.join(most)} or {last}" if most else last
+            meant = closest(str(value), map(str, action.choices))
+            self.error(f"{self.prog} takes {taken}, not {value!r}{f'; did you mean {meant}?' if meant else ''}")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where the options are listed; exit 2."""
@@ -151,7 +162,7 @@ def _add_commands(commands: Any) -> None:
     add_shared(config, ["debug"], keep=True)
     about = "print the script by which a shell completes bgcam's commands, options and values"
     completion = commands.add_parser("completion", help=about, description=f"{about}. {COMPLETION}", allow_abbrev=False)
-    completion.add_argument("shell", choices=SHELLS)
+    completion.add_argument("shell", choices=SHELLS, metavar="|".join(SHELLS))
     add_shared(completion, ["debug"], keep=True)
     add_setup_commands(commands)
     add_remote_commands(commands)

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bgcam.realtime.command.arguments import add_option, add_shared
 from bgcam.realtime.control.instance import DEFAULT_NAME
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.settings.option import Option
+from bgcam.realtime.settings.table import all_settings
 from bgcam.realtime.spelling import closest
 
 INSTANCE = Option(
@@ -103,16 +104,22 @@ def _status(client: Any, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(asdict(status), indent=2))
         return 0
-    print(f"{status.state}{f': {status.notice}' if status.notice else ''}")
+    values = client.values()
+    visible = ", and your room is visible" if status.state == "live" and _shows_room(values) else ""
+    print(f"{status.state}{visible}{f': {status.notice}' if status.notice else ''}")
     known = ((status.fps, ".1f", "fps"), (status.latency_ms, ".0f", "ms latency"), (status.cpu_percent, ".0f", "% CPU"))
     rates = [f"{value:{form}} {unit}" for value, form, unit in known if value is not None]
     print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
-    background = as_text(client.values().get("background"))
+    background = as_text(values.get("background"))
     print(f"source: {status.source}; background: {background}; model: {status.model} on {status.backend}")
     print(f"outputs: {', '.join(status.outputs)}")
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.since_s))
     print(f"bgcam {status.version}, process {status.pid}, since {since}")
     return 0
+
+
+def _shows_room(values: Mapping[str, Any]) -> bool:
+    return str(values.get("background")).lower() == "none" or values.get("view") == "side-by-side"
 
 
 def _next(client: Any, options: argparse.Namespace) -> int:
@@ -176,23 +183,39 @@ def parse_values(words: Sequence[str]) -> dict[str, str | list[str]]:
         name = name.strip().removeprefix("--").replace("-", "_")
         if not equals or not name:
             raise UsageError(f"{word!r} is not NAME=VALUE; quote values with spaces; an example: bgcam set mirror=on")
+        if name in found and name in all_settings() and not all_settings()[name].option.several:
+            raise UsageError(f"{name} is given twice; give it once")
         found.setdefault(name, []).append(_sent(name, value))
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _sent(name: str, value: str) -> str:
-    return absolute(value, may_be_name=name == "model") if name in FILE_SETTINGS else value
+    """The value as the running bgcam has to get it. Raises BackgroundError for a background that is not here."""
+    if name not in FILE_SETTINGS:
+        return value
+    sent = absolute(value, may_be_name=name == "model")
+    if name == "background" and value and sent == value and not (os.path.isabs(value) or _is_word(value)):
+        # A folder of the running bgcam's may have a file of that name.
+        from bgcam.realtime.backgrounds import no_such_background
+
+        if "://" not in value:
+            raise no_such_background(value)
+    return sent
 
 
 def absolute(value: str, *, may_be_name: bool = False) -> str:
     """The value with its file's whole path; as it is if it names no file.
 
     A file that is not there is named in full as well if it can only be a file, so that the running bgcam does not take
-    one of its own working directory for it. may_be_name: a word that is also a file's name here stays a word.
+    one of its own working directory for it. A background that comes with bgcam goes before a file of its bare name.
+    may_be_name: a word that is also a file's name here stays a word.
     """
     path = os.path.expanduser(value)
     if not value or "://" in value or _is_word(value):
         return value
+    shipped = _shipped_file(value)
+    if shipped and not os.path.exists(path):
+        return shipped
     is_path = os.sep in path or Path(path).suffix or (os.path.exists(path) and not may_be_name)
     return os.path.abspath(path) if is_path else value
 
@@ -208,7 +231,15 @@ def _is_word(value: str) -> bool:
         return True
     if colour_of(value) is not None or is_meant(value):
         return True
-    return value in shipped_backgrounds() and not os.path.exists(value)
+    return value.lower() in {path.stem.lower() for path in shipped_backgrounds().values()}
+
+
+def _shipped_file(value: str) -> str:
+    """The name of the shipped background whose file is called so, "" for none."""
+    from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
+
+    found = shipped_backgrounds().get(value)
+    return found.stem if found else ""
 
 
 def as_text(value: Any) -> str:

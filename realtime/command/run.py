@@ -13,9 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.key_colour import TRANSPARENT, background_spec
 from bgcam.realtime.command.controlled import controlled, refuse_second
-from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_trace, check_transparent, job_of
-from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_trace, job_of
+from bgcam.realtime.command.transparent import Nothing, check_look
 from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
@@ -67,14 +68,16 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     check_paths(settings)
-    transparent = settings.background == TRANSPARENT
+    spec, keyed = background_spec(settings), settings.background == TRANSPARENT
+    # Live outputs get a key colour instead.
+    transparent = keyed and bool(settings.output) and not _all_watched([*settings.output])
     for output in settings.output:
         check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
     check_backend_name(settings.backend)
     check_fit(settings)
     look = look_of(settings)
-    if transparent:
-        check_transparent(settings, look)
+    if keyed:
+        check_look(look)
     check_files(settings, transparent=transparent)
     if not settings.input or any("://" in one for one in settings.input):  # by its address, it may be a camera
         settings = replace(settings, threads=settings.threads or call_threads())
@@ -82,7 +85,7 @@ def _run(settings: Settings) -> int:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
     if not settings.input:
         refuse_own_camera(settings.background, camera=settings.camera)
-    background = Nothing() if transparent else open_background(settings.background)
+    background = Nothing() if transparent else open_background(spec)
     check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.

@@ -14,6 +14,7 @@ FIX = Option(flags=("--fix",), help="offer to run the commands that fix what was
 YES = Option(flags=("--yes",), help="do it without asking")
 JSON = Option(flags=("--json",), help="for bug reports: print JSON, without names of users, homes and machines")
 UNDO = Option(flags=("--undo",), help="undo what install-camera did")
+UNDO_DESKTOP = Option(flags=("--undo",), help="undo what install-desktop did")
 # What doctor is to examine; the same as before the command's name.
 EXAMINED = (
     replace(option_of("camera"), help="the camera to examine; default: the first"),
@@ -26,8 +27,9 @@ COMMANDS: dict[str, tuple[str, tuple[Option, ...]]] = {
     "doctor": ("find what keeps bgcam or calls from working, and fix it", (FIX, YES, JSON, *EXAMINED)),
     "install-camera": ("create the virtual camera, now and at every boot", (YES, UNDO)),
     "install-service": ("start bgcam at every log-in: install-service -- --background beach", (YES,)),
+    "install-desktop": ("put bgcam into the desktop's menu: it opens the control page", (YES, UNDO_DESKTOP)),
     "uninstall-service": ("no longer start bgcam at log-in", (YES,)),
-    "uninstall": ("remove what bgcam wrote outside its package: service, cache, last choice", (YES,)),
+    "uninstall": ("remove what bgcam wrote outside its package: service, menu entry, cache, last choice", (YES,)),
 }
 
 

@@ -1,15 +1,14 @@
-"""`--background transparent`: there is no background, and the output files have transparency."""
+"""`--background transparent` for files: there is no background, and the output files have transparency."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.backgrounds.key_colour import TRANSPARENT
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import VIEWS, Look
-
-TRANSPARENT = "transparent"
 
 
 class Nothing:

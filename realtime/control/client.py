@@ -84,11 +84,9 @@ class Client:
                 f"the running bgcam did not answer within {timeout_s:g} s; try again, or restart it"
             ) from None
         except OSError as error:
-            raise BgcamError(
-                f"the running bgcam closed the connection ({error.strerror or error}); try again"
-            ) from None
+            raise self._closed(f" ({error.strerror or error})") from None
         if not text:
-            raise BgcamError("the running bgcam closed the connection; try again")
+            raise self._closed()
         try:
             answer = msgspec.json.decode(text)
         except msgspec.MsgspecError:
@@ -96,6 +94,18 @@ class Client:
         if isinstance(answer, dict) and answer.get("ok") is True:
             return answer
         raise unpacked(answer.get("error") if isinstance(answer, dict) else None)
+
+    def _closed(self, why: str = "") -> BgcamError:
+        """The error about a connection that was closed before the answer, because bgcam ended or not."""
+        try:
+            self._connected(ANSWER_S).close()
+        except (BgcamError, OSError):
+            return BgcamError(f"bgcam ended before it answered; start it again with: {self._command}")
+        return BgcamError(f"the running bgcam closed the connection{why}; try again")
+
+    @property
+    def _command(self) -> str:
+        return "bgcam" if self._name == DEFAULT_NAME else f"bgcam --instance {self._name}"
 
     def _connected(self, timeout_s: float) -> socket.socket:
         if sys.platform == "win32":
@@ -119,9 +129,8 @@ class Client:
         return connection
 
     def _not_running(self) -> NotRunning:
-        if self._name == DEFAULT_NAME:
-            return NotRunning("no bgcam is running; start it with: bgcam")
-        return NotRunning(f"no bgcam named {self._name} is running; start it with: bgcam --instance {self._name}")
+        named = "" if self._name == DEFAULT_NAME else f" named {self._name}"
+        return NotRunning(f"no bgcam{named} is running; start it with: {self._command}")
 
 
 def _one_line(connection: socket.socket) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 import threading
@@ -88,8 +87,7 @@ class Library:
     def entries(self) -> tuple[BackgroundInfo, ...]:
         """All of them, in the order in which a user goes through them; the room itself is the last."""
         shipped = [
-            BackgroundInfo(_spec_of(path), path.stem.replace("-", " "), "shipped")
-            for path in shipped_backgrounds().values()
+            BackgroundInfo(path.stem, path.stem.replace("-", " "), "shipped") for path in shipped_backgrounds().values()
         ]
         own = [BackgroundInfo(str(path), _shown_name(path), "yours") for path in self._own()]
         own += [BackgroundInfo(str(path), path.name, "slides") for path in self._folders()]
@@ -189,11 +187,6 @@ def _kind_of(data: bytes) -> tuple[str, str]:
         if data[at : at + len(magic)] == magic:
             return kind, suffix
     return "", ""
-
-
-def _spec_of(shipped: Path) -> str:
-    """The name as users write it; the whole path where a file of the working directory has that name and goes first."""
-    return str(shipped) if os.path.exists(shipped.stem) else shipped.stem
 
 
 def _clean_stem(name: str) -> str:

@@ -58,6 +58,16 @@ class SafeBackground:
         return slide_of(self.background)
 
     @property
+    def notice(self) -> str:
+        """See `Background`."""
+        return str(getattr(self.background, "notice", ""))
+
+    @property
+    def flat(self) -> bool:
+        """See `Background`."""
+        return bool(getattr(self.background, "flat", False))
+
+    @property
     def newest_bgr(self) -> NDArray[np.uint8]:
         """What a placeholder shows: (H, W, 3) BGR, to be read only."""
         return self._placeholder_bgr

@@ -14,7 +14,7 @@ from bgcam.realtime.errors import BackendError
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.gpu.graph import Stages
 from bgcam.realtime.gpu.renderer import GpuRenderer
-from bgcam.realtime.look import FRAMES, VIEWS, Look
+from bgcam.realtime.look import FRAMES, KEYS, VIEWS, Look
 from bgcam.realtime.model.backends import Backend, OnGpu, cpu_order
 from bgcam.realtime.model.engine_file import SUFFIX
 from bgcam.realtime.model.matting import Matting
@@ -32,6 +32,7 @@ def stages_for(look: Look, background: Background) -> Stages:
         f"--frame {look.frame}": look.frame != FRAMES[0],
         f"--view {look.view}": look.view != VIEWS[0],
         "--presenter": look.presenter is not None and not background.same_room,
+        f"--key {look.key}": look.key != KEYS[0],
         f"--background {background.name}": background.same_room and not isinstance(background, Blur),
     }
     lacking = [option for option, wanted in asked.items() if wanted]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
-from bgcam.realtime.look import Look, Presenter
+from bgcam.realtime.look import KEYS, Look, Presenter
 from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.picture.composite import composite
@@ -29,6 +29,16 @@ from bgcam.realtime.picture.guided_filter import (
     bilinear_coefficients,
     guided_coefficients,
     luma_of,
+)
+from bgcam.realtime.picture.key import (
+    FOUND,
+    LOST,
+    Screen,
+    find_screen,
+    key_coefficients,
+    key_guide,
+    keyed_small,
+    shows_background,
 )
 from bgcam.realtime.picture.light_match import light_gains, light_table
 from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
@@ -45,6 +55,8 @@ Picture = NDArray[np.uint8]
 TILE_PX = 32
 # Beyond this many sigmas from the edge, the background's light is zero.
 REACH_SIGMAS = 2.5
+# Without a screen in so many frames, the user is told.
+MISSED_FRAMES = 15
 # The share by which the new light's gains follow a change, each frame.
 LIGHT_FOLLOWS = np.float32(0.05)
 
@@ -55,7 +67,7 @@ class Work:
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
     background: (H, W, 3) BGR, in a crossfade the mix of two.
-    coefficients: see `guided_filter`.
+    coefficients: see `guided_filter`; of the frame's luma, or of the key before `screen`.
     person_bgr, person_seen: the frame and what the network saw, in the new light.
     colours, glow: on a grid, see `foreground` and `light_wrap`; spill: see `despill`. None when their stage is off.
     """
@@ -64,6 +76,7 @@ class Work:
     coarse: CoarseMatte
     background: Picture = field(init=False)
     coefficients: Coefficients = field(init=False)
+    screen: Screen | None = None
     person_bgr: Picture = field(init=False)
     person_seen: Picture = field(init=False)
     colours: Colours | None = None
@@ -94,6 +107,7 @@ class Chain:
         self.room: Room | None = None
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
+        self.keyed, self.missed = False, 0
         self._stages = [(name, INSTEAD.get(name) if name in without else run) for name, run in STAGES.items()]
         self._buffers = Buffers()
         self.crossfade = Crossfade(background)
@@ -112,6 +126,15 @@ class Chain:
         """How small the person is shown; None for full size. In front of their own room, that is the only one."""
         return None if self.background.same_room else self.look.presenter
 
+    @property
+    def notice(self) -> str:
+        """What the user must know of the picture, "" for nothing."""
+        notices = [str(getattr(self.background, "notice", ""))]
+        if self.look.key != KEYS[0] and self.missed >= MISSED_FRAMES:
+            why = f"no {self.look.key} screen is seen: the matte is the model's alone"
+            notices.append(f"{why}; light the screen, or set key=off")
+        return "; ".join(filter(None, notices))
+
     def switch(self, background: Background, look: Look, *, anew: bool = False, cut: bool = False) -> None:
         """Draw the next frames with these; called between two frames.
 
@@ -124,6 +147,8 @@ class Chain:
             self.kept, self.room = None, None
         if anew or look.frame != self.look.frame:
             self.follow = Follow()
+        if anew or look.key != self.look.key:
+            self.keyed, self.missed = False, 0
         fades = self.crossfade.fades and look.crossfade_s > 0
         if anew or not look.match or (background is not self.background and not fades):
             self.gains = None
@@ -139,6 +164,7 @@ class Chain:
         if self._independent:
             self.kept, self.room, self.gains, self.follow = None, None, None, Follow()
             self.crossfade.switch(self.background, cut=True)
+            self.keyed, self.missed = False, 0
         work = Work(frame, coarse)
         for name, stage in self._stages:
             if stage is not None:
@@ -156,7 +182,14 @@ class Chain:
 
     def alpha(self, work: Work, places: Sequence[Region] | None = None) -> NDArray[np.float32]:
         """The matte at the frame's size, (H, W) in [0, 1], in these places only; holds until the next one."""
-        return apply_coefficients(work.coefficients, work.frame.room_bgr, regions=places, buffers=self._buffers)
+        guide = self.guide(work, places)
+        return apply_coefficients(work.coefficients, guide, regions=places, buffers=self._buffers)
+
+    def guide(self, work: Work, places: Sequence[Region] | None = None) -> Picture:
+        """What the coefficients apply to: (H, W, 3) uint8 BGR, in these places only; holds until the next one."""
+        if work.screen is None:
+            return work.frame.room_bgr
+        return key_guide(work.frame.room_bgr, work.screen, regions=places, buffers=self._buffers)
 
 
 def _temporal_filter(chain: Chain, work: Work) -> None:
@@ -196,9 +229,25 @@ def _bilinear_filter(chain: Chain, work: Work) -> None:
     work.coefficients = bilinear_coefficients(work.coarse.alpha)
 
 
+def _key(chain: Chain, work: Work) -> None:
+    if chain.look.key == KEYS[0]:
+        return
+    least = LOST if chain.keyed else FOUND
+    seen, alpha = work.coarse.seen_bgr, work.coarse.alpha
+    work.screen = find_screen(seen, alpha, chain.look.key, frame_wh=work.frame.size_wh, least=least)
+    chain.keyed = work.screen is not None
+    if chain.keyed:
+        chain.missed = 0
+    elif shows_background(alpha):
+        chain.missed += 1
+    if work.screen is not None:
+        work.coefficients = key_coefficients(alpha, work.screen)
+        work.coarse = replace(work.coarse, alpha=keyed_small(alpha, seen, work.screen, work.coefficients))
+
+
 def _light_match(chain: Chain, work: Work) -> None:
     work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
-    if not chain.look.match:
+    if not chain.look.match or getattr(chain.background, "flat", False):
         return
     gains = light_gains(work.person_seen, work.coarse.alpha, work.background, strength=chain.look.match)
     chain.gains = gains if chain.gains is None else chain.gains + LIGHT_FOLLOWS * (gains - chain.gains)
@@ -219,7 +268,7 @@ def _despill(chain: Chain, work: Work) -> None:
 
 
 def _light_wrap(chain: Chain, work: Work) -> None:
-    if chain.look.wrap:
+    if chain.look.wrap and not getattr(chain.background, "flat", False):
         behind = work.background
         if chain.presenter is not None:
             behind = seen_behind(behind, box_of(chain.presenter, work.frame.size_wh))
@@ -234,6 +283,7 @@ STAGES = {
     "edge": _edge,
     "background": _background,
     "guided_filter": _guided_filter,
+    "key": _key,
     "light_match": _light_match,
     "foreground": _foreground,
     "despill": _despill,
@@ -264,13 +314,14 @@ def parts_of(work: Work) -> Tiles:
 
 
 def _person_before(chain: Chain, work: Work, background: Picture) -> Picture:
+    parts = parts_of(work)
     return composite(
         work.person_bgr,
         background,
         work.coefficients,
-        parts_of(work),
+        parts,
         work.colours,
-        luma_from=work.frame.room_bgr,
+        luma_from=chain.guide(work, parts.edge),
         spill=work.spill,
         glow=work.glow,
         buffers=chain._buffers,

@@ -27,6 +27,11 @@ class CutoutChain:
     def __init__(self, background: Background, look: Look | None = None, *, independent: bool = False):
         self._chain = Chain(background, look, independent=independent)
 
+    @property
+    def notice(self) -> str:
+        """See `Chain`."""
+        return self._chain.notice
+
     def __call__(self, frame: CameraFrame, coarse: CoarseMatte) -> CutoutFrame:
         work = self._chain.prepare(frame, coarse)
         colours = work.colours or near_colours(work.person_seen, work.coarse.alpha, frame_wh=work.frame.size_wh)

@@ -155,5 +155,6 @@ def build_live(
         watch=watch,
         give_up_s=watch.give_up_s,
         at_end=live.close,
+        also_notice=lambda: draw.notice if isinstance(draw, Chain | CutoutChain) else "",
     )
     return Run(pipeline, live, previews)

@@ -36,7 +36,8 @@ def remember(background: str) -> None:
     """
     if not _may_be_kept(background):
         return
-    if "://" not in background and os.path.exists(background):
+    may_be_path = os.sep in background or Path(background).suffix  # a bare name is that of a shipped one
+    if "://" not in background and may_be_path and os.path.exists(background):
         background = os.path.abspath(background)
     with contextlib.suppress(OSError, RuntimeError):
         path = state_path()

@@ -21,6 +21,7 @@ def look_of(settings: Settings) -> Look:
         view=settings.view,
         presenter=_presenter(settings),
         crossfade_s=settings.crossfade_s,
+        key=settings.key,
     )
 
 

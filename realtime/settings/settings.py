@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from bgcam.realtime.look import FRAMES, PLACES, SMALLEST_SHARE, VIEWS
+from bgcam.realtime.look import FRAMES, KEYS, PLACES, SMALLEST_SHARE, VIEWS
 from bgcam.realtime.settings import values
 from bgcam.realtime.settings.option import Option
 
@@ -112,8 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             flags=("--background", "-b"),
             help="a picture, a video or GIF, a folder of pictures, blur[:1..10], a CSS colour (green, '#369', "
             "'rgb(0 128 0)'), camera:X (another camera, named as for --camera), none, transparent (for .png, .webm and "
-            ".mov files and folders), last (the last one chosen during a call), or one shipped with bgcam (beach, "
-            "office, ...; see `bgcam backgrounds`); default: blur",
+            ".mov files and folders; a virtual camera gets --key-colour), last (the last one chosen during a call), or "
+            "one shipped with bgcam (beach, office, ...; see `bgcam backgrounds`); default: blur",
             about="What is shown behind the person: a picture, a video, a folder, a colour, blur:1 to blur:10, another "
             "camera (camera:X), or one that comes with bgcam.",
             group=BACKGROUND,
@@ -152,6 +152,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = 0.3
+    key_colour: Annotated[
+        str,
+        Option(
+            flags=("--key-colour",),
+            help="what a virtual camera or web page gets for --background transparent, for OBS to key out; default: "
+            "auto, which is #00b140 unless you wear it",
+            about="The colour that stands for transparent on a virtual camera or web page, for OBS to key out; auto is "
+            "#00b140 unless you wear it.",
+            group=BACKGROUND,
+            metavar="COLOUR",
+            hot=True,
+        ),
+    ] = "auto"
     edge: Annotated[
         tuple[tuple[str, float], ...],
         Option(
@@ -169,6 +182,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = ()
+    key: Annotated[
+        str,
+        Option(
+            flags=("--key",),
+            help="green or blue: a real screen of that colour is behind the person, and sharpens the matte's edge; "
+            "default: off",
+            about="The colour of a real screen behind the person, which makes the edge finer: green, blue or off.",
+            group=PICTURE,
+            choices=KEYS,
+            hot=True,
+        ),
+    ] = KEYS[0]
     light_wrap: Annotated[
         float,
         Option(

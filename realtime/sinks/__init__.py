@@ -128,7 +128,10 @@ def _target(spec: str, allow_remote: bool) -> tuple[str, str]:
 def _check_transparency(spec: str, target: str, transparent: bool) -> None:
     holds = target in (FOLDER, DEVICES["null"]) or Path(spec).suffix.lower() in TRANSPARENT_SUFFIXES
     if transparent and (target in WEB or target == DEVICES["virtual"] or not holds):
-        raise UsageError(f"--output {spec} cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/")
+        raise UsageError(
+            f"--output {spec} cannot hold transparency; give a .png, .webm or .mov file, or FOLDER/, or only "
+            "virtual and web, which get a key colour"
+        )
 
 
 def _make(target: str, argument: str, size_wh: tuple[int, int], fps: float, job: Job) -> Sink:

@@ -58,16 +58,21 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def read_on_grey(data: bytes) -> NDArray[np.uint8] | None:
-    """A complete transparent PNG or WebP, whose size was checked, upright on grey: (H, W, 3) uint8 BGR.
+def read_on_grey(data: bytes, *, formats: tuple[str, ...] = ("PNG", "WEBP")) -> NDArray[np.uint8] | None:
+    """A complete transparent picture of one of Pillow's formats, upright on grey: (H, W, 3) uint8 BGR.
 
-    None if Pillow finds no transparency in it, or cannot read it.
+    None if Pillow finds no transparency in it, if it cannot read it, and for over 100 megapixels.
     """
     from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with without_warnings(), Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
+        with without_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the next line says how large one may be
+            image = Image.open(io.BytesIO(data), formats=formats)
+        with without_warnings(), image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
             if not image.has_transparency_data or image.mode.startswith("I"):
                 return None
             rgba = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8)

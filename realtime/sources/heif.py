@@ -18,6 +18,7 @@ from bgcam.realtime.sources._geometry import Geometry, display_matrix
 from bgcam.realtime.sources._heif_boxes import Grid, read_grid
 from bgcam.realtime.sources._streams import best_video
 from bgcam.realtime.sources._to_bgr import ToBgr
+from bgcam.realtime.sources._transparency import read_on_grey
 
 _CODECS = ("hevc", "libdav1d", "av1", "libaom-av1", "mjpeg")
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(_CODECS)}
@@ -25,16 +26,20 @@ _OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(_CODECS)}
 _MAX_TILES = 2
 # For untagged colours, ISO/IEC 23000-22 uses BT.601's matrix, whatever the size.
 _UNTAGGED = "ITU601"
+# What marks an item of the file as the alpha of another.
+_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 
 
 def read_heif(path: Path) -> NDArray[np.uint8]:
     """The main picture as (H, W, 3) uint8 BGR, upright. Raises SourceError, which says in one line what is wrong."""
     try:
-        grid = read_grid(path.read_bytes())
+        data = path.read_bytes()
+        grid = read_grid(data)
         if grid is not None and grid.size_wh[0] * grid.size_wh[1] > MAX_PIXELS:
             raise SourceError(f"{path}: {_size(grid.size_wh)} is over 100 megapixels; make it smaller first")
         with av.open(f"file:{path}", options=_OPTIONS) as container:
-            return _one(container, path) if grid is None else _tiled(container, grid)
+            _check_decoders(container, path, data)
+            return _one(container, path, data) if grid is None else _tiled(container, grid)
     except SourceError:
         raise
     except (
@@ -45,7 +50,21 @@ def read_heif(path: Path) -> NDArray[np.uint8]:
         raise SourceError(f"{path}: not a readable HEIC or AVIF picture ({reason}); {advice}") from error
 
 
-def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8]:
+def _check_decoders(container: av.container.InputContainer, path: Path, data: bytes) -> None:
+    """Raise SourceError if FFmpeg was built without the decoder of this picture."""
+    if container.streams.video and not any(map(_decoder_of, container.streams.video)):
+        kind = "AVIF" if data[8:12] == b"avif" else "HEIC"
+        raise SourceError(
+            f"{path}: the FFmpeg of this bgcam has no decoder for {kind}; save the picture as JPEG or PNG"
+        )
+
+
+def _decoder_of(stream: av.VideoStream) -> object:
+    """None for a codec that FFmpeg does not know."""
+    return stream.codec_context
+
+
+def _one(container: av.container.InputContainer, path: Path, data: bytes) -> NDArray[np.uint8]:
     stream = best_video(container.streams.video)
     if stream is None or stream.codec_context is None:
         raise ValueError("it has no picture that FFmpeg can decode")
@@ -53,6 +72,10 @@ def _one(container: av.container.InputContainer, path: Path) -> NDArray[np.uint8
         raise SourceError(
             f"{path}: {_size((stream.width, stream.height))} is over 100 megapixels; make it smaller first"
         )
+    if data[8:12] == b"avif" and _ALPHA in data:
+        seen = read_on_grey(data, formats=("AVIF",))
+        if seen is not None:
+            return seen
     frame = next(container.decode(stream), None)
     if frame is None:
         raise ValueError("its picture cannot be decoded")

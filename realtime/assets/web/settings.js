@@ -15,7 +15,7 @@ const LOOK = {
   presenter: "Presenter",
   presenter_size: "Presenter size",
 };
-const OTHER_TITLES = {view: "Outputs show"};
+const OTHER_TITLES = {view: "Outputs show", key: "Real screen behind me", key_colour: "Colour for “transparent”"};
 const ELSEWHERE = ["background", "blur"];
 const SLIDER_STEPS = 100;  // a range with more of them is a field for a number
 const DELAY_MS = 150;

@@ -6,6 +6,7 @@ import {byId, element, say, toast} from "./dom.js";
 
 const STATES = {
   live: ["LIVE", "You are shown."],
+  room: ["ROOM VISIBLE", "Others see what is really behind you."],
   placeholder: ["BACKGROUND ONLY", "Something failed: you are not shown."],
   panic: ["PANIC", "You are hidden. Only the background is shown."],
   starting: ["STARTING", "Waiting for the first picture."],
@@ -26,10 +27,9 @@ const ABOUT = [
   ["Version", (status) => `${status.version}, process ${status.pid}, since ${time(status.since_s)}`],
 ];
 
-/** Show a state of STATES. withRoom: the background is the real room. */
-export function showState(name, {withRoom = false} = {}) {
-  const [word, usual] = STATES[name] || STATES.placeholder;
-  const text = name === "live" && withRoom ? "You and your room are shown." : usual;
+/** Show a state of STATES. */
+export function showState(name) {
+  const [word, text] = STATES[name] || STATES.placeholder;
   document.body.dataset.state = name;
   document.title = `${word} – bgcam`;
   say(byId("state-word"), word);
@@ -43,8 +43,11 @@ export function showNumbers({fps, latency_ms: latencyMs, cpu_percent: cpuPercent
   say(byId("cpu"), number(cpuPercent, 0, " %"));
 }
 
+/** Whether the outputs show the real room: as the background, or in a picture of all layers. */
+const showsRoom = (values) => /^none$/i.test(values.background) || values.view === "side-by-side";
+
 export function showStatus(status, values) {
-  showState(status.state, {withRoom: /^none$/i.test(values.background)});
+  showState(status.state === "live" && showsRoom(values) ? "room" : status.state);
   // While a press is on its way, the switch shows what was asked for.
   if (!pressing) showPanic(status.state === "panic");
   showNumbers(status);

@@ -10,6 +10,8 @@ from bgcam.realtime.atomic_write import NewFile, write_whole
 from bgcam.realtime.errors import SinkError
 
 MARK = "# Written by bgcam"
+# Of those that begin otherwise, such as SVG.
+MARKS = (MARK, "<!-- Written by bgcam")
 # Other users' programs read some of them, whatever root's umask is.
 RIGHTS = 0o644
 
@@ -57,7 +59,7 @@ def remove_all(paths: Iterable[Path]) -> list[Path]:
 def is_ours(path: Path) -> bool:
     """Whether bgcam wrote it."""
     try:
-        return path.is_file() and path.read_text(errors="replace").startswith(MARK)
+        return path.is_file() and path.read_text(errors="replace").startswith(MARKS)
     except OSError:
         return False
 

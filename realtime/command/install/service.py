@@ -131,6 +131,7 @@ def _refuse_options_before(options: Namespace) -> None:
 def _check_values(told: Settings) -> None:
     """All that `bgcam` would refuse after reading its options. Raises BgcamError."""
     from bgcam.realtime.backgrounds import open_background
+    from bgcam.realtime.backgrounds.key_colour import background_spec
     from bgcam.realtime.command.run import check_fit, check_paths
     from bgcam.realtime.model.backends import check_backend_name
     from bgcam.realtime.model.find import find_model
@@ -147,7 +148,7 @@ def _check_values(told: Settings) -> None:
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
-    open_background(with_last_background(told, say=lambda line: None).background)
+    open_background(background_spec(with_last_background(told, say=lambda line: None)))
     # A camera may be plugged in later, and an address may answer later.
     if told.input and all("://" not in one.removeprefix(FILE_URL) for one in told.input):
         open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
@@ -155,12 +156,17 @@ def _check_values(told: Settings) -> None:
 
 def _absolute(word: str, told: Settings) -> str:
     """A path among the words, made absolute: a service has another current folder. Raises UsageError."""
+    from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
+
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     inputs = told.input
     if value not in (told.background, told.model, *inputs):
         return word
     local = os.path.expanduser(value.removeprefix(FILE_URL) if value in inputs else value)
-    if not os.path.exists(local):
+    shipped = value == told.background and value.lower() in {
+        path.stem.lower() for path in shipped_backgrounds().values()
+    }
+    if shipped or not os.path.exists(local):
         return word
     path = os.path.abspath(local)
     if any(Path(path).is_relative_to(folder) for folder in TEMPORARY):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE
+from bgcam.realtime.command.install.desktop import written as desktop_files
 from bgcam.realtime.command.install.files import is_ours, remove_all
 from bgcam.realtime.command.install.service import SYSTEMCTL_TIMEOUT_S, UNIT, unit_folder
 from bgcam.realtime.command.machine import bgcam_command
@@ -20,19 +21,23 @@ from bgcam.realtime.settings.last_choice import state_path
 
 
 def uninstall(options: Namespace, *, system: System | None = None, units: Path | None = None) -> int:
-    """Remove the service, the cache and the remembered choice, after asking. units: folder of the user's units.
+    """Remove the service, the menu entry, the cache and the remembered choice, after asking.
 
-    The user's own files, such as config.toml, stay, and are named; so do the virtual camera's, which only root may
-    remove. Returns 0 when all is done or nothing was there, 1 when the user said no. Raises SinkError.
+    units: folder of the user's units. The user's own files, such as config.toml, stay, and are named; so do the virtual
+    camera's, which only root may remove. Returns 0 when all is done or nothing was there, 1 when the user said no.
+    Raises SinkError.
     """
     system = system or System()
     units_found = [path for path in _existing([(units or unit_folder()) / UNIT]) if is_ours(path)]
+    entries = desktop_files()
     folders = list(_existing(_own_folders()))
-    if not units_found and not folders:
+    if not units_found and not entries and not folders:
         print("there is nothing to remove")
     else:
         for path in units_found:
             print(f"systemctl --user disable --now {UNIT}\nremove {path}")
+        for path in entries:
+            print(f"remove {path}")
         for folder in folders:
             print(f"remove {folder} and what is in it")
         if not options.yes and not system.ask("Do it?"):
@@ -42,6 +47,7 @@ def uninstall(options: Namespace, *, system: System | None = None, units: Path |
             system.run("systemctl", "--user", "disable", "--now", UNIT, timeout_s=SYSTEMCTL_TIMEOUT_S)
             remove_all(units_found)
             system.run("systemctl", "--user", "daemon-reload", timeout_s=SYSTEMCTL_TIMEOUT_S)
+        remove_all(entries)
         for folder in folders:
             _remove_folder(folder)
         print("done")

@@ -104,6 +104,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "guided_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _BOOLS, _INT, _INT, _GUIDED),
     "foreground_fill": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOAT, _FLOAT),
     "composite": (_BYTES, _BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
+    "key": (_BYTES, _BYTES, _INT, _RECTANGLES, _INT, ctypes.POINTER(Grid), _INT, _FLOAT),
     "resize": (_BYTES, _BYTES, _INT, _INT, _INT, _INT),
     "normalize": (_BYTES, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS),
     "head": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS, _FLOATS),
@@ -166,13 +167,31 @@ def composite(
     """
     if not regions:
         return
-    tiles = (Rectangle * len(regions))(
-        *(Rectangle(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
-    )
+    tiles = _rectangles(regions)
     whole_frame = _contiguous(frame, np.uint8)
     whole_luma = whole_frame if luma_from is frame else _contiguous(luma_from, np.uint8)
     whole_background = _contiguous(background, np.uint8)
     _call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
+
+
+def key(
+    out: Picture,
+    frame: Picture,
+    regions: Sequence[Region],
+    slope: Float,
+    *,
+    cell_px: int,
+    channel: int,
+    top: float,
+) -> None:
+    """`key.key_guide` in these regions only, into `out`; both pictures (H, W, 3) uint8 BGR of one size."""
+    if not regions:
+        return
+    if frame.shape != out.shape or not 0 <= channel < 3:
+        raise ValueError(f"expected two pictures of one size and a channel of three, found {frame.shape}, {out.shape}")
+    tiles, cells = _rectangles(regions), _contiguous(slope, np.float32)
+    grid = Grid.of(cells, (1 / cell_px,) * 2)
+    _call("key", out, _contiguous(frame, np.uint8), out.shape[1], tiles, len(tiles), grid, channel, top)
 
 
 def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
@@ -200,6 +219,12 @@ def head(features: Float, planes: Float, weights: Float, bias: Float) -> Float:
     given = _contiguous(features, np.float32), _contiguous(planes, np.float32)
     _call("head", *given, alpha, width, height, channels, weights, bias)
     return alpha
+
+
+def _rectangles(regions: Sequence[Region]) -> Any:
+    return (Rectangle * len(regions))(
+        *(Rectangle(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in regions)
+    )
 
 
 def _contiguous(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
