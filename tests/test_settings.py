@@ -16,7 +16,7 @@ from bgcam.realtime.settings import Settings, changed, setting_infos, to_json
 from bgcam.realtime.settings.table import all_settings
 
 HOT = {
-    "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "camera", "model",
+    "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "matte_rate", "camera", "model",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from bgcam.realtime.look import Look
 from bgcam.realtime.settings import Settings, look_of
 
 # Those that `Live.change` takes as they are.
-_DIRECT = ("background", "model", "mirror", "far")
+_DIRECT = ("background", "model", "mirror", "far", "matte_rate")
 
 
 class Changes(TypedDict, total=False):
@@ -20,6 +20,7 @@ class Changes(TypedDict, total=False):
     look: Callable[[Look], Look]
     mirror: bool
     far: bool
+    matte_rate: str
 
 
 def changes_between(old: Settings, new: Settings, *, named: Collection[str] = ()) -> Changes:

@@ -24,6 +24,7 @@ from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, close_aside, open_safe, within
+from bgcam.realtime.settings.values import HALF
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
 OPEN_S = 10.0
@@ -95,6 +96,7 @@ class Live:
         look: Callable[[Look], Look] | None = None,
         mirror: bool | None = None,
         far: bool | None = None,
+        matte_rate: str | None = None,
         model: str | None = None,
         then: Callable[[], None] | None = None,
         confirm_room: bool = False,
@@ -103,7 +105,7 @@ class Live:
 
         background: a name as `--background` takes it; opened anew even if it is the same.
         look: from the look of now to the wanted one.
-        model: a name as `--model` takes it.
+        matte_rate, model: as `--matte-rate` and `--model` take them.
         then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
         confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
@@ -131,6 +133,7 @@ class Live:
                     look=old.look if look is None else look(old.look),
                     mirror=old.mirror if mirror is None else mirror,
                     far=old.far if far is None else far,
+                    half_rate=old.half_rate if matte_rate is None else matte_rate == HALF,
                 )
                 if new.shows_room and not old.shows_room and not confirm_room:
                     raise RoomUnconfirmed(
@@ -170,12 +173,15 @@ class Live:
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
         """What finds the person in the new scene, None if no model is needed and none was loaded."""
         now = self._models.now
-        goes_on = now is not None and now.far == new.far and old.needs_matte
+        same = now is not None and (now.far, now.half_rate) == (new.far, new.half_rate)
+        goes_on = same and old.needs_matte
         if model is None and (goes_on or not new.needs_matte):
             return now
         # A network that serves whole frames on a GPU does not serve others at the same time.
         try_it = model is not None or not self.on_gpu
-        return self._models.load(model, far=new.far, newest=self._drawing.newest, try_it=try_it)
+        return self._models.load(
+            model, far=new.far, half_rate=new.half_rate, newest=self._drawing.newest, try_it=try_it
+        )
 
     def _parts(self, old: Scene, new: Scene, found_by: FoundBy | None) -> Parts:
         """What draws the new scene."""
@@ -210,5 +216,6 @@ class Live:
         self._models.now = found_by
         if then is not None:
             then()
+            self._models.finding.forget()
         if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
             self._watch.hide_older()

@@ -23,7 +23,7 @@ class Scene:
     """All of it is replaced together.
 
     background: as it was opened. behind: the same, with its placeholder. mirror: whether the person is shown mirrored.
-    far: whether people far away are looked for.
+    far: whether people far away are looked for. half_rate: whether the model runs on every other frame, where it can.
     """
 
     background: Background
@@ -31,6 +31,7 @@ class Scene:
     look: Look
     mirror: bool = False
     far: bool = False
+    half_rate: bool = False
 
     @property
     def shows_room(self) -> bool:

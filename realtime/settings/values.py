@@ -10,6 +10,8 @@ from bgcam.realtime import MAX_PIXELS
 
 EDGES = ("shrink", "grow", "sharp")
 FITS = ("cover", "contain")
+FULL, HALF = "full", "half"
+MATTE_RATES = (FULL, HALF)
 MAX_FPS = 1000
 MAX_STRENGTH = 10
 MAX_THREADS = 1024
