@@ -126,6 +126,15 @@ def test_what_comes_in_is_doubted() -> None:
     assert carry(alpha, before, luma).fails
 
 
+def test_an_edge_that_does_not_move_with_what_is_inside_is_doubted() -> None:
+    alpha, before = disc(0, 0)
+    _, moved = disc(6, 0)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    inside = np.hypot(x - 150, y - 100) < 50
+    luma = np.where(inside, moved, before)
+    assert carry(alpha, before, luma).fails
+
+
 def test_no_argument_is_changed() -> None:
     alpha, before = disc(0, 0)
     _, luma = disc(3, 1)

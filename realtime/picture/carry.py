@@ -18,8 +18,10 @@ At network size h x w, for the frame before (luma y0, the network's alpha) and t
    differences s1(x) - s0(x - v) and s1(x) - s0(x), both as means over 3x3 cells, the smaller one's size is above
    UNLIKE + FACTOR * noise.
    speed: the largest |v| where a is above 0.5, in pixels of the network's picture.
+   misfit: how much is left of the difference at the edge, weighted with a (1 - a), when it follows v, of that at rest.
+   Above 1 the edge moves otherwise than the person inside it: a face that turns, a hand before the chest.
 
-`Carried.fails` says from these two whether the network should run instead: after a cut, when something comes in, when
+`Carried.fails` says from these three whether the network should run instead: after a cut, when something comes in, when
 the camera moves, when the person moves fast.
 """
 
@@ -48,21 +50,22 @@ SHORT = np.float32(1.05)
 NOBODY = np.float32(1e-3)
 # Exposure changes by less than this from one frame to the next.
 GAIN = (0.8, 1.25)
-MOST_DOUBT, TOP_SPEED = 0.02, 12.0
+MOST_DOUBT, TOP_SPEED, MOST_MISFIT = 0.02, 12.0, 1.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """alpha: (h, w) float32 in [0, 1]. doubt: a share of the picture. speed: pixels of the network's picture."""
+    """alpha: (h, w) float32 in [0, 1]. doubt, misfit: shares. speed: in pixels of the network's picture."""
 
     alpha: Float
     doubt: float = 0.0
     speed: float = 0.0
+    misfit: float = 0.0
 
     @property
     def fails(self) -> bool:
         """Whether this is not to be shown."""
-        return not (self.doubt <= MOST_DOUBT and self.speed <= TOP_SPEED)
+        return not (self.doubt <= MOST_DOUBT and self.speed <= TOP_SPEED and self.misfit <= MOST_MISFIT)
 
 
 def carry(alpha: Float, before: Luma, luma: Luma) -> Carried:
@@ -87,7 +90,10 @@ def carry(alpha: Float, before: Luma, luma: Luma) -> Carried:
     sizes = _halved([s0, s1, a])
     v = person_motion(sizes)
     old, new, person = sizes[1]
-    rest, follows = _mean(new - old, 3), _mean(new - warp(old, v * np.float32(0.5)), 3)
+    rest, follows = new - old, new - warp(old, v * np.float32(0.5))
+    edge = person * (1 - person)
+    misfit = (float(np.vdot(np.abs(follows), edge)) + 1e-3) / (float(np.vdot(np.abs(rest), edge)) + 1e-3)
+    rest, follows = _mean(rest, 3), _mean(follows, 3)
     unlike = np.minimum(np.abs(rest), np.abs(follows)) > UNLIKE + FACTOR * noise
     doubt = 4 * int(np.count_nonzero(unlike)) / (half_wh[0] * half_wh[1])
     speed = 2 * float(np.sqrt((v * v).sum(axis=-1).max(where=person > 0.5, initial=0.0)))
@@ -96,7 +102,7 @@ def carry(alpha: Float, before: Luma, luma: Luma) -> Carried:
     carried = alpha.copy()
     moved = warp(alpha, _resized_motion(v, alpha[part].shape, 2.0), at=(left, top))
     carried[part] = np.clip(moved, 0, 1, out=moved)
-    return Carried(carried, doubt, speed)
+    return Carried(carried, doubt, speed, misfit)
 
 
 def person_motion(sizes: Sequence[Sequence[Float]]) -> Float:
