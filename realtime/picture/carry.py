@@ -169,7 +169,7 @@ def _sums(products: Sequence[Float], size_wh: tuple[int, int]) -> Sequence[Float
 def _changes(s0: Float, s1: Float) -> tuple[Float, float]:
     """The mean change of each cell, in grey levels, and the noise."""
     cells_wh = (max(1, s0.shape[1] // CELL), max(1, s0.shape[0] // CELL))
-    cells = _resized(cv2.absdiff(s0, s1), cells_wh)
+    cells = _resized(np.abs(s1 - s0), cells_wh)
     middle = cells.size // 2
     return cells, min(float(np.partition(cells, middle, axis=None)[middle]), NOISIEST)
 
