@@ -26,23 +26,31 @@ from bgcam.realtime.model.spec import ModelSpec
 Float = NDArray[np.float32]
 # The next frame's alpha, (H, W) float32 in [0, 1].
 AlphaOf = Callable[[CameraFrame], Float]
-FIGURES = {"mad": 2, "grad": 3, "dtssd": 3}
+FIGURES = {"mad": 2, "grad": 3, "dtssd": 3, "network": 2}
 
 
 class Matter(Protocol):
-    """What `realtime.matting.Matting` is here: the network's own matte of a frame, and its name."""
+    """What `realtime.matting.Matting` is here: the network's own matte of a frame, its two halves, and its name."""
 
     spec: ModelSpec
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte: ...
 
+    def see(self, frame: CameraFrame) -> NDArray[np.uint8]: ...
+
+    def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte: ...
+
 
 @dataclass(frozen=True)
 class Contender:
-    """begin: called for each scene, since networks remember."""
+    """begin: called for each scene, since networks remember.
+
+    network: on what share of the scene's frames so far the network ran.
+    """
 
     model: str
     begin: Callable[[tuple[int, int]], AlphaOf]
+    network: Callable[[], float] = lambda: 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME|PATH", action="append", help="may be given again (default: every shipped one)"
     )
     parser.add_argument("--backend", default="auto", help="inference backend (default: auto)")
+    add_half_rate(parser)
     parser.add_argument("--frames", type=int, default=60, metavar="N", help="frames of each scene (default: 60)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="folder with peers.py: score its networks too")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_half_rate(parser: argparse.ArgumentParser) -> None:
+    help = "score each model with --matte-rate half too"
+    parser.add_argument("--half-rate", action="store_true", help=help)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -61,7 +75,10 @@ def run(args: argparse.Namespace) -> None:
 
     if args.frames < 2:
         raise UsageError(f"--frames {args.frames}: give at least 2")
-    contenders = [bgcam(model, backend=args.backend) for model in args.model or shipped_models()]
+    rates = (False, True) if args.half_rate else (False,)
+    contenders = [
+        bgcam(model, backend=args.backend, half_rate=half) for model in args.model or shipped_models() for half in rates
+    ]
     if args.peers:
         contenders += peers(args.peers)
     rows = [
@@ -92,7 +109,7 @@ def scenes(shared: Path, *, frames: int) -> Iterator[tuple[str, list[Sample]]]:
 
 
 def figures(contender: Contender, samples: Sequence[Sample]) -> dict[str, float]:
-    """MAD and Grad as means over the frames, and dtSSD."""
+    """MAD and Grad as means over the frames, dtSSD, and the share of frames that the network ran on."""
     from bgcam.train.metrics import dtssd, grad, mad
 
     alpha_of = contender.begin(samples[0].frame.size_wh)
@@ -102,33 +119,49 @@ def figures(contender: Contender, samples: Sequence[Sample]) -> dict[str, float]
         "mad": float(np.mean([mad(a, t) for a, t in zip(alphas, truths, strict=True)])),
         "grad": float(np.mean([grad(a, t) for a, t in zip(alphas, truths, strict=True)])),
         "dtssd": dtssd(alphas, truths),
+        "network": contender.network(),
     }
 
 
 def bgcam(
-    model: str, *, backend: str = "auto", without: Sequence[str] = (), matting: Matter | None = None
+    model: str,
+    *,
+    backend: str = "auto",
+    without: Sequence[str] = (),
+    matting: Matter | None = None,
+    half_rate: bool = False,
 ) -> Contender:
     """A model with the chain's stages that make the matte, but those of `without`.
 
-    matting: in the place of the model's own.
+    matting: in the place of the model's own. half_rate: with `--matte-rate half`.
     """
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.failsafe.placeholder import SafeBackground
     from bgcam.realtime.model.find import find_model
+    from bgcam.realtime.model.half_rate import HalfRate
     from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
 
     matter = matting or Matting(find_model(model), backend=backend)
 
+    frames, carried = 0, 0
+
     def begin(size_wh: tuple[int, int]) -> AlphaOf:
+        nonlocal frames, carried
         chain = Chain(SafeBackground(open_background("green"), size_wh), without=without)
+        find = HalfRate(matter) if half_rate else matter
+        frames = carried = 0
 
         def alpha_of(frame: CameraFrame) -> Float:
-            return chain.alpha(chain.prepare(frame, matter(frame))).copy()
+            nonlocal frames, carried
+            coarse = find(frame)
+            frames, carried = frames + 1, carried + coarse.carried
+            return chain.alpha(chain.prepare(frame, coarse)).copy()
 
         return alpha_of
 
-    return Contender(matter.spec.name, begin)
+    name = f"{matter.spec.name}, half rate" if half_rate else matter.spec.name
+    return Contender(name, begin, network=lambda: 1 - carried / max(1, frames))
 
 
 def peers(folder: Path) -> list[Contender]:
@@ -157,7 +190,7 @@ def peers(folder: Path) -> list[Contender]:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """A line a network, and for each scene its figures."""
     names = list(dict.fromkeys(row["scene"] for row in rows))
-    heads = " | ".join(f"{name}: MAD / Grad / dtSSD" for name in names)
+    heads = " | ".join(f"{name}: MAD / Grad / dtSSD / network" for name in names)
     lines = [f"| network | {heads} |", "|---" * (len(names) + 1) + "|"]
     for model in dict.fromkeys(row["model"] for row in rows):
         own = {row["scene"]: row for row in rows if row["model"] == model}

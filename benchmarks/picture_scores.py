@@ -92,11 +92,17 @@ def lag(alphas: Sequence[Float], truths: Sequence[Float]) -> float:
     """
     over = under = 0.0
     for alpha, before, truth in zip(alphas[1:], truths, truths[1:], strict=False):
-        step = before - truth
-        moves = np.abs(step) > MOVES
-        over += float(((alpha - truth) * step)[moves].sum(dtype=np.float64))
-        under += float(np.square(step)[moves].sum(dtype=np.float64))
+        sums = lag_sums(alpha, before, truth)
+        over, under = over + sums[0], under + sums[1]
     return over / under if under else math.nan
+
+
+def lag_sums(alpha: Float, before: Float, truth: Float) -> tuple[float, float]:
+    """Of one frame, what `lag` is the ratio of. before: the truth of the frame before."""
+    step = before - truth
+    moves = np.abs(step) > MOVES
+    over = float(((alpha - truth) * step)[moves].sum(dtype=np.float64))
+    return over, float(np.square(step)[moves].sum(dtype=np.float64))
 
 
 def tint_left(samples: Sequence[Sample], made: Sequence[Made]) -> float:

@@ -9,8 +9,10 @@ see the same frames. Scenes: `benchmarks/room_scenes.py`. A scene's frames befor
   the picture's width (8 pixels of 320).
 - flips: how often such a place goes on or off, x1e3: changes a frame, over all of that room.
 - boil: the same changes over the places that are shown, not over all: 0 stands still, 1 is new each frame.
+- ghost: how much of the frame before is still in the matte where the person moves, see `picture_scores.lag`.
+- network: on what share of the frames the network ran. --half-rate scores each model with `--matte-rate half` too.
 
-Each is the mean over scenes, and behind the stroke the worst scene's. boil is of all scenes together.
+Each is the mean over scenes, and behind the stroke the worst scene's. boil and ghost are of all scenes together.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.benchmarks.clips import AlphaOf, Contender, bgcam, peers
+from bgcam.benchmarks.clips import AlphaOf, Contender, add_half_rate, bgcam, peers
 from bgcam.benchmarks.machine import describe
 from bgcam.benchmarks.picture_scenes import SIZE_WH
+from bgcam.benchmarks.picture_scores import lag_sums
 from bgcam.benchmarks.room_scenes import RoomFrame, Scene, scenes
 from bgcam.benchmarks.trained import trained_matting
 from bgcam.realtime.errors import UsageError
@@ -40,7 +43,7 @@ Mask = NDArray[np.bool_]
 SHOWN_ALPHA = 0.2
 FAR_SHARE = 1 / 40
 # Digits of each figure in the table.
-FIGURES = {"mad": 2, "grad": 3, "dtssd": 3, "shown": 2, "flips": 2, "boil": 3}
+FIGURES = {"mad": 2, "grad": 3, "dtssd": 3, "shown": 2, "flips": 2, "boil": 3, "ghost": 3, "network": 2}
 GRAD_EVERY = 3
 
 
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="folder with peers.py: score its networks too")
     parser.add_argument("--held-out", action="store_true", help="no keyed clips: for choosing between trained weights")
     parser.add_argument("--backend", default="auto", help="inference backend (default: auto)")
+    add_half_rate(parser)
     parser.add_argument("--without", metavar="STAGE", nargs="+", default=[], help="stages to leave out of the chain")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth scene (default: 1)")
     parser.add_argument("--frames", type=int, default=90, metavar="N", help="frames of each scene (default: 90)")
@@ -74,7 +78,10 @@ def run(args: argparse.Namespace) -> None:
     without = checked_stages(args.without)
     found = scenes(args.shared, held_out=args.held_out)[:: args.every]
     names = args.model or ([] if args.weights else shipped_models())
-    contenders = [bgcam(name, backend=args.backend, without=without) for name in names]
+    rates = (False, True) if args.half_rate else (False,)
+    contenders = [
+        bgcam(name, backend=args.backend, without=without, half_rate=half) for name in names for half in rates
+    ]
     contenders += [
         bgcam(str(path), without=without, matting=trained_matting(path, size_wh=SIZE_WH, backend=args.backend))
         for path in args.weights
@@ -111,7 +118,8 @@ def results(
         about = {"room": scene.room, "person": scene.person, "motion": scene.motion}
         tallies = score(scene.frames(frames), contenders, warm_up=warm_up)
         for contender, tally in zip(contenders, tallies, strict=True):
-            yield {**about, "model": contender.model, **tally.figures(), **tally.counts()}
+            network = contender.network()
+            yield {**about, "model": contender.model, **tally.figures(), "network": network, **tally.counts()}
 
 
 def score(frames: Iterator[RoomFrame], contenders: Sequence[Contender], *, warm_up: int) -> list[Tally]:
@@ -146,7 +154,9 @@ class Tally:
     # Of the places that are room in two frames that follow each other: how many there were, and how many were shown.
     followed_px: int = 0
     followed_shown_px: float = 0.0
-    _before: tuple[Float, Mask, Mask] | None = None
+    lag_over: float = 0.0
+    lag_under: float = 0.0
+    _before: tuple[Float, Float, Mask, Mask] | None = None
 
     def add(self, alpha: Float, truth: Float, far: Mask) -> None:
         """The next frame: alpha and truth (H, W) float32 in [0, 1], far as `far_room`."""
@@ -158,14 +168,16 @@ class Tally:
         error, shows = alpha - truth, (alpha > SHOWN_ALPHA) & far
         self.shown.append(1e3 * int(np.count_nonzero(shows)) / max(1, int(np.count_nonzero(far))))
         if self._before is not None:
-            last_error, last_shows, last_far = self._before
+            last_truth, last_error, last_shows, last_far = self._before
+            over, under = lag_sums(alpha, last_truth, truth)
+            self.lag_over, self.lag_under = self.lag_over + over, self.lag_under + under
             self.changed.append(1e2 * math.sqrt(float(np.mean(np.square(error - last_error), dtype=np.float64))))
             both = far & last_far
             self.flipped_px += int(np.count_nonzero((shows ^ last_shows) & both))
             self.followed_px += int(np.count_nonzero(both))
             shown = int(np.count_nonzero(shows & both)) + int(np.count_nonzero(last_shows & both))
             self.followed_shown_px += shown / 2
-        self._before = error, shows, far
+        self._before = truth, error, shows, far
 
     def figures(self) -> dict[str, float]:
         return {
@@ -175,15 +187,21 @@ class Tally:
             "shown": float(np.mean(self.shown)),
             "flips": 1e3 * self.flipped_px / max(1, self.followed_px),
             "boil": boil(self.flipped_px, self.followed_shown_px),
+            "ghost": ratio(self.lag_over, self.lag_under),
         }
 
     def counts(self) -> dict[str, float]:
-        return {"flipped_px": self.flipped_px, "followed_shown_px": self.followed_shown_px}
+        names = ("flipped_px", "followed_shown_px", "lag_over", "lag_under")
+        return {name: getattr(self, name) for name in names}
 
 
 def boil(flipped_px: float, shown_px: float) -> float:
     """Changes a frame for each place that is shown; nothing shown: 0."""
-    return flipped_px / shown_px if shown_px else 0.0
+    return ratio(flipped_px, shown_px)
+
+
+def ratio(over: float, under: float) -> float:
+    return over / under if under else 0.0
 
 
 def summaries(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -196,7 +214,9 @@ def summaries(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             worst = max(own, key=lambda row: float(row[key]))
             one[key] = float(np.mean([row[key] for row in own]))
             one[f"{key}_worst"], one[f"{key}_worst_room"] = worst[key], worst["room"]
-        one["boil"] = boil(sum(row["flipped_px"] for row in own), sum(row["followed_shown_px"] for row in own))
+        sums = {name: sum(row[name] for row in own) for name in Tally().counts()}
+        one["boil"] = boil(sums["flipped_px"], sums["followed_shown_px"])
+        one["ghost"] = ratio(sums["lag_over"], sums["lag_under"])
         out.append(one)
     return out
 

@@ -54,11 +54,13 @@ class CoarseMatte:
     """What the network said of the frame of the same number, at its own size, and what it saw.
 
     alpha: (h, w) float32 in [0, 1]. seen_bgr: (h, w, 3) uint8, the frame resized, aspect not kept. Secret as the frame.
+    carried: the network did not run on this frame; alpha is that of the frame before, moved as the picture moved.
     """
 
     number: int
     alpha: NDArray[np.float32]
     seen_bgr: NDArray[np.uint8]
+    carried: bool = False
 
     def __post_init__(self) -> None:
         check_bgr(self.seen_bgr)

@@ -263,6 +263,7 @@ def make_run(
     live: bool = True,
     stands_for: int = 1,
     reopened: bool = False,
+    half_rate: bool = False,
 ) -> Pipeline[Any]:
     """A pipeline as `bgcam` builds it, of parts that can fail. reopened: a lost camera is looked for again."""
     background = FaultyBackground(faults)
@@ -283,6 +284,7 @@ def make_run(
         Look(),
         watchdog_ms=watchdog_ms,
         give_up_s=give_up_s,
+        half_rate=half_rate,
         drawn_by=drawn_by,
     )
 

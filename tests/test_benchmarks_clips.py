@@ -49,7 +49,7 @@ def test_figures_tell_right_from_wrong(shared) -> None:
 
     right = clips.figures(clips.Contender("right", lambda size_wh: truth), samples)
     wrong = clips.figures(contender(0.0), samples)
-    assert right == {"mad": 0, "grad": 0, "dtssd": 0}
+    assert right == {"mad": 0, "grad": 0, "dtssd": 0, "network": 1}
     assert wrong["mad"] == pytest.approx(1000 * np.mean([sample.alpha.mean() for sample in samples]), rel=1e-4)
     assert wrong["grad"] > 0
     assert wrong["dtssd"] > 0

@@ -14,6 +14,7 @@ from bgcam.benchmarks.clips import Contender
 from bgcam.benchmarks.picture_scenes import SIZE_WH, Cutout
 from bgcam.benchmarks.room_scenes import MOTIONS, PORTRAITS, ROOMS, Person, draw, exposure, scenes
 from bgcam.realtime.frames import CameraFrame
+from bgcam.realtime.model.matting import Matting
 from bgcam.train.data import in_validation
 from bgcam.train.recipes import BEST
 
@@ -169,13 +170,15 @@ def test_frames_of_the_warm_up_are_seen_but_not_scored() -> None:
 
 
 def test_the_summary_names_the_worst_room() -> None:
+    sums = {"flipped_px": 1, "followed_shown_px": 4, "lag_under": 10}
     rows = [
-        {"model": "m", "room": room, **dict.fromkeys(rooms.FIGURES, value), "flipped_px": 1, "followed_shown_px": 4}
+        {"model": "m", "room": room, **dict.fromkeys(rooms.FIGURES, value), **sums, "lag_over": value}
         for room, value in (("a", 1.0), ("b", 3.0))
     ]
     (found,) = rooms.summaries(rows)
     assert (found["shown"], found["shown_worst"], found["shown_worst_room"]) == (2.0, 3.0, "b")
     assert found["boil"] == 0.25
+    assert found["ghost"] == pytest.approx(0.2)
 
 
 def test_the_command_scores_models_on_the_same_frames(shared, tiny_model, capsys) -> None:
@@ -187,9 +190,28 @@ def test_the_command_scores_models_on_the_same_frames(shared, tiny_model, capsys
     assert 0 <= network["mad"] < 120  # bright is person, and the person is bright
     assert main([*command, "--warm-up", "1", "--every", "2", "--scenes"]) == 0
     out = capsys.readouterr().out
-    assert "| network | mad | grad | dtssd | shown | flips | boil |" in out
+    assert "| network | mad | grad | dtssd | shown | flips | boil | ghost | network |" in out
     assert ROOMS[0] in out
     assert ROOMS[1] not in out
+
+
+def test_the_half_rate_is_scored_beside_the_full_one(shared, tiny_model, capsys, monkeypatch) -> None:
+    ran: list[int] = []
+    infer = Matting.infer
+
+    def counting(self, frame, seen_bgr):
+        ran.append(frame.number)
+        return infer(self, frame, seen_bgr)
+
+    monkeypatch.setattr(Matting, "infer", counting)
+    command = ["rooms", "--shared", str(shared), "--held-out", "--model", str(tiny_model), "--frames", "4"]
+    assert main([*command, "--warm-up", "1", "--every", "2", "--half-rate", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["model"] for one in found["networks"]] == ["tiny", "tiny, half rate"]
+    assert ran.count(0) == ran.count(2) == 2
+    assert ran.count(1) + ran.count(3) < 4
+    (half,) = [row for row in found["rows"] if row["model"] == "tiny, half rate"]
+    assert half["network"] == len(ran) / 4 - 1
 
 
 def test_training_weights_run_in_the_chain(shared, tiny_model, tmp_path, monkeypatch, capsys) -> None:

@@ -71,8 +71,9 @@ class FaultyDay(RuleBasedStateMachine):
         stands_for=st.sampled_from([1, 1, 7]),
         live=st.sampled_from([True, True, False]),
         watched=st.sampled_from([True, True, True, False]),
+        half_rate=st.booleans(),
     )
-    def begin(self, watchdog_ms: float, stands_for: int, live: bool, watched: bool) -> None:
+    def begin(self, watchdog_ms: float, stands_for: int, live: bool, watched: bool, half_rate: bool) -> None:
         for at, sink in enumerate(self.sinks):
             sink.got.clear()
             sink.live = watched and at != 1
@@ -83,6 +84,7 @@ class FaultyDay(RuleBasedStateMachine):
             on_read=self.wait_for_leave,
             stands_for=stands_for,
             live=live,
+            half_rate=half_rate,
         )
         self.thread = threading.Thread(target=self.run_pipeline)
         self.thread.start()

@@ -34,6 +34,7 @@ from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
 from bgcam.realtime.run.trace_file import tracing
 from bgcam.realtime.settings import Settings, look_of
+from bgcam.realtime.settings.values import HALF
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
@@ -140,6 +141,7 @@ def _run(settings: Settings) -> int:
             packed=all(output.partition(":")[0] == "virtual" for output in outputs),
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
+            half_rate=settings.matte_rate == HALF,
             mirror=settings.mirror,
             slide_interval_s=settings.slide_interval_s,
             empty=empty,

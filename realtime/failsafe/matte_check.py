@@ -40,8 +40,9 @@ class MatteCheck:
 
     def __call__(self, matte: CoarseMatte) -> None:
         alpha = matte.alpha
-        # A frame in which nothing moved gets the matte of the last inference, the very same array.
-        fresh, self._alpha = alpha is not self._alpha, alpha
+        # A frame in which nothing moved gets the matte of the last inference, the very same array. Like one that was
+        # carried over from the frame before, it says nothing new.
+        fresh, self._alpha = alpha is not self._alpha and not matte.carried, alpha
         if not (alpha.size and np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
             raise self._refused(
                 f"frame {matte.number}: the matte contains NaN or values outside [0, 1]; try another --backend"

@@ -110,7 +110,8 @@ class StillMatting:
             return CoarseMatte(frame.number, last.alpha, seen_bgr)
         coarse = self._matting.infer(frame, seen_bgr)
         with self._lock:
-            if self._last is None or self._last.number < frame.number:
+            # A matte that was carried is not reused: it would be older than it seems.
+            if not coarse.carried and (self._last is None or self._last.number < frame.number):
                 self._last = Inferred(frame.number, coarse.alpha, luma)
         return coarse
 

@@ -61,6 +61,7 @@ def build_live(
     watchdog_ms: float = WATCHDOG_MS,
     give_up_s: float = GIVE_UP_S,
     far: bool = False,
+    half_rate: bool = False,
     mirror: bool = False,
     empty: EmptyFrames | None = None,
     drawn_by: Callable[[SafeBackground, Look], Draw] | None = None,
@@ -81,6 +82,7 @@ def build_live(
     packed: whether all outputs take I420.
     watchdog_ms, give_up_s: see `OutputGuard`.
     far: whether an empty frame is examined again.
+    half_rate: whether the model runs on every other frame, where it can, if the processor composes the picture.
     mirror: whether the source mirrors its frames.
     empty: counts such frames, if the processor composes the picture.
     drawn_by: makes the function that composes the picture; default: `Chain`. What it shows can be changed if that is
@@ -93,9 +95,17 @@ def build_live(
     slide_interval_s: see `Scene`.
     """
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
-    scene = Scene(background, behind, look, mirror=mirror, far=far, slide_interval_s=slide_interval_s)
+    scene = Scene(
+        background,
+        behind,
+        look,
+        mirror=mirror,
+        far=far,
+        slide_interval_s=slide_interval_s,
+        half_rate=half_rate,
+    )
     finding = Finding(live=source.live, independent=independent, empty=empty)
-    find = None if matting is None else finding.by(matting, far=far)
+    find = None if matting is None else finding.by(matting, far=far, half_rate=half_rate)
     check = MatteCheck(independent=independent, on_refusal=finding.forget) if background.needs_matte else None
     previews = Previews()
     if drawn_by is None:
@@ -119,6 +129,8 @@ def build_live(
     if matting is not None:
         loaded = matting.prepare(source.size_wh)
         at_once = loaded.at_once
+        if half_rate and not source.live and not independent:
+            at_once *= 2  # half of the threads wait for the matte of the frame before
         open_gpu, rescue = gpu_for(scene, matting, check)
         if lacking and isinstance(loaded, OnGpu):
             say_to_terminal(f"the processor draws the picture: the GPU path does not support {lacking}")
@@ -131,7 +143,7 @@ def build_live(
         at_once = 1  # frames are submitted to a GPU in order
     placeholders = Placeholders(behind)
     watch = OutputGuard(placeholders, watchdog_ms=patience_ms(watchdog_ms, source.fps), give_up_s=give_up_s)
-    now = None if matting is None or find is None else FoundBy(matting, far, find)
+    now = None if matting is None or find is None else FoundBy(matting, far, find, half_rate)
     models = Models(finding, source.size_wh, now=now, open_matting=open_matting, open_model=open_model)
     live = Live(
         scene,

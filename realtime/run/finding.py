@@ -7,11 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.model.half_rate import HalfRate
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.motion_gate import SamePicture, StillMatting
 from bgcam.realtime.model.second_look import EmptyFrames, Finder, SecondLook
 
 Find = Callable[[CameraFrame], CoarseMatte]
+
+# In a file, the matte of a frame's predecessor is waited for, at most this long until it is begun.
+WAIT_S = 0.5
 
 
 def everything(frame: CameraFrame) -> CoarseMatte:
@@ -29,23 +33,35 @@ class Finding:
 
     def __init__(self, *, live: bool, independent: bool = False, empty: EmptyFrames | None = None):
         self._live, self._independent, self._empty = live, independent, empty
-        self._still: list[StillMatting] = []
+        self._newest: list[StillMatting | HalfRate] = []
+        self._keeping: list[StillMatting | HalfRate] = []
 
-    def by(self, matting: Matting, *, far: bool) -> Find:
-        """Its mattes of this run's frames. far: an empty frame is examined again."""
+    def by(self, matting: Matting, *, far: bool, half_rate: bool = False) -> Find:
+        """Its mattes of this run's frames.
+
+        far: an empty frame is examined again. half_rate: the network runs on every other frame, see `HalfRate`;
+            unrelated pictures are not affected.
+        """
         at_once = int(self._live and not self._independent)
         looks: Finder = SecondLook(matting, at_once=at_once) if far else matting
+        keeping: list[StillMatting | HalfRate] = []
+        if half_rate and not self._independent:
+            # All frames of a file come here; a camera's in which nothing moved do not.
+            looks = half = HalfRate(looks, wait_s=0.0 if self._live else WAIT_S)
+            keeping.append(half)
         noted = self._empty.within(looks) if self._empty is not None else looks
         # A file is written once, so each frame gets its own matte; during a call, bgcam should leave the machine free.
-        if not self._live:
-            return noted
-        if self._independent:
-            return SamePicture(noted)
-        still = StillMatting(noted)
-        self._still = [*self._still[-1:], still]  # frames in progress still ask the one before
-        return still
+        find: Find = noted
+        if self._live and self._independent:
+            find = SamePicture(noted)
+        elif self._live:
+            find = still = StillMatting(noted)
+            keeping.append(still)
+        # Frames in progress still ask the ones before.
+        self._keeping, self._newest = [*self._newest, *keeping], keeping
+        return find
 
     def forget(self) -> None:
         """No matte is taken over by the next frame: one was refused."""
-        for still in self._still:
-            still.forget()
+        for one in self._keeping:
+            one.forget()

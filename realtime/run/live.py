@@ -25,6 +25,7 @@ from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, check_presenter, close_aside, open_safe
+from bgcam.realtime.settings.values import HALF
 from bgcam.realtime.time_limit import within
 
 # A background is opened within this time, or the old one stays: a network drive may hang for minutes.
@@ -101,6 +102,7 @@ class Live:
         look: Callable[[Look], Look] | None = None,
         mirror: bool | None = None,
         far: bool | None = None,
+        matte_rate: str | None = None,
         model: str | None = None,
         slide_interval_s: float | None = None,
         then: Callable[[], None] | None = None,
@@ -110,7 +112,7 @@ class Live:
 
         background: a name as `--background` takes it; opened anew even if it is the same.
         look: from the look of now to the wanted one.
-        model: a name as `--model` takes it.
+        matte_rate, model: as `--matte-rate` and `--model` take them.
         then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
         confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
@@ -140,6 +142,7 @@ class Live:
                     mirror=old.mirror if mirror is None else mirror,
                     far=old.far if far is None else far,
                     slide_interval_s=old.slide_interval_s if slide_interval_s is None else slide_interval_s,
+                    half_rate=old.half_rate if matte_rate is None else matte_rate == HALF,
                 )
                 if new.look.presenter != old.look.presenter:
                     check_presenter(new.look, new.background)
@@ -185,12 +188,15 @@ class Live:
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
         """What finds the person in the new scene, None if no model is needed and none was loaded."""
         now = self._models.now
-        goes_on = now is not None and now.far == new.far and old.needs_matte
+        same = now is not None and (now.far, now.half_rate) == (new.far, new.half_rate)
+        goes_on = same and old.needs_matte
         if model is None and (goes_on or not new.needs_matte):
             return now
         # A network that serves whole frames on a GPU does not serve others at the same time.
         try_it = model is not None or not self.on_gpu
-        return self._models.load(model, far=new.far, newest=self._drawing.newest, try_it=try_it)
+        return self._models.load(
+            model, far=new.far, half_rate=new.half_rate, newest=self._drawing.newest, try_it=try_it
+        )
 
     def _parts(self, old: Scene, new: Scene, found_by: FoundBy | None) -> Parts:
         """What draws the new scene."""
@@ -226,5 +232,6 @@ class Live:
         self._models.now = found_by
         if then is not None:
             then()
+            self._models.finding.forget()
         if old.shows_room and not new.shows_room:  # pictures of it are still on their way to the outputs
             self._watch.hide_older()

@@ -20,11 +20,12 @@ MODEL_S = 120.0
 
 @dataclass(frozen=True, eq=False)
 class FoundBy:
-    """A loaded model, and what finds the person by it in one run's frames. far: see `Scene`."""
+    """A loaded model, and what finds the person by it in one run's frames. far, half_rate: see `Scene`."""
 
     matting: Matting
     far: bool
     find: Find
+    half_rate: bool = False
 
 
 class Models:
@@ -58,17 +59,26 @@ class Models:
         """What it runs on, "" without one."""
         return "" if self.matting is None else self.matting.prepare(self._size_wh).description
 
-    def load(self, name: str | None, *, far: bool, newest: CameraFrame | None, try_it: bool = True) -> FoundBy:
+    def load(
+        self,
+        name: str | None,
+        *,
+        far: bool,
+        newest: CameraFrame | None,
+        half_rate: bool = False,
+        try_it: bool = True,
+    ) -> FoundBy:
         """A model that is loaded, and has found the person of a frame once.
 
         name: as `--model` takes it; None for the one of now, or the first. newest: the frame; None for a black one.
+        far, half_rate: see `Scene`.
         try_it: whether it has to find anything. Raises UsageError if there can be none, ModelError and BackendError.
         """
         late = BackendError(f"the model gave no matte within {MODEL_S:g} s; nothing was changed")
         matting = self.matting if name is None else None
         if matting is None:
             matting = within(partial(_prepared, self._opener(name), self._size_wh), limit_s=MODEL_S, late=late)
-        found_by = FoundBy(matting, far, self.finding.by(matting, far=far))
+        found_by = FoundBy(matting, far, self.finding.by(matting, far=far, half_rate=half_rate), half_rate)
         if self.now is None:  # loading takes long: it is kept even if what needs it cannot be shown
             self.now = found_by
         if try_it:

@@ -20,7 +20,8 @@ class Scene:
     """All of it is replaced together.
 
     background: as it was opened. behind: the same, with its placeholder. mirror: whether the person is shown mirrored.
-    far: whether people far away are looked for. slide_interval_s: how long a slideshow shows each picture.
+    far: whether people far away are looked for. slide_interval_s: how long a slideshow shows each picture. half_rate:
+    whether the model runs on every other frame, where it can.
     """
 
     background: Background
@@ -29,6 +30,7 @@ class Scene:
     mirror: bool = False
     far: bool = False
     slide_interval_s: float = SLIDE_S
+    half_rate: bool = False
 
     @property
     def shows_room(self) -> bool:

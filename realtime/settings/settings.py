@@ -363,6 +363,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = False
+    matte_rate: Annotated[
+        str,
+        Option(
+            flags=("--matte-rate",),
+            help="half: the model runs on every other frame, and the frames between get its matte moved along with the "
+            "person, where the motion is slow and clear; not on a GPU that draws whole frames; default: full",
+            about="Run the model on every frame (full), or on every other one where the motion allows it (half).",
+            group=MODEL,
+            choices=values.MATTE_RATES,
+            hot=True,
+        ),
+    ] = values.FULL
     max_cpu: Annotated[
         float | None,
         Option(

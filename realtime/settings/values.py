@@ -12,6 +12,8 @@ from bgcam.realtime.spelling import closest
 
 EDGES = ("shrink", "grow", "sharp")
 FITS = ("cover", "contain")
+FULL, HALF = "full", "half"
+MATTE_RATES = (FULL, HALF)
 MAX_FPS = 1000
 MAX_STRENGTH = 10
 MAX_THREADS = 1024
