@@ -17,6 +17,7 @@ from bgcam.realtime.settings.table import all_settings
 
 HOT = {
     "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "camera", "model",
+    "empty_room",
 }  # fmt: skip
 
 

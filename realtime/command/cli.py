@@ -178,7 +178,7 @@ def _remote(options: Namespace) -> int:
 
 
 # Those of `remote.py`, which drive a bgcam that runs.
-REMOTE = ("set", "get", "status", "next", "panic", "resume", "quit", "ui")
+REMOTE = ("set", "get", "status", "next", "learn-room", "panic", "resume", "quit", "ui")
 
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,

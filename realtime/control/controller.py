@@ -19,6 +19,7 @@ from bgcam.realtime.control.protocol import (
     ConfirmationNeeded,
     LiveStatus,
     Preview,
+    RoomStatus,
     SettingInfo,
 )
 from bgcam.realtime.errors import BackgroundError, UsageError
@@ -128,6 +129,8 @@ class LiveControl:
             since_s=self._since_s,
             version=__version__,
             page=self._page(),
+            room=self._live.room,
+            matte_doubt=self._live.matte_doubt,
         )
 
     def _state(self) -> Any:
@@ -166,6 +169,10 @@ class LiveControl:
             except BackgroundError as error:
                 failed = error
         raise failed or BackgroundError("there is no background to go on to; give one with --background")
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        """See `Control`."""
+        return self._live.learn_room(forget=forget)
 
     def panic(self, on: bool) -> None:
         """See `Control`."""

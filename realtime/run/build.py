@@ -151,5 +151,6 @@ def build_live(
         watch=watch,
         give_up_s=watch.give_up_s,
         at_end=live.close,
+        notes=lambda: live.room_notice,
     )
     return Run(pipeline, live, previews)

@@ -19,4 +19,5 @@ def look_of(settings: Settings) -> Look:
         match=settings.light_match,
         frame=settings.frame,
         view=settings.view,
+        room=settings.empty_room,
     )
