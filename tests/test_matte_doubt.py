@@ -15,7 +15,6 @@ def person(share: float) -> np.ndarray:
 
 def test_a_matte_that_the_room_leaves_alone_is_not_in_doubt() -> None:
     doubt = MatteDoubt()
-    assert doubt.share is None
     for number in range(60):
         doubt.step(person(0.4), person(0.4), time_s=number / 30)
     assert (doubt.share, doubt.notice) == (0, "")

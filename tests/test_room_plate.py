@@ -34,7 +34,7 @@ def ramp(values: Float, low: float, high: float) -> Float:
 
 def expected_share(
     plate: Plate, frame: NDArray[np.uint8], alpha: NDArray[np.float32], light: Light, before: Float
-) -> tuple[Float, Float]:
+) -> tuple[Float, float]:
     """Steps 1 to 6: the share, and the agreement."""
     apart = np.abs(frame.astype(float) - relit(plate.bgr, light)).max(2)
     error = around(apart, 1).mean(0)
@@ -56,7 +56,9 @@ def expected_share(
     proof = ramp(half(matches * matter) / np.maximum(half(matter), 1e-3), *rules.PROOF)
     proof *= half(differs * matter) < rules.AGAINST
     proven = cv2.resize(proof, SIZE_WH, interpolation=cv2.INTER_LINEAR)
-    doubted = ramp(-alpha.astype(float), -rules.DOUBTS[1], -rules.DOUBTS[0]) * around(low, rules.REACH).max(0)
+    doubted = ramp(-alpha.astype(float), -rules.DOUBTS[1], -rules.DOUBTS[0]) * around(
+        low.astype(float), rules.REACH
+    ).max(0)
     share = np.maximum(matches, equals * np.maximum(proven, doubted))
     share = np.maximum(share, rules.HOLD * before * (alpha < rules.SURE) * ~differs)
     seen = textured & low
@@ -68,9 +70,9 @@ def test_it_does_what_its_steps_say() -> None:
     plate = make_plate(room().astype(np.float32), noise=1.5)
     before = np.zeros(SIZE_WH[::-1], np.float32)
     for number in range(6):
-        frame = room() * np.float32(0.9 + 0.04 * number) + random.normal(0, 2, (96, 160, 3))
-        frame[30:, 40 : 70 + number] = room(9)[30:, 40 : 70 + number]
-        frame = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+        scene = room() * np.float32(0.9 + 0.04 * number) + random.normal(0, 2, (96, 160, 3))
+        scene[30:, 40 : 70 + number] = room(9)[30:, 40 : 70 + number]
+        frame = np.clip(np.rint(scene), 0, 255).astype(np.uint8)
         alpha = np.zeros(SIZE_WH[::-1], np.float32)
         alpha[30:, 40:76] = 1
         alpha[20:70, 86:140] = 0.95 if number % 2 else 0.5
@@ -88,7 +90,7 @@ def test_it_does_what_its_steps_say() -> None:
 
 def test_gain_offset_and_shade_of_a_light_are_found_beside_a_person() -> None:
     plate = room()
-    gain, offset = np.float32([0.8, 0.9, 1.1]), np.float32([6, 3, -4])
+    gain, offset = np.array([0.8, 0.9, 1.1], np.float32), np.array([6, 3, -4], np.float32)
     frame = np.clip(plate * gain + offset, 0, 255)
     frame[:, :60] = room(5)[:, :60]
     asked = np.ones(grid_means(plate).shape[:2], np.bool_)

@@ -14,6 +14,7 @@ The pictures stay in this object: they are in no answer, no file, no text of it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -67,12 +68,14 @@ class _Learning:
 
 @dataclass(slots=True, eq=False)
 class _Known:
-    """plate, mean: of the same room. trust, share: (h, w) float32. unfit, moved: in how many frames in a row the plate
+    """plate, mean: of the same room. trust, steady, share: (h, w) float32; trust is at most
+    steady. unfit, moved: in how many frames in a row the plate
     does not fit, and in how many another view is seen. frames: how many it fitted. followed_s: when it followed."""
 
     plate: Plate = field(repr=False)
     mean: Float = field(repr=False)
     trust: Float = field(repr=False)
+    steady: Float = field(repr=False)
     share: Float | None = field(default=None, repr=False)
     unfit: int = 0
     moved: int = 0
@@ -196,7 +199,7 @@ class LearntRoom:
             elif self._why == NO_PICTURE:
                 self._why = "there was too little time"
             return
-        values = (seen_bgr - light.offset) * (1 / light.gain)
+        values = np.asarray((seen_bgr - light.offset) * (1 / light.gain), np.float32)
         so_far.total += values
         so_far.squares += values * values
         so_far.count += 1
@@ -217,9 +220,9 @@ class LearntRoom:
         if (plate.deviation > max(room_plate.TEXTURE, 2 * noise)).mean() < LEAST_TEXTURED:
             self._why = "the picture is too dark or too plain to know the room by; switch on a light"
             return
-        trust = np.asarray(steady & (alpha <= LOW), np.float32)
+        known = np.asarray(steady & (alpha <= LOW), np.float32)
         with self._lock:
-            self._known, self._until_s, self._failed = _Known(plate, mean, trust), None, ""
+            self._known, self._until_s, self._failed = _Known(plate, mean, known, known), None, ""
             self._notice_until_s = 0.0
 
 
@@ -228,11 +231,11 @@ def _follow(known: _Known, compared: Comparison, alpha: Float, seen_bgr: Picture
     background = alpha < LOW
     step = np.float32(min(max(since_s, 0.0), 1.0) / FORGET_S)
     fits = background & (compared.equals >= 0.5)
-    known.trust = known.trust + step * fits - step * (background & compared.differs)
-    np.clip(known.trust, 0, 1, out=known.trust)
+    trust = known.trust + step * fits - step * (background & compared.differs)
+    known.trust = np.asarray(np.clip(trust, 0, known.steady), np.float32)
     now = (seen_bgr - compared.light.offset) * (1 / compared.light.gain)
     rate = np.asarray(np.float32(FOLLOW) * fits, np.float32)[..., None]
-    known.mean = known.mean + rate * (now - known.mean)
+    known.mean = np.asarray(known.mean + rate * (now - known.mean), np.float32)
     known.plate = make_plate(known.mean, noise=known.plate.noise)
 
 
@@ -245,7 +248,7 @@ def _is_other_view(plate: Plate, seen_bgr: Picture, alpha: Float) -> bool:
     own, other = float((before * before).mean()), float((now * now).mean())
     if other < CONTRAST**2 * own:
         return False
-    return float((before * now).mean()) < SAME_VIEW * np.sqrt(own * other)
+    return float((before * now).mean()) < SAME_VIEW * math.sqrt(own * other)
 
 
 def _edges(luma: Picture) -> Float:

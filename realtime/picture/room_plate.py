@@ -104,13 +104,13 @@ def compare(plate: Plate, seen_bgr: Picture, alpha: Float) -> Comparison | None:
     deviation = plate.deviation * np.float32(gain)
     textured = deviation > max(TEXTURE, 2 * noise)
     low, high = MATCHES
-    matches = np.maximum(np.float32(high - low) * deviation, np.float32(1e-3))
-    matches = np.clip((np.float32(high) * deviation - error) / matches, 0, 1)
-    matches = cv2.morphologyEx(matches * textured, cv2.MORPH_OPEN, SQUARE, borderType=cv2.BORDER_REPLICATE)
+    span = np.maximum(np.float32(high - low) * deviation, np.float32(1e-3))
+    alike: Float = np.clip((np.float32(high) * deviation - error) / span, 0, 1)
+    matches = cv2.morphologyEx(alike * textured, cv2.MORPH_OPEN, SQUARE, borderType=cv2.BORDER_REPLICATE)
     full, none = (noise * factor + more for factor, more in EQUAL)
     equals = np.clip((none - error) * np.float32(1 / (none - full)), 0, 1)
     seen = textured & background
-    count, total = np.count_nonzero(seen), np.count_nonzero(background)
+    count, total = int(np.count_nonzero(seen)), int(np.count_nonzero(background))
     agreement = np.count_nonzero(matches[seen] >= 0.5) / count if count else 0.0
     return Comparison(
         np.asarray(matches, np.float32),
