@@ -90,12 +90,12 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """frames(count) draws the same pictures each time."""
+    """frames(count, empty) draws the same pictures each time: `empty` ones of the room alone, then `count` more."""
 
     room: str
     person: str
     motion: str
-    frames: Callable[[int], Iterator[RoomFrame]]
+    frames: Callable[[int, int], Iterator[RoomFrame]]
 
 
 def scenes(shared: Path, *, held_out: bool = False) -> list[Scene]:
@@ -119,8 +119,8 @@ def _scene(at: int, room: Path, people: Sequence[Person]) -> Scene:
     # One further each turn, so that nobody moves in one way alone.
     person, motion = people[who], list(MOTIONS)[(who + turn) % len(MOTIONS)]
 
-    def frames(count: int) -> Iterator[RoomFrame]:
-        return draw(cover(read_bgr(room), SIZE_WH), person.read(), motion=motion, count=count, seed=at)
+    def frames(count: int, empty: int) -> Iterator[RoomFrame]:
+        return draw(cover(read_bgr(room), SIZE_WH), person.read(), motion=motion, count=count, empty=empty, seed=at)
 
     return Scene(room.stem, person.name, motion, frames)
 
@@ -167,14 +167,22 @@ def _portrait(image: Path) -> list[Cutout]:
     return [Cutout(np.ascontiguousarray(foreground_colours(rgb, alpha)[..., ::-1]), alpha)]
 
 
-def draw(room: Picture, cutouts: Sequence[Cutout], *, motion: str, count: int, seed: int) -> Iterator[RoomFrame]:
-    """The frames of a scene. motion: a key of MOTIONS. The same seed draws the same frames."""
+def draw(
+    room: Picture, cutouts: Sequence[Cutout], *, motion: str, count: int, seed: int, empty: int = 0
+) -> Iterator[RoomFrame]:
+    """The frames of a scene. motion: a key of MOTIONS. The same seed draws the same frames.
+
+    empty: frames of the room alone that come before, with the exposure of a camera that has been running.
+    """
     height, width = room.shape[:2]
     random = np.random.default_rng(seed)
     webcam = Webcam(random, brightness=float(room.mean()))
     cutouts = [_ready(one, height) for one in cutouts]
     light = _light(room, cutouts[0])
     middle = width * (0.5 + random.uniform(-0.08, 0.08))
+    for at in range(empty):
+        nobody = np.zeros((height, width), np.float32)
+        yield RoomFrame(CameraFrame(at, webcam.frame(at - empty, room.astype(np.float32)), at / FPS, 0.0), nobody)
     for at in range(count):
         one = cutouts[_to_and_fro(at, len(cutouts))]
         matrix = _matrix(MOTIONS[motion](at / FPS), one, middle_px=middle, size_wh=(width, height))
@@ -182,7 +190,8 @@ def draw(room: Picture, cutouts: Sequence[Cutout], *, motion: str, count: int, s
         colours = cv2.warpAffine(one.bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         share = alpha[..., None]
         bgr = webcam.frame(at, colours * (np.float32(light) * share) + room * (1 - share))
-        yield RoomFrame(CameraFrame(at, bgr, at / FPS, 0.0), np.asarray(np.clip(alpha, 0, 1), np.float32))
+        number = empty + at
+        yield RoomFrame(CameraFrame(number, bgr, number / FPS, 0.0), np.asarray(np.clip(alpha, 0, 1), np.float32))
 
 
 @dataclass(frozen=True)

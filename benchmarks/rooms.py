@@ -3,6 +3,8 @@
 bgcam runs as it does in a call: network, then the picture chain's stages that make the matte, frame after frame.
 --weights runs a training checkpoint in FP32 in the INT8 file's place; --peers others' networks, as `clips` does. All
 see the same frames. Scenes: `benchmarks/room_scenes.py`. A scene's frames before --warm-up are seen, but not scored.
+--plate shows the empty room before each scene, so that bgcam learns it: with `--without room_plate`, the same frames
+without what it learnt.
 
 - mad, grad, dtssd: `bgcam.train.metrics`.
 - shown: room shown, x1e3. Share of the true room with alpha above 0.2, of what is farther from the person than 1/40 of
@@ -45,6 +47,8 @@ FAR_SHARE = 1 / 40
 # Digits of each figure in the table.
 FIGURES = {"mad": 2, "grad": 3, "dtssd": 3, "shown": 2, "flips": 2, "boil": 3, "ghost": 3, "network": 2}
 GRAD_EVERY = 3
+# Four seconds: bgcam learns the room once nobody is in it for three.
+EMPTY_FRAMES = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth scene (default: 1)")
     parser.add_argument("--frames", type=int, default=90, metavar="N", help="frames of each scene (default: 90)")
     parser.add_argument("--warm-up", type=int, default=30, metavar="N", help="frames not scored (default: 30)")
+    parser.add_argument("--plate", action="store_true", help="show the empty room before each scene, to be learnt")
     parser.add_argument("--scenes", action="store_true", help="also print a line per scene")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -87,9 +92,16 @@ def run(args: argparse.Namespace) -> None:
         for path in args.weights
     ]
     contenders += peers(args.peers) if args.peers else []
-    rows = list(results(found, contenders, frames=args.frames, warm_up=args.warm_up))
+    empty = EMPTY_FRAMES if args.plate else 0
+    rows = list(results(found, contenders, frames=args.frames, warm_up=args.warm_up, empty=empty))
     if args.json:
-        about = {"frames": args.frames, "warm_up": args.warm_up, "held_out": args.held_out, **describe()}
+        about = {
+            "frames": args.frames,
+            "warm_up": args.warm_up,
+            "held_out": args.held_out,
+            "plate": args.plate,
+            **describe(),
+        }
         print(json.dumps({"networks": summaries(rows), "rows": rows, **about}, indent=1))
     else:
         print(table(summaries(rows)))
@@ -108,15 +120,15 @@ def checked_stages(names: Sequence[str]) -> Sequence[str]:
 
 
 def results(
-    found: Sequence[Scene], contenders: Sequence[Contender], *, frames: int, warm_up: int
+    found: Sequence[Scene], contenders: Sequence[Contender], *, frames: int, warm_up: int, empty: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """A row for each scene and network: what they are, and FIGURES."""
+    """A row for each scene and network: what they are, and FIGURES. empty: frames of the room alone, before these."""
     from rich.console import Console
     from rich.progress import track
 
     for scene in track(found, description="rooms", console=Console(stderr=True)):
         about = {"room": scene.room, "person": scene.person, "motion": scene.motion}
-        tallies = score(scene.frames(frames), contenders, warm_up=warm_up)
+        tallies = score(scene.frames(frames, empty), contenders, warm_up=empty + warm_up)
         for contender, tally in zip(contenders, tallies, strict=True):
             network = contender.network()
             yield {**about, "model": contender.model, **tally.figures(), "network": network, **tally.counts()}

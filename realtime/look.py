@@ -7,6 +7,7 @@ from dataclasses import dataclass
 VIEWS = ("composite", "matte", "cutout", "side-by-side")
 FRAMES = ("whole", "follow")
 KEYS = ("off", "green", "blue")
+ROOMS = ("auto", "asked", "off")
 
 
 # Where a presenter stands: the middle of the small picture, as shares of the frame's width and height. It is moved
@@ -52,7 +53,8 @@ class Look:
     match: 0 to 10, how much of the background's light falls on the person's edge, and on the whole person. frame: one
     of FRAMES. view: one of VIEWS. presenter: see `Presenter`; None for the person at full size, as it also is in front
     of their own room. crossfade_s: how long one picture of the background turns into another. key: one of KEYS, the
-    colour of a real screen behind the person.
+    colour of a real screen behind the person. room: one of ROOMS, when the empty room is learnt; see
+    `picture/learnt_room.py`.
     """
 
     edge_steps: float = 0.0
@@ -64,6 +66,7 @@ class Look:
     presenter: Presenter | None = None
     crossfade_s: float = 0.0
     key: str = "off"
+    room: str = "auto"
 
     @property
     def needs_matte(self) -> bool:
@@ -71,5 +74,6 @@ class Look:
         return self.view != VIEWS[0] or self.frame != FRAMES[0]
 
     def __post_init__(self) -> None:
-        if self.view not in VIEWS or self.frame not in FRAMES or self.key not in KEYS:
-            raise ValueError(f"view must be one of {VIEWS}, frame one of {FRAMES} and key one of {KEYS}, found {self}")
+        for name, allowed in (("view", VIEWS), ("frame", FRAMES), ("key", KEYS), ("room", ROOMS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, found {getattr(self, name)!r}")

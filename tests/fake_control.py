@@ -18,6 +18,7 @@ from bgcam.realtime.control.protocol import (
     ConfirmationNeeded,
     LiveStatus,
     Preview,
+    RoomStatus,
     SettingInfo,
 )
 from bgcam.realtime.errors import BackgroundError, UsageError
@@ -81,6 +82,9 @@ class FakeControl:
     frozen: bool = False
     only_composite: bool = False
     gate: threading.Event | None = None
+    # What the room is after it was asked to be learnt, one for each time that the status is asked.
+    rooms: list[RoomStatus] = field(default_factory=list)
+    room: RoomStatus = field(default_factory=RoomStatus)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -139,6 +143,8 @@ class FakeControl:
 
     def status(self) -> LiveStatus:
         state = "panic" if self.on else self.state
+        if self.rooms:
+            self.room = self.rooms.pop(0)
         return LiveStatus(
             state=state,  # type: ignore[arg-type]
             notice=self.notice,
@@ -154,6 +160,8 @@ class FakeControl:
             pid=4242,
             since_s=self.started_s,
             version="0.1.0",
+            room=self.room,
+            matte_doubt=0.04,
         )
 
     def backgrounds(self) -> tuple[BackgroundInfo, ...]:
@@ -189,6 +197,13 @@ class FakeControl:
         with self._lock:
             self.now["background"] = specs[(at + way) % len(specs)]
         return self.values()
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        self.asked.append(("learn_room", forget))
+        if self.fails is not None:
+            raise self.fails
+        self.room = RoomStatus("unknown" if forget else "learning")
+        return self.room
 
     def panic(self, on: bool) -> None:
         self.asked.append(("panic", on))

@@ -99,6 +99,14 @@ def test_the_same_seed_draws_the_same_frames() -> None:
         np.testing.assert_array_equal(one.alpha, other.alpha)
 
 
+def test_the_empty_room_may_be_shown_before() -> None:
+    room = np.repeat(np.repeat(np.random.default_rng(0).integers(40, 120, (6, 10, 3), np.uint8), 16, 0), 16, 1)
+    frames = list(draw(room, [figure()], motion="sits", count=3, seed=4, empty=5))
+    assert [one.frame.number for one in frames] == list(range(8))
+    assert [bool(one.alpha.any()) for one in frames] == [False] * 5 + [True] * 3
+    assert np.corrcoef(frames[2].frame.room_bgr.ravel(), room.ravel())[0, 1] > 0.8
+
+
 def test_exposure_pumps_and_recovers() -> None:
     gains = np.array([exposure(at, 0.0) for at in range(140)])
     assert np.diff(gains).min() < -0.03

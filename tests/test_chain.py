@@ -202,6 +202,7 @@ def test_the_stages_names_are_known_to_the_benchmark() -> None:
     assert first == "temporal_filter"
     assert rest == [
         "room_memory",
+        "room_plate",
         "framing",
         "edge",
         "background",

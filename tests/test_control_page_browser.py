@@ -20,6 +20,7 @@ from waiting import wait_for
 import bgcam
 from bgcam.realtime.control.front import Front
 from bgcam.realtime.errors import BackgroundError, BgcamError
+from bgcam.realtime.room_status import RoomStatus
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -386,6 +387,22 @@ def test_what_is_changed_elsewhere_is_shown(page: Any, control: FakeControl) -> 
     control.now["presenter"] = "0.3,0.7"  # not one of the choices: by a command
     until(page, "document.querySelector('option[value=\\'0.3,0.7\\']')?.selected")
     assert page.get_by_label("Edge", exact=True).input_value() == "-3"
+
+
+def test_the_empty_room_is_learnt_and_forgotten(page: Any, control: FakeControl) -> None:
+    button = page.get_by_role("button", name="Learn the empty room")
+    button.click()
+    page.get_by_text("Step out of the picture until it is learnt.").wait_for()
+    assert button.is_disabled()
+    control.room = RoomStatus("unknown", "the room was not learnt: someone is there")
+    page.get_by_text("the room was not learnt: someone is there").wait_for()
+    control.room = RoomStatus("known")
+    page.get_by_role("button", name="Forget it").click()
+    page.get_by_text("Not learnt yet.").wait_for()
+    assert [asked for asked in control.asked if asked[0] == "learn_room"] == [
+        ("learn_room", False),
+        ("learn_room", True),
+    ]
 
 
 def test_new_backgrounds_by_button(page: Any, control: FakeControl) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_user_without_a_home_has_no_cache(system: FakeSystem, monkeypatch: pyt
 
 
 def test_every_check_has_a_verdict_here() -> None:
-    tested_by_themselves = {model_checks.check_backends, model_checks.check_compiled}
+    tested_by_themselves = {model_checks.check_backends, model_checks.check_compiled, model_checks.check_matte}
     assert {check for check, *_ in VERDICTS} == set(CHECKS["network"]) - tested_by_themselves
 
 
@@ -205,3 +206,28 @@ def test_backends_are_left_alone_while_bgcam_runs(
     assert (found.verdict, system.ran) == (OK, [])
     assert "bgcam status" in found.found
     assert [one.what for one in model_checks.check_backends(Machine(system))] != ["backends"]
+
+
+class Doubting:
+    """A running bgcam's status."""
+
+    doubt: float | None = None
+
+    def __call__(self) -> Any:
+        return self
+
+    def status(self) -> Any:
+        return SimpleNamespace(matte_doubt=self.doubt)
+
+
+@pytest.mark.parametrize(("doubt", "found"), [(None, False), (0.04, False), (0.31, True)])
+def test_a_running_bgcam_that_doubts_its_mattes(system, monkeypatch, doubt, found) -> None:
+    running = Doubting()
+    running.doubt = doubt
+    monkeypatch.setattr(model_checks, "Client", running)
+    assert model_checks.check_matte(Machine(system)) is None
+    monkeypatch.setattr(model_checks, "runs_already", lambda: "bgcam runs already")
+    told = model_checks.check_matte(Machine(system))
+    assert (told is not None) == found
+    if told is not None:
+        assert (told.verdict, told.found) == (WARNING, "31% of what the running bgcam takes for you is your room")

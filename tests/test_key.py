@@ -278,7 +278,7 @@ def test_tiny_mattes(side: int) -> None:
 
 
 def test_an_unknown_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="key one of"):
+    with pytest.raises(ValueError, match="key must be one of"):
         Look(key="red")
 
 

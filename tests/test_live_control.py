@@ -275,3 +275,27 @@ def test_many_ask_at_once(controlled: Controlled) -> None:
     assert not errors
     assert run.file.numbers == list(range(len(run.file.numbers)))
     assert not run.sink.leaks + run.file.leaks
+
+
+def test_the_room_is_learnt_when_asked_and_forgotten(controlled: Controlled) -> None:
+    control = controlled.control
+    assert control.learn_room().state == "learning"
+    wait_for(lambda: control.status().room.state == "learning")
+    wait_for(lambda: control.status().matte_doubt is not None)
+    assert control.learn_room(forget=True).state == "learning"  # a question that is open stays
+    control.change({"empty_room": "off"})
+    wait_for(lambda: control.status().room.state == "off")
+    with pytest.raises(UsageError, match="empty_room is off"):
+        control.learn_room()
+
+
+def test_where_the_room_is_shown_it_is_not_learnt(controlled: Controlled) -> None:
+    controlled.control.change({"background": "none"}, confirm_room=True)
+    with pytest.raises(UsageError, match="the room is shown as it is"):
+        controlled.control.learn_room()
+
+
+def test_what_is_noticed_of_the_room_is_in_the_status(controlled: Controlled, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: Any = controlled.run.live._chain.learnt  # type: ignore[union-attr]
+    learnt._notice, learnt._notice_until_s = "the camera was moved", time.monotonic() + 60
+    assert "the camera was moved" in controlled.control.status().notice

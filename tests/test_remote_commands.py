@@ -21,6 +21,7 @@ from bgcam.realtime.command.remote import COMMANDS, absolute, as_text, parse_val
 from bgcam.realtime.control.client import Client
 from bgcam.realtime.control.front import Front
 from bgcam.realtime.errors import UsageError
+from bgcam.realtime.room_status import RoomStatus
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no UNIX sockets on Windows")
 
@@ -333,3 +334,30 @@ def test_ui_does_not_wait_for_ever(command: Command, monkeypatch: pytest.MonkeyP
     assert time.monotonic() - begun_s < 5
     started[0].kill()
     started[0].wait(10)
+
+
+def test_learn_room_waits_until_the_room_is_learnt(command: Command, control: FakeControl) -> None:
+    control.rooms = [RoomStatus("learning"), RoomStatus("known")]
+    out = "step out of the picture: the room is learnt once nobody is in it for two seconds\nthe room is learnt\n"
+    assert command("learn-room") == (0, out, "")
+    assert control.asked == [("learn_room", False)]
+
+
+def test_learn_room_says_why_it_was_not(command: Command, control: FakeControl) -> None:
+    control.rooms = [RoomStatus("learning"), RoomStatus("unknown", "the room was not learnt: someone is there")]
+    code, _, err = command("learn-room")
+    assert (code, one_line(err)) == (1, "bgcam: the room was not learnt: someone is there\n")
+
+
+def test_learn_room_can_be_refused_and_forgets(command: Command, control: FakeControl) -> None:
+    assert command("learn-room", "--forget")[:2] == (0, "the room is forgotten\n")
+    assert control.asked == [("learn_room", True)]
+    control.fails = UsageError("empty_room is off")
+    assert command("learn-room")[0] == 2
+
+
+def test_status_says_what_is_known_of_the_room_and_the_matte(command: Command, control: FakeControl) -> None:
+    control.room = RoomStatus("known")
+    assert "empty room: known; doubt of the matte 4%\n" in command("status")[1]
+    told = json.loads(command("status", "--json")[1])
+    assert (told["room"], told["matte_doubt"]) == ({"state": "known", "failed": ""}, 0.04)

@@ -184,7 +184,7 @@ def _remote(options: Namespace) -> int:
 
 
 # Those of `remote.py`, which drive a bgcam that runs.
-REMOTE = ("set", "get", "status", "next", "previous", "panic", "resume", "quit", "ui")
+REMOTE = ("set", "get", "status", "next", "previous", "learn-room", "panic", "resume", "quit", "ui")
 
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,

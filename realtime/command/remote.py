@@ -1,4 +1,4 @@
-"""The commands that drive a bgcam which runs: set, get, status, next, previous, panic, resume, quit, ui."""
+"""The commands that drive a bgcam which runs: those of COMMANDS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from bgcam.realtime.command.arguments import add_option, add_shared
 from bgcam.realtime.control.instance import DEFAULT_NAME
-from bgcam.realtime.errors import UsageError
+from bgcam.realtime.errors import BgcamError, UsageError
 from bgcam.realtime.settings.option import Option
 from bgcam.realtime.settings.table import all_settings
 from bgcam.realtime.spelling import closest
@@ -22,6 +22,7 @@ INSTANCE = Option(
 )
 CONFIRM_ROOM = Option(flags=("--confirm-room",), help="show the room to others; without it, such a change is refused")
 JSON = Option(flags=("--json",), help="print JSON")
+FORGET = Option(flags=("--forget",), help="forget the room that was learnt")
 PRINT = Option(flags=("--print",), help="only print the address, open no browser")
 
 # Command: its help, its options, and its words as argparse takes them.
@@ -39,11 +40,18 @@ COMMANDS: dict[str, tuple[str, tuple[Option, ...], dict[str, Any] | None]] = {
     "status": ("print what the running bgcam is doing", (JSON, INSTANCE), None),
     "next": ("go on to the next picture of a folder, or else the next background", (INSTANCE,), None),
     "previous": ("go back to the picture or background before", (INSTANCE,), None),
+    "learn-room": (
+        "learn the empty room while you step out of the picture, to tell furniture from you",
+        (FORGET, INSTANCE),
+        None,
+    ),
     "panic": ("show the placeholder instead of you, until bgcam resume", (INSTANCE,), None),
     "resume": ("show yourself again, after bgcam panic", (INSTANCE,), None),
     "quit": ("end the running bgcam", (INSTANCE,), None),
     "ui": ("open the control page in the browser; starts bgcam if none runs", (PRINT, INSTANCE), None),
 }
+# How often a command asks whether the room is learnt.
+LOOK_EVERY_S = 0.2
 # Settings whose value may be a file of the caller's, whose working directory is another than the running bgcam's.
 FILE_SETTINGS = ("background", "model", "input")
 
@@ -112,6 +120,8 @@ def _status(client: Any, options: argparse.Namespace) -> int:
     print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
     background = as_text(values.get("background"))
     print(f"source: {status.source}; background: {background}; model: {status.model} on {status.backend}")
+    doubt = "" if status.matte_doubt is None else f"; doubt of the matte {status.matte_doubt:.0%}"
+    print(f"empty room: {status.room.state}{doubt}")
     print(f"outputs: {', '.join(status.outputs)}")
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.since_s))
     print(f"bgcam {status.version}, process {status.pid}, since {since}")
@@ -129,6 +139,21 @@ def _next(client: Any, options: argparse.Namespace) -> int:
 
 def _previous(client: Any, options: argparse.Namespace) -> int:
     print(f"background = {as_text(client.previous_background().get('background'))}")
+    return 0
+
+
+def _learn_room(client: Any, options: argparse.Namespace) -> int:
+    room = client.learn_room(forget=options.forget)
+    if options.forget:
+        print("the room is forgotten")
+        return 0
+    print("step out of the picture: the room is learnt once nobody is in it for two seconds", flush=True)
+    while room.state == "learning":
+        time.sleep(LOOK_EVERY_S)
+        room = client.status().room
+    if room.failed:
+        raise BgcamError(room.failed)
+    print("the room is learnt")
     return 0
 
 
@@ -165,6 +190,7 @@ _DO: dict[str, Callable[[Any, argparse.Namespace], int]] = {
     "status": _status,
     "next": _next,
     "previous": _previous,
+    "learn-room": _learn_room,
     "panic": _panic,
     "resume": _resume,
     "quit": _quit,

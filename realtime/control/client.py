@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from bgcam.realtime.control.instance import DEFAULT_NAME, NOT_ON_WINDOWS, check_folder, socket_path
-from bgcam.realtime.control.protocol import BackgroundInfo, LiveStatus, SettingInfo
+from bgcam.realtime.control.protocol import BackgroundInfo, LiveStatus, RoomStatus, SettingInfo
 from bgcam.realtime.control.socket import peer_uid
 from bgcam.realtime.control.wire import unpacked
 from bgcam.realtime.errors import BgcamError
@@ -58,6 +58,10 @@ class Client:
 
     def previous_background(self) -> dict[str, Any]:
         return _read(self.ask("previous", CHANGE_S), "values", dict[str, Any])
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        """See `Control.learn_room`."""
+        return _read(self.ask("learn_room", forget=forget), "room", RoomStatus)
 
     def panic(self, on: bool) -> None:
         self.ask("panic", on=on)

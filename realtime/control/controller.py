@@ -21,6 +21,7 @@ from bgcam.realtime.control.protocol import (
     ConfirmationNeeded,
     LiveStatus,
     Preview,
+    RoomStatus,
     SettingInfo,
 )
 from bgcam.realtime.devices.listing import Device
@@ -137,6 +138,8 @@ class LiveControl:
             since_s=self._since_s,
             version=__version__,
             page=self._page(),
+            room=self._live.room,
+            matte_doubt=self._live.matte_doubt,
         )
 
     def _state(self) -> Any:
@@ -190,6 +193,10 @@ class LiveControl:
             except BackgroundError as error:
                 failed = error
         raise failed or BackgroundError("there is no background to go on to; give one with --background")
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        """See `Control`."""
+        return self._live.learn_room(forget=forget)
 
     def panic(self, on: bool) -> None:
         """See `Control`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from bgcam.realtime.room_status import RoomStatus as RoomStatus
 from bgcam.realtime.settings import SettingInfo as SettingInfo
 
 
@@ -18,6 +19,9 @@ class LiveStatus:
     notice: the newest line that the user should know, "" for none.
     fps, latency_ms, cpu_percent: over the last second; cpu_percent of one processor. None while unknown.
     since_s: when it was started, seconds since 1970.
+    room: what is known of the empty room.
+    matte_doubt: the share of the person, as the model finds it, that the known room contradicts, from 0 to 1, over
+        some seconds. None while unknown.
     """
 
     state: Literal["live", "placeholder", "panic", "starting", "waiting"]
@@ -35,6 +39,8 @@ class LiveStatus:
     since_s: float
     version: str
     page: str = ""  # the control page's address without its key; "" without one
+    room: RoomStatus = field(default_factory=RoomStatus)
+    matte_doubt: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,13 @@ class Control(Protocol):
 
     def previous_background(self) -> Mapping[str, Any]:
         """As `next_background`, the other way."""
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        """Learn the empty room as soon as nobody is in the picture, or forget it; `status` says how it went.
+
+        Raises UsageError where it cannot be learnt.
+        """
+        ...
 
     def panic(self, on: bool) -> None:
         """Show only the background, or the picture again. Idempotent."""

@@ -44,6 +44,11 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     do: str = ""
 
 
+class LearnRoom(msgspec.Struct, forbid_unknown_fields=True):
+    forget: bool = False
+    do: str = ""
+
+
 class Panic(msgspec.Struct, forbid_unknown_fields=True):
     on: bool
     do: str = ""
@@ -71,6 +76,10 @@ def _change(served: Served, change: Change) -> dict[str, Any]:
     return {"values": dict(served.control.change(change.values, confirm_room=change.confirm_room))}
 
 
+def _learn_room(served: Served, learn: LearnRoom) -> dict[str, Any]:
+    return {"room": served.control.learn_room(forget=learn.forget)}
+
+
 def _panic(served: Served, panic: Panic) -> dict[str, Any]:
     served.control.panic(panic.on)
     return {"on": panic.on}
@@ -91,6 +100,7 @@ REQUESTS: dict[str, Request] = {
     "previous": Request(
         lambda served, _: {"values": dict(served.control.previous_background())}, pool="slow", changes=True
     ),
+    "learn_room": Request(_learn_room, LearnRoom, changes=True),
     "panic": Request(_panic, Panic, "urgent", changes=True),
     "quit": Request(_quit, pool="urgent", changes=True),
     "page": Request(lambda served, _: {"page": served.pages.open()}, on_page=False),

@@ -40,8 +40,10 @@ from bgcam.realtime.picture.key import (
     keyed_small,
     shows_background,
 )
+from bgcam.realtime.picture.learnt_room import LearntRoom
 from bgcam.realtime.picture.light_match import light_gains, light_table
 from bgcam.realtime.picture.light_wrap import REACH_SHARE, light_wrap
+from bgcam.realtime.picture.matte_doubt import MatteDoubt
 from bgcam.realtime.picture.presenter import black, box_of, paste, seen_behind
 from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter
@@ -66,6 +68,7 @@ class Work:
     """One frame on its way. Each stage reads what those before it left, and leaves its own.
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
+    found: the alpha before anything that is known of the room was taken away from it.
     background: (H, W, 3) BGR, in a crossfade the mix of two.
     coefficients: see `guided_filter`; of the frame's luma, or of the key before `screen`.
     person_bgr, person_seen: the frame and what the network saw, in the new light.
@@ -74,6 +77,7 @@ class Work:
 
     frame: CameraFrame
     coarse: CoarseMatte
+    found: NDArray[np.float32] | None = None
     background: Picture = field(init=False)
     coefficients: Coefficients = field(init=False)
     screen: Screen | None = None
@@ -105,6 +109,7 @@ class Chain:
         self.look, self.background = look or Look(), background
         self.kept: Kept | None = None
         self.room: Room | None = None
+        self.learnt, self.doubt = LearntRoom(), MatteDoubt()
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
         self.keyed, self.missed = False, 0
@@ -145,6 +150,8 @@ class Chain:
         self.crossfade.switch(background, cut=cut)
         if anew:
             self.kept, self.room = None, None
+            self.learnt.forget()
+            self.doubt = MatteDoubt()
         if anew or look.frame != self.look.frame:
             self.follow = Follow()
         if anew or look.key != self.look.key:
@@ -153,6 +160,16 @@ class Chain:
         if anew or not look.match or (background is not self.background and not fades):
             self.gains = None
         self.look, self.background = look, background
+
+    @property
+    def independent(self) -> bool:
+        """Whether frames are unrelated."""
+        return self._independent
+
+    @property
+    def room_notice(self) -> str:
+        """What the user should know of the room and the matte, "" for nothing."""
+        return "; ".join(filter(None, (self.learnt.notice, self.doubt.notice)))
 
     def prepare(self, frame: CameraFrame, coarse: CoarseMatte) -> Work:
         """All stages of a frame, but for drawing what is shown."""
@@ -198,7 +215,18 @@ def _temporal_filter(chain: Chain, work: Work) -> None:
 
 
 def _room_memory(chain: Chain, work: Work) -> None:
+    work.found = work.coarse.alpha
     alpha, chain.room = remember(work.coarse.alpha, luma_of(work.coarse.seen_bgr), chain.room)
+    work.coarse = replace(work.coarse, alpha=alpha)
+
+
+def _room_plate(chain: Chain, work: Work) -> None:
+    if chain.independent:
+        return
+    found, before = work.found, work.coarse.alpha
+    time_s = work.frame.time_s
+    alpha = chain.learnt.step(before, work.coarse.seen_bgr, time_s=time_s, mode=chain.look.room)
+    chain.doubt.step(before if found is None else found, alpha, time_s=time_s)
     work.coarse = replace(work.coarse, alpha=alpha)
 
 
@@ -279,6 +307,7 @@ def _light_wrap(chain: Chain, work: Work) -> None:
 STAGES = {
     "temporal_filter": _temporal_filter,
     "room_memory": _room_memory,
+    "room_plate": _room_plate,
     "framing": _framing,
     "edge": _edge,
     "background": _background,

@@ -159,6 +159,10 @@ def build_live(
         open_s=open_s,
         waits=not source.live,
     )
+
+    def said_by_picture() -> str:
+        return draw.notice if isinstance(draw, Chain | CutoutChain) else ""
+
     pipeline = Pipeline(
         source,
         drawing.begin,
@@ -167,6 +171,6 @@ def build_live(
         watch=watch,
         give_up_s=watch.give_up_s,
         at_end=live.close,
-        also_notice=lambda: draw.notice if isinstance(draw, Chain | CutoutChain) else "",
+        notes=lambda: "; ".join(filter(None, (said_by_picture(), live.room_notice))),
     )
     return Run(pipeline, live, previews)

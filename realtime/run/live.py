@@ -21,6 +21,7 @@ from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.room_status import RoomStatus
 from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
@@ -94,6 +95,35 @@ class Live:
     def backend(self) -> str:
         """What the person is found on, "" without a model."""
         return "processor, since the GPU failed" if self._drawing.rescued else self._models.description
+
+    @property
+    def room(self) -> RoomStatus:
+        """What is known of the empty room."""
+        return RoomStatus("off") if self._chain is None or self.on_gpu else self._chain.learnt.status()
+
+    @property
+    def room_notice(self) -> str:
+        """What the user should know of the room and the matte, "" for nothing."""
+        return "" if self._chain is None or self.on_gpu else self._chain.room_notice
+
+    @property
+    def matte_doubt(self) -> float | None:
+        """The share of the person, as the network finds it, that the known room contradicts; None if unknown."""
+        return None if self._chain is None or self.on_gpu else self._chain.doubt.share
+
+    def learn_room(self, *, forget: bool = False) -> RoomStatus:
+        """Learn the empty room once nobody is in the picture, or forget it. Raises UsageError where that cannot be."""
+        if self._chain is None:
+            raise UsageError("the room is not learnt in a run of pictures or with --background transparent")
+        if forget:
+            self._chain.learnt.forget()
+            return self.room
+        if self.on_gpu:
+            raise UsageError("the room is not learnt while whole frames go through the GPU, which does not use it")
+        if not self._scene.needs_matte:
+            raise UsageError("the room is shown as it is, so nobody is looked for; choose another background first")
+        self._chain.learnt.ask()
+        return self.room
 
     def change(
         self,

@@ -63,7 +63,7 @@ class Pipeline(Generic[AnyMatte]):
     workers: how many threads call `matting`, 1 or more.
     watch: shows placeholders while something fails.
     at_end: called when everything is over.
-    also_notice: what else the user must know, "" for nothing.
+    notes: returns what else the user should know, "" for nothing.
     give_up_s: without a live sink, a live source's run ends after this long without a frame, a file's later.
     """
 
@@ -78,7 +78,7 @@ class Pipeline(Generic[AnyMatte]):
         watch: OutputGuard | None = None,
         give_up_s: float = GIVE_UP_S,
         at_end: Callable[[], None] = lambda: None,
-        also_notice: Callable[[], str] = str,
+        notes: Callable[[], str] = str,
     ):
         if depth < 1 or workers < 1:
             raise ValueError(f"depth and workers must be 1 or more, found {depth} and {workers}")
@@ -88,7 +88,7 @@ class Pipeline(Generic[AnyMatte]):
         self.whole = False
         self._sinks: tuple[Sink, ...] = ()
         self._source, self._matting, self._render = source, matting, render
-        self._workers, self.watch, self._at_end, self._also_notice = workers, watch, at_end, also_notice
+        self._workers, self.watch, self._at_end, self._notes = workers, watch, at_end, notes
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # Each with the reason why it is a placeholder, if it is one.
@@ -130,7 +130,7 @@ class Pipeline(Generic[AnyMatte]):
         dropped."""
         notices = [self.watch.notice if self.watch is not None else ""]
         notices += [sink.notice for sink in self.sinks]
-        notices += [self._stall.notice, self._busy.notice, self._also_notice()]
+        notices += [self._stall.notice, self._busy.notice, self._notes()]
         if self.stopped and time.monotonic() - self._stopped_s > STOP_PATIENCE_S:
             notices.append("stopping: waiting for the last frames; press Ctrl-C again to stop waiting")
         return "; ".join(filter(None, notices))

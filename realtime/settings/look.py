@@ -22,6 +22,7 @@ def look_of(settings: Settings) -> Look:
         presenter=_presenter(settings),
         crossfade_s=settings.crossfade_s,
         key=settings.key,
+        room=settings.empty_room,
     )
 
 

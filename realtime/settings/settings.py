@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from bgcam.realtime.look import FRAMES, KEYS, PLACES, SMALLEST_SHARE, VIEWS
+from bgcam.realtime.look import FRAMES, KEYS, PLACES, ROOMS, SMALLEST_SHARE, VIEWS
 from bgcam.realtime.settings import values
 from bgcam.realtime.settings.option import Option
 
@@ -265,6 +265,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = 0.35
+    empty_room: Annotated[
+        str,
+        Option(
+            flags=("--empty-room",),
+            help="when the room is learnt, to tell furniture from the person: auto, whenever nobody is in the picture; "
+            "asked, only by bgcam learn-room; off, never; default: auto. No file of it is written",
+            about="When the empty room is learnt, to tell furniture from the person: whenever nobody is there, when "
+            "asked, or never.",
+            group=PICTURE,
+            choices=ROOMS,
+            hot=True,
+        ),
+    ] = ROOMS[0]
     view: Annotated[
         str,
         Option(

@@ -5,6 +5,7 @@ import {showBackground, loadBackgrounds, startBackgrounds} from "./backgrounds.j
 import {confirmed} from "./dialogs.js";
 import {byId, toast} from "./dom.js";
 import {followVisibility, startPreview, stopPreview} from "./preview.js";
+import {startRoom} from "./room.js";
 import {showSettings, slider, startSettings} from "./settings.js";
 import {showNumbers, showState, showStatus, startPanic} from "./state.js";
 
@@ -130,6 +131,7 @@ async function look() {
 
 async function start() {
   startPanic();
+  startRoom();
   for (const way of ["next", "previous"]) byId(way).addEventListener("click", () => step(way));
   byId("quit").addEventListener("click", quit);
   byId("preview-view").addEventListener("change", (event) => startPreview(event.target.value));

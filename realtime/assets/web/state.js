@@ -3,6 +3,7 @@
 import {post} from "./api.js";
 import {isAsking} from "./dialogs.js";
 import {byId, element, say, toast} from "./dom.js";
+import {showRoom} from "./room.js";
 
 const STATES = {
   live: ["LIVE", "You are shown."],
@@ -52,6 +53,7 @@ export function showStatus(status, values) {
   if (!pressing) showPanic(status.state === "panic");
   showNumbers(status);
   say(byId("notice"), status.notice || "none");
+  showRoom(status.room);
   const about = byId("about");
   if (!about.children.length) {
     for (const [name] of ABOUT) about.append(element("dt", {}, name), element("dd"));

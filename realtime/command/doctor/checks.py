@@ -43,6 +43,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         model_checks.check_backends,
         model_checks.check_compiled,
         model_checks.check_cache,
+        model_checks.check_matte,
     ),
     "service": (service_check.check_service,),
     "recordings": (recording_checks.check_left_behind,),

@@ -11,6 +11,7 @@ from typing import Any
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.command.machine import Machine
+from bgcam.realtime.control.client import Client
 from bgcam.realtime.control.instance import runs_already
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.auto import alternatives
@@ -18,6 +19,7 @@ from bgcam.realtime.model.backends import GPU_MODULES, auto_order
 from bgcam.realtime.model.backends._gpu import has_gpu
 from bgcam.realtime.model.find import find_model, shipped_models
 from bgcam.realtime.picture import native
+from bgcam.realtime.picture.matte_doubt import DOUBTFUL
 
 BACKEND_TIMEOUT_S = 120
 # alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
@@ -88,6 +90,20 @@ def _not_on_gpu(name: str, description: str, found: str) -> Finding:
         advice = "install a PyTorch with CUDA for this driver: https://pytorch.org/get-started"
         return Finding(name, WARNING, f"{found}: this PyTorch does not use the GPU", advice=advice)
     return Finding(name, WARNING, f"{found}: not on the GPU yet", advice="run bgcam until it says it is ready")
+
+
+def check_matte(machine: Machine) -> Finding | None:
+    """Whether the bgcam that runs is in doubt of its mattes: the room that it knows contradicts them."""
+    if not runs_already():
+        return None
+    try:
+        doubt = Client().status().matte_doubt
+    except BgcamError:
+        return None
+    if doubt is None or doubt < DOUBTFUL:
+        return None
+    found = f"{doubt:.0%} of what the running bgcam takes for you is your room"
+    return Finding("matte", WARNING, found, advice="try another --model, or more light")
 
 
 def check_compiled(machine: Machine) -> Finding:

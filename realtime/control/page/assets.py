@@ -19,6 +19,7 @@ FILES = {
     "backgrounds.js": ("backgrounds.js", JS),
     "settings.js": ("settings.js", JS),
     "edge.js": ("edge.js", JS),
+    "room.js": ("room.js", JS),
     "dialogs.js": ("dialogs.js", JS),
     "dom.js": ("dom.js", JS),
 }
