@@ -62,8 +62,6 @@ case "$1" in
 remove|purge)
     # What pip was asked to add to the environment is of no use without it.
     rm -rf {PREFIX}
-    # Where nothing else was in it, dpkg has removed {PREFIX.parent} too.
-    mkdir -p {PREFIX.parent}
     ;;
 esac
 """
