@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-cpus test-e2e soak lint types docs man dist pins clean
+.PHONY: help run demo test test-cpus test-e2e soak lint types docs man dist deb deb-test pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,7 +24,9 @@ help:
 	@echo "make types   mypy, on the tests too"
 	@echo "make docs    the documentation as a site: out/site/index.html"
 	@echo "make man     the manual page, docs/bgcam.1, from the options"
-	@echo "make dist    an sdist and a manylinux wheel, checked: dist/"
+	@echo "make dist    an sdist and a manylinux wheel, checked: dist/; the same wheel without OpenVINO: dist/light/"
+	@echo "make deb     a Debian package for this distribution: dist/"
+	@echo "make deb-test  install it in a clean root, run it there, purge it (root, mmdebstrap; minutes)"
 	@echo "make pins    requirements/ from pyproject.toml; ARGS=--upgrade for newer versions"
 	@echo "make clean   remove $(VENV) and all that was built"
 
@@ -82,6 +84,18 @@ dist: $(VENV)/.stamp-dist
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
 	mv build/dist/*.tar.gz dist/
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/python packaging/light_wheel.py dist/*.whl dist/light
+	$(BIN)/twine check --strict dist/light/*
+
+# The package fits the Python of the distribution that builds it: SYSTEM_PYTHON is that one.
+SYSTEM_PYTHON ?= /usr/bin/python3
+deb: $(VENV)/.stamp-run
+	$(BIN)/python -m bgcam.packaging.deb.build $(SYSTEM_PYTHON)
+
+# BGCAM_REQUIRE_DEB=1 makes it an error where no clean root can be made.
+deb-test: deb $(VENV)/.stamp-test
+	BGCAM_LINTIAN=1 $(BIN)/python -m pytest tests/test_deb.py
+	$(BIN)/python -m bgcam.packaging.deb.clean_root dist/bgcam_*.deb
 
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.

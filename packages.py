@@ -17,6 +17,8 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+# The file in the Debian package's environment that says so; in it is the package's name.
+DEBIAN_MARKER = "debian-package"
 # What is imported by another name than it is installed by.
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "cupy": "cupy-cuda13x[ctk]", "lightning_fabric": "lightning-fabric"}
 
@@ -56,6 +58,14 @@ def install_command(*packages: str) -> str:
     return " ".join([*_installer(), *map(shlex.quote, packages)])
 
 
+def removal() -> str:
+    """What removes bgcam itself, for a sentence."""
+    marker = Path(sys.prefix) / DEBIAN_MARKER
+    if marker.is_file():
+        return f"sudo apt purge {marker.read_text().strip()}"
+    return "pipx uninstall bgcam or pip uninstall bgcam; of a clone, delete the folder"
+
+
 def packages_of(extras: str) -> list[str]:
     """What these extras of bgcam bring, without versions: ["torch", "onnx"]. Nothing where bgcam is not installed."""
     try:
@@ -76,6 +86,8 @@ def _installer() -> list[str]:
     prefix = Path(sys.prefix)
     if (prefix / "pipx_metadata.json").is_file():
         return ["pipx", "inject", prefix.name]
+    if (prefix / DEBIAN_MARKER).is_file():  # it comes without pip; Debian's own is in python3-pip
+        return ["sudo", "python3", "-m", "pip", "--python", shlex.quote(sys.executable), "install"]
     if importlib.util.find_spec("pip") is None and shutil.which("uv"):  # an environment that uv has made
         return ["uv", "pip", "install", "--python", shlex.quote(_short(Path(sys.executable)))]
     pip = Path(sysconfig.get_path("scripts")) / ("pip.exe" if os.name == "nt" else "pip")

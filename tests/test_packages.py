@@ -70,6 +70,13 @@ def test_an_environment_of_uv(environment: Path, monkeypatch: pytest.MonkeyPatch
     assert install_command("torch") == "uv pip install --python .venv/bin/python torch"
 
 
+def test_the_debian_package(environment: Path) -> None:
+    assert "pipx uninstall" in packages.removal()
+    (environment / packages.DEBIAN_MARKER).write_text("bgcam\n")
+    assert install_command("torch") == f"sudo python3 -m pip --python {sys.executable} install torch"
+    assert packages.removal() == "sudo apt purge bgcam"
+
+
 def test_the_systems_python(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "prefix", "/usr")
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")

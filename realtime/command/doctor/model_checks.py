@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
+from bgcam.packages import install_command
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.doctor.finding import OK, PROBLEM, WARNING, Finding
 from bgcam.realtime.command.machine import Machine
@@ -15,7 +16,7 @@ from bgcam.realtime.control.client import Client
 from bgcam.realtime.control.instance import runs_already
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.auto import alternatives
-from bgcam.realtime.model.backends import GPU_MODULES, auto_order
+from bgcam.realtime.model.backends import GPU_MODULES, auto_order, is_x86_64
 from bgcam.realtime.model.backends._gpu import has_gpu
 from bgcam.realtime.model.find import find_model, shipped_models
 from bgcam.realtime.picture import native
@@ -24,6 +25,8 @@ from bgcam.realtime.picture.matte_doubt import DOUBTFUL
 BACKEND_TIMEOUT_S = 120
 # alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
 WRONG_ABOVE = 0.1
+# Measured on two kinds of processor: docs/hardware.md.
+SLOWER_WITHOUT = "not installed: with it a matte takes about half the time"
 
 
 def check_model(machine: Machine) -> Finding:
@@ -60,7 +63,15 @@ def check_backends(machine: Machine) -> list[Finding]:
     if taken is None:
         return [replace(found, verdict=PROBLEM) for found in findings]
     # One that is not installed is no loss where another works.
-    return [found for found in findings if "is not installed" not in found.found]
+    findings = [found for found in findings if "is not installed" not in found.found]
+    return [*findings, *_faster(taken)] if machine.backend == "auto" else findings
+
+
+def _faster(taken: str) -> list[Finding]:
+    """What the light wheel comes without. It is no fault, so `--fix` does not offer it."""
+    if taken != "onnxruntime" or not is_x86_64() or "openvino" in auto_order():
+        return []
+    return [Finding("openvino", OK, SLOWER_WITHOUT, install_command("openvino"))]
 
 
 def _judge(name: str, told: dict[str, Any], times_ms: dict[str, float], *, taken: bool) -> Finding:

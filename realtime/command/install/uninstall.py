@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
+from bgcam.packages import removal
 from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.command.install.camera import LOAD_FILE, OPTIONS_FILE
 from bgcam.realtime.command.install.desktop import written as desktop_files
@@ -88,4 +89,4 @@ def _say_what_stays(system: System) -> None:
         own = user_folder()
         if own.is_dir() and any(own.iterdir()):
             print(f"your backgrounds stay: {own}")
-    print("to remove bgcam itself: pipx uninstall bgcam or pip uninstall bgcam; of a clone, delete the folder")
+    print(f"to remove bgcam itself: {removal()}")

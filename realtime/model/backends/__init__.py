@@ -138,8 +138,11 @@ def auto_order() -> list[str]:
 
 
 def cpu_order() -> list[str]:
-    """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere."""
-    return ["openvino", "onnxruntime"] if is_x86_64() else ["onnxruntime", "openvino"]
+    """OpenVINO is the fastest on x86-64, ONNX Runtime elsewhere. One that is not installed is left out, unless none is:
+    the light wheel comes without OpenVINO, and nobody wants to read that at every start.
+    """
+    order = ["openvino", "onnxruntime"] if is_x86_64() else ["onnxruntime", "openvino"]
+    return [name for name in order if _is_installed(name)] or order
 
 
 def cpu_candidates() -> list[str]:
