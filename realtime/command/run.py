@@ -13,9 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.nothing import TRANSPARENT, Nothing
 from bgcam.realtime.command.controlled import controlled, refuse_second
-from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent, job_of
-from bgcam.realtime.command.transparent import TRANSPARENT, Nothing
+from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_transparent
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, choose_model
@@ -24,6 +24,7 @@ from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_live
+from bgcam.realtime.run.file_job import job_of
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
