@@ -86,7 +86,7 @@ dist: $(VENV)/.stamp-dist
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --custom-compile-command "make pins"
-TESTED := pyproject.toml --extra onnxruntime --extra torch --extra train --extra export --group test
+TESTED := pyproject.toml --extra onnxruntime --extra torch --extra train --extra export --extra batch --group test
 
 pins: $(VENV)/.stamp-lint
 	$(PIN) $(ARGS) $(TESTED) --no-annotate -o requirements/torch.txt
