@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from bgcam.packages import install_command, packages_of
@@ -56,15 +56,15 @@ def batch(
             print(f"{others} other file{'s' * (others > 1)} left alone: neither video nor picture")
         outcomes = [_unnamed(one) for one in unnamed]
         if left.jobs:
-            outcomes += _Run(plan, ledger, left, written, address, workers).outcomes()
-        elif not unnamed:
+            outcomes = _Run(plan, ledger, left, written, address, workers, outcomes).outcomes()
+        elif outcomes:
+            print_report(outcomes, before=len(left.done), left=0, took_s=0.0, target=written.shown)
+        else:
             print(f"nothing to do: all {len(units)} files are done")
         again = [record for record in left.done if record.background_only]
         for record in again:
             print(f"to look at: {record.output}: {record.background_only} frames show the background alone")
         failed = sum(one.status == "failed" or one.background_only > 0 for one in outcomes)
-        if unnamed and not left.jobs:
-            print_report(outcomes, before=len(left.done), left=0, took_s=0.0, target=written.shown)
         return 1 if failed or again else 0
 
 
@@ -96,12 +96,22 @@ class _Stopped(Exception):
 
 
 class _Run:
-    """One run over the jobs that are left."""
+    """One run over the jobs that are left. known: what became of other files already."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, left: Left, target: Store, address: str, workers: int | None):
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        left: Left,
+        target: Store,
+        address: str,
+        workers: int | None,
+        known: Sequence[Outcome],
+    ):
         self._plan, self._ledger, self._left, self._target = plan, ledger, left, target
         self._address, self._workers = address, workers
-        self._outcomes: list[Outcome] = []
+        self._outcomes = [*known]
+        self._left_over = len(left.jobs)
         self._unread = 0
 
     def outcomes(self) -> list[Outcome]:
@@ -124,7 +134,7 @@ class _Run:
         print_report(
             self._outcomes,
             before=before,
-            left=len(jobs) - len(self._outcomes),
+            left=self._left_over,
             took_s=time.monotonic() - begun_s,
             target=self._target.shown,
         )
@@ -154,6 +164,7 @@ class _Run:
             if outcome.status == "stop":
                 raise _Stopped(outcome.reason)
             self._outcomes.append(outcome)
+            self._left_over -= 1
             progress.heard(outcome)
             if outcome.status == "failed":
                 self._ledger.set_aside(outcome.unit, outcome.reason, finished=now())

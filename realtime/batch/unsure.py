@@ -27,6 +27,7 @@ LOW, HIGH = 0.1, 0.9
 EDGE_SHARE = 0.03
 # So many frames of an output are kept, and they are this far apart: neighbours show the same.
 MOST_FRAMES, APART_S = 4, 2.0
+_MOST_KEPT = 3 * MOST_FRAMES
 THUMB_HEIGHT_PX = 96
 _JPEG_QUALITY = 70
 # A change of the memory's belief by less is rounding.
@@ -62,7 +63,7 @@ class _Kept:
 class Watch:
     """Looks on while an output is drawn, and keeps its least sure frames as small pictures of the output alone."""
 
-    _kept: list[_Kept] = field(default_factory=list)
+    _kept: dict[int, _Kept] = field(default_factory=dict)  # one for each APART_S
     _belief: NDArray[np.float32] | None = None
     _unsure: float = 0.0
     _flips: float = 0.0
@@ -87,13 +88,16 @@ class Watch:
 
     def note(self, frame: Frame, pixels: NDArray[np.uint8]) -> None:
         """Keep a frame if it is one of the least sure. pixels: of the output, (H, W), (H, W, 3) BGR or (H, W, 4)."""
-        near = next((one for one in self._kept if abs(one.frame.time_s - frame.time_s) < APART_S), None)
-        least = near or (min(self._kept, key=lambda one: one.frame.score) if len(self._kept) >= MOST_FRAMES else None)
-        if least is not None:
-            if frame.score <= least.frame.score:
+        place = int(frame.time_s // APART_S)
+        there = self._kept.get(place)
+        if there is None and len(self._kept) >= _MOST_KEPT:
+            place = min(self._kept, key=lambda one: self._kept[one].frame.score)
+            there = self._kept[place]
+        if there is not None:
+            if frame.score <= there.frame.score:
                 return
-            self._kept.remove(least)
-        self._kept.append(_Kept(_rounded(frame), thumb_of(pixels)))
+            del self._kept[place]
+        self._kept[int(frame.time_s // APART_S)] = _Kept(_rounded(frame), thumb_of(pixels))
 
     @property
     def least_sure(self) -> list[Frame]:
@@ -109,7 +113,12 @@ class Watch:
         return data.tobytes() if done else None
 
     def _sorted(self) -> list[_Kept]:
-        return sorted(self._kept, key=lambda one: (-one.frame.score, one.frame.time_s))
+        found: list[_Kept] = []
+        for one in sorted(self._kept.values(), key=lambda one: (-one.frame.score, one.frame.time_s)):
+            apart = all(abs(one.frame.time_s - other.frame.time_s) >= APART_S for other in found)
+            if apart and len(found) < MOST_FRAMES:
+                found.append(one)
+        return found
 
 
 def thumb_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
