@@ -45,6 +45,7 @@ _PRIVATE = {
 class _Task:
     jobs: list[Job]
     deaths: int = 0
+    why: str = ""
 
 
 class RayPool:
@@ -53,10 +54,10 @@ class RayPool:
     """
 
     def __init__(self, plan: Plan, *, address: str = "", workers: int | None = None):
-        self._ray = _import_ray(local=not address)
+        self._ray = import_ray(local=not address)
         self._began = not self._ray.is_initialized()
         if self._began:
-            _begin(self._ray, address)
+            begin(self._ray, address)
         settings = plan.settings
         try:
             resources = self._ray.cluster_resources()
@@ -75,22 +76,33 @@ class RayPool:
         working: dict[Any, tuple[Any, _Task]] = {}
         asked: dict[Any, Any] = {}
         busy: dict[Any, Busy] = {}
+        restarting: set[Any] = set()
         asked_s = 0.0
         while waiting or working:
             while waiting and idle:
                 actor, task = idle.popleft(), waiting.popleft()
                 working[actor.do.remote(task.jobs)] = actor, task
-            ready, _ = self._ray.wait([*working], num_returns=1, timeout=ASK_EVERY_S)
+            ready = self._wait([*working] or [*asked])
             for reference in ready:
+                if reference not in working:
+                    continue
                 actor, task = working.pop(reference)
                 busy.pop(actor, None)
-                idle.append(actor)
-                for outcome in self._outcomes(reference, task, waiting):
+                outcomes = self._outcomes(reference, task)
+                if outcomes is None:
+                    restarting.add(actor)  # what it gets before it is there again would fail too
+                    outcomes = self._give_out_again(task, waiting)
+                else:
+                    idle.append(actor)
+                for outcome in outcomes:
                     heard(outcome)
             if time.monotonic() - asked_s >= ASK_EVERY_S:
                 asked_s = time.monotonic()
-                self._ask(working, asked, busy)
-            tick([*busy.values()])
+                at_work = {actor for actor, _ in working.values()}
+                for actor in self._ask(at_work | restarting, asked, busy) & restarting:
+                    restarting.remove(actor)
+                    idle.append(actor)
+            tick([busy[actor] for actor, _ in working.values() if actor in busy])
 
     def close(self) -> None:
         if not self._ray.is_initialized():
@@ -107,38 +119,53 @@ class RayPool:
             plan, slot, number
         )
 
-    def _outcomes(self, reference: Any, task: _Task, waiting: deque[_Task]) -> list[Outcome]:
-        """What became of a task's jobs; those that have to be done again join the waiting ones."""
+    def _wait(self, references: list[Any]) -> list[Any]:
+        if not references:
+            time.sleep(ASK_EVERY_S)
+            return []
+        ready: list[Any] = self._ray.wait(references, num_returns=1, timeout=ASK_EVERY_S)[0]
+        return ready
+
+    def _outcomes(self, reference: Any, task: _Task) -> list[Outcome] | None:
+        """What became of a task's jobs; None if its worker died."""
         try:
             done: list[Outcome] = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             reason = f"unexpected error: {' '.join(str(error.cause).split())}"
             return [Outcome(unit=job.unit, status="failed", reason=reason) for job in task.jobs]
         except self._ray.exceptions.RayError as error:
-            deaths = task.deaths + 1
-            if deaths < MOST_DEATHS or len(task.jobs) > 1:
-                waiting.extend(_Task([job], min(deaths, MOST_DEATHS - 1)) for job in task.jobs)
-                return []
-            reason = f"the worker died {deaths} times while working on it ({_why(error)})"
-            return [Outcome(unit=job.unit, status="failed", reason=reason) for job in task.jobs]
+            task.why = _why(error)
+            return None
         return done
 
-    def _ask(self, working: dict[Any, tuple[Any, _Task]], asked: dict[Any, Any], busy: dict[Any, Busy]) -> None:
-        """Collect the answers to the last question, and ask those that work and have answered."""
+    def _give_out_again(self, task: _Task, waiting: deque[_Task]) -> list[Outcome]:
+        """Let another worker try; or what became of it, if that was done often enough."""
+        task.deaths += 1
+        if task.deaths < MOST_DEATHS or len(task.jobs) > 1:
+            waiting.extend(_Task([job], min(task.deaths, MOST_DEATHS - 1)) for job in task.jobs)
+            return []
+        reason = f"the worker died {task.deaths} times while working on it ({task.why})"
+        return [Outcome(unit=job.unit, status="failed", reason=reason) for job in task.jobs]
+
+    def _ask(self, actors: set[Any], asked: dict[Any, Any], busy: dict[Any, Busy]) -> set[Any]:
+        """Collect the answers to the last question, and ask those of these who have answered. Gives who is there."""
         ready, _ = self._ray.wait([*asked], num_returns=len(asked), timeout=0) if asked else ([], [])
-        at_work = {actor for actor, _ in working.values()}
+        there = set()
         for reference in ready:
             actor = asked.pop(reference)
             busy.pop(actor, None)
             with contextlib.suppress(self._ray.exceptions.RayError):
                 unit, frames, total = self._ray.get(reference)
-                if unit is not None and actor in at_work:
+                there.add(actor)
+                if unit is not None:
                     busy[actor] = Busy(unit, frames, total)
-        for actor in at_work - {*asked.values()}:
+        for actor in actors - {*asked.values()}:
             asked[actor.progress.remote()] = actor
+        return there
 
 
-def _import_ray(*, local: bool) -> Any:
+def import_ray(*, local: bool) -> Any:
+    """The package; how Ray behaves is set before. local: it is to serve this process alone. Raises BgcamError."""
     if local:
         for name, value in _PRIVATE.items():
             os.environ.setdefault(name, value)
@@ -152,7 +179,7 @@ def _import_ray(*, local: bool) -> Any:
     return ray
 
 
-def _begin(ray: Any, address: str) -> None:
+def begin(ray: Any, address: str) -> None:
     """Start Ray here, or connect to a cluster. Raises BgcamError."""
     given: dict[str, Any] = {"address": address}
     if not address:
