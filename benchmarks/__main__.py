@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality, rooms
+from bgcam.benchmarks import clips, fps, gpu, load, peers, picture, quality, rooms, scale
 from bgcam.packages import missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
     "gpu": (gpu, "time the GPU path, part by part"),
+    "scale": (scale, "simulate a batch on up to 1,000 workers: what is the first limit"),
 }
 
 

@@ -52,7 +52,8 @@ def command(*arguments: str) -> list[str]:
 
 def alone(bgcam: Run, source: Path, target: Path) -> dict[str, bytes]:
     """What one process writes without being interrupted."""
-    assert bgcam("batch", str(source), str(target), "--workers", "1")[0] == 0
+    code, out, err = bgcam("batch", str(source), str(target), "--workers", "1")
+    assert (code, err) == (0, ""), out
     return outputs(target)
 
 
