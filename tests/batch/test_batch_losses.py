@@ -65,7 +65,7 @@ def test_a_lost_node_costs_its_files_a_second_try(cluster: Any, bgcam: Run, tmp_
 
     def lose() -> None:
         wait_for(lambda: len(records(tmp_path / "dst")) >= 2, limit_s=120)
-        cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
+        cluster.remove_node(sorted(cluster.worker_nodes, key=id)[0], allow_graceful=False)
         lost.set()
 
     thread = threading.Thread(target=lose)
