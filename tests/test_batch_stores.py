@@ -12,7 +12,8 @@ from batch_setup import outputs, write_source
 from command import Run, one_line
 
 from bgcam.realtime.batch.remote_store import RemoteStore, open_remote
-from bgcam.realtime.batch.store import StoreRefused, open_store, without_password
+from bgcam.realtime.batch.store import StoreRefused, without_password
+from bgcam.realtime.batch.stores import open_store
 from bgcam.realtime.errors import BgcamError
 
 fsspec = pytest.importorskip("fsspec")

@@ -20,7 +20,8 @@ from bgcam.realtime.batch.report import print_report
 from bgcam.realtime.batch.resume import Left, check_in_the_way, what_is_left
 from bgcam.realtime.batch.scratch import only_batch
 from bgcam.realtime.batch.sheet import SHEET, sheet
-from bgcam.realtime.batch.store import AGAIN, Store, open_store
+from bgcam.realtime.batch.store import AGAIN, Store
+from bgcam.realtime.batch.stores import open_store
 from bgcam.realtime.batch.worker import Outcome, now
 from bgcam.realtime.errors import BgcamError, SinkError, SourceError, UsageError
 from bgcam.realtime.settings import Settings

@@ -7,7 +7,7 @@ import msgspec
 from bgcam.realtime.batch.naming import PRIVATE_FOLDER, Unit
 from bgcam.realtime.batch.placing import Slot
 from bgcam.realtime.batch.plan import Plan
-from bgcam.realtime.batch.store import open_store
+from bgcam.realtime.batch.stores import open_store
 from bgcam.realtime.batch.worker import Job, Outcome, Worker
 from bgcam.realtime.errors import BgcamError
 

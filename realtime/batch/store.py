@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -54,18 +53,6 @@ class Store(Protocol):
 
     def scratch(self) -> Path | None:
         """A folder from which `put` only renames; None if there is none."""
-
-
-def open_store(address: str) -> Store:
-    """The folder or address that the user named; nothing is read yet. Raises BgcamError if a package is missing."""
-    local = address.removeprefix("file://")
-    if "://" not in local or os.path.isdir(local):
-        from bgcam.realtime.batch.local_store import LocalStore
-
-        return LocalStore(Path(os.path.expanduser(local)))
-    from bgcam.realtime.batch.remote_store import open_remote
-
-    return open_remote(address)
 
 
 def without_password(address: str) -> str:

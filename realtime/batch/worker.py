@@ -19,7 +19,8 @@ from bgcam.realtime.batch.naming import Unit
 from bgcam.realtime.batch.plan import Plan
 from bgcam.realtime.batch.process import Figures, process
 from bgcam.realtime.batch.scratch import Scratch
-from bgcam.realtime.batch.store import AGAIN, Store, StoreRefused, open_store
+from bgcam.realtime.batch.store import AGAIN, Store, StoreRefused
+from bgcam.realtime.batch.stores import open_store
 from bgcam.realtime.errors import SourceError
 from bgcam.realtime.model.find import sha256_of
 from bgcam.realtime.model.matting import Matting
