@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-cpus test-e2e soak lint types docs man dist deb deb-test pins clean
+.PHONY: help run demo test test-cpus test-e2e test-batch soak lint types docs man dist deb deb-test pins clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make test    install what the tests need and run them all"
 	@echo "make test-e2e  real cameras: in an emulated kernel (Debian packages, 10 minutes), NATIVE=1 on this machine's own"
 	@echo "make test-cpus  what depends on a processor's instructions, on emulated ones (QEMU, minutes)"
+	@echo "make test-batch  bgcam batch on Ray when nodes and drivers are killed (minutes)"
 	@echo "make soak    50,000 frames through everything, for leaks and drift (minutes)"
 	@echo "make lint    ruff, import-linter and clang-format: mistakes, directions of imports, layout"
 	@echo "make types   mypy, on the tests too"
@@ -53,6 +54,9 @@ else
 	$(BIN)/python tests/e2e/kernel.py $(ARGS)
 endif
 
+test-batch: $(VENV)/.stamp-test
+	BGCAM_BATCH=1 $(BIN)/python -m pytest tests/batch $(ARGS)
+
 soak: $(VENV)/.stamp-test
 	$(BIN)/python tests/soak.py $(ARGS)
 
@@ -63,9 +67,9 @@ lint: $(VENV)/.stamp-lint
 	$(BIN)/clang-format --dry-run --Werror $(wildcard realtime/picture/native/*.[ch] realtime/picture/kernels/*.cu* tests/*.h)
 
 # mypy runs no import hooks, so it is shown the root under its package's name. Two conftests are one too many for it.
-TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py))))
+TEST_MODULES := $(notdir $(basename $(wildcard tests/*.py) $(filter-out %/conftest.py,$(wildcard tests/e2e/*.py tests/batch/*.py))))
 types: $(VENV)/.stamp-lint
-	@MYPYPATH=.typing:tests:tests/e2e $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
+	@MYPYPATH=.typing:tests:tests/e2e:tests/batch $(BIN)/mypy -p bgcam $(addprefix -m ,$(TEST_MODULES))
 
 # --strict: a broken link or anchor is an error.
 docs: $(VENV)/.stamp-docs
@@ -100,7 +104,7 @@ deb-test: deb $(VENV)/.stamp-test
 # What is pinned stays as it is where pyproject.toml allows it; ARGS=--upgrade takes the newest, ARGS="--upgrade-package NAME" one.
 # torch.txt goes first, then what has most demands.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --custom-compile-command "make pins"
-TESTED := pyproject.toml --extra onnxruntime --extra torch --extra train --extra export --group test
+TESTED := pyproject.toml --extra onnxruntime --extra torch --extra train --extra export --extra batch --group test
 
 pins: $(VENV)/.stamp-lint
 	$(PIN) $(ARGS) $(TESTED) --no-annotate -o requirements/torch.txt

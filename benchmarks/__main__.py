@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from bgcam.benchmarks import clips, control, fps, gpu, load, peers, picture, plot, quality, rooms
+from bgcam.benchmarks import clips, control, fps, gpu, load, peers, picture, plot, quality, rooms, scale
 from bgcam.packages import lacking, missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "picture": (picture, "what each stage of the picture chain gains and costs"),
     "plot": (plot, "draw quality against processor time: bgcam and other tools' networks"),
     "gpu": (gpu, "time the GPU path, part by part"),
+    "scale": (scale, "simulate a batch on up to 1,000 workers: what is the first limit"),
 }
 
 # What a command imports beyond bgcam's own dependencies, and the extra that brings it; so that it is said before

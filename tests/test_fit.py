@@ -1,6 +1,7 @@
 """The loop: losses by hand, a run that learns, exact resumption, two processes that equal one."""
 
 import math
+import os
 import subprocess
 import sys
 import textwrap
@@ -151,6 +152,52 @@ def test_two_processes_give_what_one_gives(tmp_path) -> None:
     one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
     for key, value in one.network.items():
         torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)
+
+
+TORCHRUN = SCRIPT.replace(
+    """fabric = Fabric(accelerator="cpu", devices=devices, precision="32-true")
+fabric.launch()
+""",
+    """from bgcam.train.fit import make_fabric
+fabric = make_fabric(Run(out, device="cpu", precision="fp32"))
+assert fabric.world_size == devices, fabric.world_size
+""",
+).replace("Run(out, workers=0)", "Run(out, workers=0, minutes=60)")
+
+
+def test_torchrun_gives_what_one_process_gives(tmp_path) -> None:
+    """And its checkpoint goes on with another number of processes."""
+    write_training_set(tmp_path / "data", 8)
+    script = tmp_path / "run.py"
+    script.write_text(TORCHRUN)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for devices in (1, 2):
+        command = [*launcher, str(devices), str(script), str(tmp_path / "data"), str(tmp_path / str(devices))]
+        done = subprocess.run(
+            [*command, str(devices)], capture_output=True, text=True, timeout=240, check=False, env={**os.environ}
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
+    for key, value in one.network.items():
+        torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path) -> None:
+    write_training_set(tmp_path / "data", 8)
+    recipe = changed(BEST, steps=1, batch=4, sizes_wh=((1.0, ((64, 48),)),))
+    sampler = Sampler(PhotoSet(find_pairs(tmp_path / "data")[0]), Backgrounds(None), seed=0)
+
+    class Three:
+        """A fabric of three processes, as far as is looked."""
+
+        world_size, global_rank, device = 3, 1, torch.device("cpu")
+
+        def setup(self, network, optimizer):
+            network.mark_forward_method = lambda name: None
+            return network, optimizer
+
+    with pytest.raises(ValueError, match="a batch of 4 cannot be shared by 3 processes; give a multiple: --batch 3"):
+        fit(MatteNet(TINY), sampler, recipe, Run(tmp_path / "run", workers=0), fabric=Three())
 
 
 def test_an_encoder_without_a_rate_stays_as_it_is(tmp_path) -> None:

@@ -179,7 +179,7 @@ def test_one_backend_on_each_machine() -> None:
 @pytest.mark.parametrize("top", TOP_FOLDERS)
 def test_imports_are_declared(top: str) -> None:
     declared = names(PROJECT["dependencies"])
-    extras = ("onnxruntime", "torch", *sorted(NEEDS_NVIDIA)) if top == "realtime" else tuple(EXTRAS)
+    extras = ("onnxruntime", "torch", "batch", *sorted(NEEDS_NVIDIA)) if top == "realtime" else tuple(EXTRAS)
     declared |= names([text for extra in extras for text in EXTRAS[extra]])
     unknown = set()
     for path in modules(top):

@@ -13,7 +13,7 @@ from clips import PERSON, SIZE_WH, scene, write_clip, write_picture
 from command import Run, one_line
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.command.transparent import Nothing
+from bgcam.realtime.backgrounds.nothing import Nothing
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.failsafe.gate import send
 from bgcam.realtime.failsafe.placeholder import SafeBackground

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,9 +98,17 @@ def freeze(module: nn.Module) -> None:
     module.train = lambda mode=True: module  # type: ignore[method-assign]
 
 
-def spent(run: Run, started_s: float) -> float:
+def spent(run: Run, took_s: float) -> float:
     """The share of the run's time budget that is spent; 0 where there is none."""
-    return (time.monotonic() - started_s) / (60 * run.budget_minutes) if run.budget_minutes else 0.0
+    return took_s / (60 * run.budget_minutes) if run.budget_minutes else 0.0
+
+
+def agreed_s(fabric: Any, run: Run, started_s: float) -> float:
+    """How long the run has taken by the first process's clock: all have to end at the same step."""
+    took_s = time.monotonic() - started_s
+    if fabric.world_size == 1 or not (run.minutes or run.budget_minutes):
+        return took_s
+    return float(fabric.broadcast(took_s))
 
 
 @dataclass
@@ -178,14 +187,20 @@ def fit(
 
     if teacher is not None:
         teacher = channels_last(teacher.eval().requires_grad_(False)).to(fabric.device)
+    if recipe.batch % fabric.world_size:
+        raise ValueError(
+            f"a batch of {recipe.batch} cannot be shared by {fabric.world_size} processes; give a multiple: --batch "
+            f"{recipe.batch // fabric.world_size * fabric.world_size or fabric.world_size}"
+        )
     steps = Steps(sampler, recipe.sizes_of_steps(), recipe.batch, fabric.global_rank, fabric.world_size)
     feed = batches(steps, start_step=state.step, workers=run.workers, device=fabric.device.type)
     saved = checked = time.monotonic()
     step = state.step
+    took_s = agreed_s(fabric, run, started)
     with report:
         model.train()
         for batch in feed:
-            factor = recipe.lr_factor(step, spent=spent(run, started))
+            factor = recipe.lr_factor(step, spent=spent(run, took_s))
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_lr"] * factor
             rgb, truth = to_network(*batch, fabric.device)
@@ -204,9 +219,10 @@ def fit(
             if recipe.ema_decay:
                 ema.update(network, step)
             report.step(step, loss.detach(), logits.detach(), truth, recipe.batch)
-            if run.minutes is not None and time.monotonic() - started > run.minutes * 60:
+            took_s = agreed_s(fabric, run, started)
+            if run.minutes is not None and took_s > run.minutes * 60:
                 break
-            if spent(run, started) >= 1:
+            if spent(run, took_s) >= 1:
                 break
             if time.monotonic() - saved > run.save_every_s:
                 due = time.monotonic() - checked > run.validate_every_s
@@ -223,6 +239,18 @@ def make_fabric(run: Run) -> Any:
 
     if run.threads:
         torch.set_num_threads(run.threads)
-    fabric = Fabric(accelerator=run.device, devices=run.devices, precision=PRECISIONS[run.precision])
+    devices, nodes = launched_processes(os.environ) or (run.devices, 1)
+    fabric = Fabric(accelerator=run.device, devices=devices, num_nodes=nodes, precision=PRECISIONS[run.precision])
     fabric.launch()
     return fabric
+
+
+def launched_processes(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """How many processes torchrun has started on each node, and on how many nodes; None if it has not.
+
+    Lightning would take one process to be all there is, and each would train by itself.
+    """
+    if "TORCHELASTIC_RUN_ID" not in environment:
+        return None
+    here = int(environment["LOCAL_WORLD_SIZE"])
+    return here, int(environment["WORLD_SIZE"]) // here

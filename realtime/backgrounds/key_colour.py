@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds.colours import colour_of
+from bgcam.realtime.backgrounds.nothing import TRANSPARENT
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.settings import Settings
 
-TRANSPARENT, AUTO = "transparent", "auto"
+AUTO = "auto"
 # In the order in which they are tried, as 0xRRGGBB.
 CANDIDATES = (0x00B140, 0xFF00FF, 0x0047BB)
 # Cb and Cr of RGB in [0, 1], as OBS Studio's chroma key has them: BT.709 in limited range.

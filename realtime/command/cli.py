@@ -104,6 +104,12 @@ def _matte(options: Namespace) -> int:
     return matte(options.matte_input, options.matte_output, chosen(options).settings, as_cutout=options.cutout)
 
 
+def _batch(options: Namespace) -> int:
+    from bgcam.realtime.command.batch import run_batch
+
+    return run_batch(options)
+
+
 def _devices(options: Namespace) -> int:
     from bgcam.realtime.command.devices import print_devices
 
@@ -189,6 +195,7 @@ REMOTE = ("set", "get", "status", "next", "previous", "learn-room", "panic", "re
 COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
     None: _run,
     "matte": _matte,
+    "batch": _batch,
     "devices": _devices,
     "backgrounds": _backgrounds,
     "cache": _cache,
@@ -204,13 +211,15 @@ COMMANDS: dict[str | None, Callable[[Namespace], int]] = {
 }
 
 # What these print is about the result, not the result itself.
-GOING_ON = (None, "matte")
+GOING_ON = (None, "matte", "batch")
 
 # Of bgcam's own options, those that may stand before a command's name. install-service sees to it itself, and config
 # shows all.
+_PICTURE = ("background", "edge", "light_wrap", "light_match", "frame")
 _HOW = ("command", "model", "backend", "threads", "far", "debug")
 BEFORE = {
     "matte": (*_HOW, "overwrite", "no_audio", "profile"),
+    "batch": (*_HOW, *_PICTURE, "overwrite", "no_audio", "profile"),
     "devices": _HOW,
     "backgrounds": _HOW,
     "cache": _HOW,

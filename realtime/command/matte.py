@@ -7,28 +7,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bgcam.realtime.backgrounds.blur import Room
-from bgcam.realtime.command.file_jobs import job_of
 from bgcam.realtime.command.overwrite import check_existing, written_files
 from bgcam.realtime.command.run import run_to_outputs
-from bgcam.realtime.command.transparent import Nothing
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
-from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.look import Look
+from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import SecondLook
-from bgcam.realtime.picture.chain import Chain
-from bgcam.realtime.picture.cutout import cut_out
-from bgcam.realtime.picture.foreground import near_colours
-from bgcam.realtime.picture.guided_filter import whole_matte
 from bgcam.realtime.picture.png import write_png
-from bgcam.realtime.picture.views import gray_matte
-from bgcam.realtime.run.build import build_run
-from bgcam.realtime.run.pipeline import Pipeline
+from bgcam.realtime.run.file_job import job_of
+from bgcam.realtime.run.mattes import cutout, gray, matte_run
 from bgcam.realtime.run.status import BAR_CELLS, as_clock
 from bgcam.realtime.settings import Settings
 from bgcam.realtime.sinks import is_folder
@@ -59,13 +47,6 @@ def matte(given: str, output: str, settings: Settings, *, as_cutout: bool = Fals
         return _matte_video(given, output, settings, as_cutout=as_cutout)
     check_existing((png for _, png in jobs), overwrite=settings.overwrite)
     return _matte_pictures(jobs, _open_matting(settings), as_cutout=as_cutout, far=settings.far)
-
-
-def cutout(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8 BGRA: the person's own colours and alpha; where alpha is 0 the colours are 0, not the room's."""
-    alpha = whole_matte(frame, coarse).alpha
-    near = near_colours(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh)
-    return cut_out(frame.room_bgr, alpha, near, None)
 
 
 def _open_matting(settings: Settings) -> Matting:
@@ -99,7 +80,7 @@ def _target_of_one(source: Path, target: Path) -> Path:
 
 def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_cutout: bool, far: bool) -> int:
     """All that can be read, each file whole; the rest is said on stderr."""
-    make = cutout if as_cutout else _gray
+    make = cutout if as_cutout else gray
     find = SecondLook(matting) if far else matting
     skipped = 0
     told = _Progress(len(jobs))
@@ -132,10 +113,6 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
     return 1 if skipped else 0
 
 
-def _gray(frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
-    return gray_matte(whole_matte(frame, coarse).alpha)
-
-
 def _check_video(source: Path, target: Path, *, output: str, as_cutout: bool) -> None:
     suffix = target.suffix.lower()
     if as_cutout:
@@ -152,18 +129,12 @@ def _matte_video(given: str, output: str, settings: Settings, *, as_cutout: bool
     opened = open_source(input=given)
     try:
         source = FirstRead(opened)
-        backend = matting.prepare(source.size_wh)
-        if as_cutout:
-            pipeline = build_run(
-                source, Nothing(), matting, Look(), backend=settings.backend, transparent=True, far=settings.far
-            )
-        else:
-            find = SecondLook(matting) if settings.far else matting
-            pipeline = Pipeline(source, find, Chain(Room(), Look(view="matte")), workers=backend.at_once)
+        description = matting.prepare(source.size_wh).description
+        pipeline = matte_run(source, matting, backend=settings.backend, far=settings.far, as_cutout=as_cutout)
         # A matte is for a program that has the video, with its sound, beside it.
         sound = as_cutout and not settings.no_audio
         job = job_of(opened, pipeline, transparent=as_cutout, sound=sound)
-        return run_to_outputs(pipeline, source, [output], backend=backend.description, job=job)
+        return run_to_outputs(pipeline, source, [output], backend=description, job=job)
     finally:
         opened.close()
 

@@ -15,6 +15,7 @@ from bgcam.realtime.command.remote import add_remote_commands
 from bgcam.realtime.command.setup_options import COMMANDS as SETUP
 from bgcam.realtime.command.setup_options import add_setup_commands
 from bgcam.realtime.errors import UsageError
+from bgcam.realtime.settings import values
 from bgcam.realtime.settings.option import Option
 from bgcam.realtime.settings.table import all_settings, option_of
 from bgcam.realtime.spelling import closest
@@ -30,6 +31,7 @@ examples:
   bgcam -i photos/*.jpg -b beach -o done/     pictures
   bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
+  bgcam batch talks/ done/ -b office          all videos and pictures of a folder, on all processors
   bgcam set background=office.jpg mirror=on   change the bgcam that runs; bgcam ui opens its control page
 
 exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
@@ -42,14 +44,38 @@ PLAIN = {
 }
 CLEAR = Option(flags=("--clear",), help="remove all of it; it is rebuilt when needed")
 CUTOUT = Option(flags=("--cutout",), help="write the person with transparency (RGBA) instead")
+ONLY_MATTE = Option(flags=("--matte",), help="write the mattes, as `bgcam matte` does")
+ONLY_CUTOUT = Option(flags=("--cutout",), help="write the people with transparency, as `bgcam matte --cutout` does")
+WORKERS = Option(
+    flags=("--workers",),
+    help="how many files to process at the same time; default: one for each GPU and for each processor that is left; 1 "
+    "does without Ray",
+    metavar="N",
+    parse=values.worker_count,
+)
+ADDRESS = Option(
+    flags=("--address",),
+    help="run on this Ray cluster: HOST:PORT or auto; bgcam, the background and the model must be there too",
+    metavar="ADDRESS",
+)
 PROFILE = Option(
     flags=("--profile",),
     help="use [profile.NAME] of the configuration file too; see `bgcam config`",
     metavar="NAME",
 )
+# The settings that `bgcam batch` accepts.
+OF_BATCH = (
+    *("background", "edge", "light_wrap", "light_match", "frame", "overwrite", "no_audio"),
+    *("model", "backend", "threads", "far", "debug"),
+)
 # The settings that `bgcam matte` accepts.
 OF_MATTE = ("overwrite", "no_audio", "model", "backend", "threads", "far", "debug")
 COMPLETION = 'For bash: eval "$(bgcam completion bash)" in ~/.bashrc; for fish: bgcam completion fish | source'
+_ADDRESSES = "an address such as s3://bucket/talks, gs://, az:// or sftp://"
+_OF_BATCH = (
+    "Names and folders are kept. What is done already is skipped, so the same command goes on after an interruption. "
+    "With the extra batch, on all processors and GPUs, or on a Ray cluster"
+)
 _DEMO = "show what bgcam does on a generated clip"
 
 
@@ -146,6 +172,17 @@ def _add_commands(commands: Any) -> None:
     add_option(matte, CUTOUT)
     add_shared(matte, OF_MATTE, keep=True)
     add_option(matte, PROFILE, keep=True)
+    about = "process every video and picture of a folder or bucket"
+    batch = commands.add_parser("batch", help=about, description=f"{about}. {_OF_BATCH}", allow_abbrev=False)
+    batch.add_argument("batch_source", metavar="SRC", help=f"a folder with folders in it, or {_ADDRESSES}")
+    batch.add_argument("batch_target", metavar="DST", help=f"the folder for the outputs, or {_ADDRESSES}")
+    what = batch.add_mutually_exclusive_group()
+    for option in (ONLY_MATTE, ONLY_CUTOUT):
+        add_option(what, option)
+    for option in (WORKERS, ADDRESS):
+        add_option(batch, option)
+    add_shared(batch, OF_BATCH, keep=True)
+    add_option(batch, PROFILE, keep=True)
     for name, about in PLAIN.items():
         plain = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         add_shared(plain, ["debug"], keep=True)
@@ -172,6 +209,7 @@ def _add_commands(commands: Any) -> None:
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
     own: dict[str, tuple[Option, ...]] = {"matte": (CUTOUT, PROFILE, *map(option_of, OF_MATTE)), "cache": (CLEAR,)}
+    own["batch"] = (ONLY_MATTE, ONLY_CUTOUT, WORKERS, ADDRESS, PROFILE, *map(option_of, OF_BATCH))
     own |= {"config": (PROFILE,), "completion": (), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
     own |= {name: options for name, (_, options, _) in REMOTE.items()}

@@ -13,10 +13,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.backgrounds.key_colour import TRANSPARENT, background_spec
+from bgcam.realtime.backgrounds.key_colour import background_spec
+from bgcam.realtime.backgrounds.nothing import TRANSPARENT, Nothing
 from bgcam.realtime.command.controlled import controlled, refuse_second
-from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_trace, job_of
-from bgcam.realtime.command.transparent import Nothing, check_look
+from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_trace
+from bgcam.realtime.command.transparent import check_look
 from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
 from bgcam.realtime.errors import SinkError, UsageError, as_error
@@ -26,6 +27,7 @@ from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_live
+from bgcam.realtime.run.file_job import job_of
 from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Region
-from bgcam.realtime.picture.chain import Chain, parts_of
+from bgcam.realtime.picture.chain import Chain, Work, parts_of
 from bgcam.realtime.picture.composed import composed_cutout
 from bgcam.realtime.picture.despill import Spill, despill
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
@@ -24,8 +26,15 @@ BAND_PX = 256
 class CutoutChain:
     """As `Chain`, but gives the person alone, with transparency. The background is asked for and not shown."""
 
-    def __init__(self, background: Background, look: Look | None = None, *, independent: bool = False):
-        self._chain = Chain(background, look, independent=independent)
+    def __init__(
+        self,
+        background: Background,
+        look: Look | None = None,
+        *,
+        independent: bool = False,
+        also: Callable[[Chain, Work], None] | None = None,
+    ):
+        self._chain, self._also = Chain(background, look, independent=independent), also
 
     @property
     def notice(self) -> str:
@@ -38,6 +47,8 @@ class CutoutChain:
         parts = parts_of(work)
         alpha = self._chain.alpha(work, parts.edge)
         bgra = cut_out(work.person_bgr, alpha, colours, work.spill, parts=parts)
+        if self._also is not None:
+            self._also(self._chain, work)
         return composed_cutout(frame, bgra)
 
 

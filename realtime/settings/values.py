@@ -17,6 +17,7 @@ MATTE_RATES = (FULL, HALF)
 MAX_FPS = 1000
 MAX_STRENGTH = 10
 MAX_THREADS = 1024
+MAX_WORKERS = 100_000
 WATCHDOG_MS = (50, 60_000)
 MAX_SLIDE_S = 86_400
 MAX_CROSSFADE_S = 5
@@ -72,6 +73,13 @@ def thread_count(text: str) -> int:
         raise argparse.ArgumentTypeError(f"invalid number of threads {text!r}: give 1 or more, or 0 for all that help")
     if int(text) > MAX_THREADS:
         raise argparse.ArgumentTypeError(f"{text!r} threads are more than any machine has; give at most {MAX_THREADS}")
+    return int(text)
+
+
+def worker_count(text: str) -> int:
+    """1 or more; argparse.ArgumentTypeError for anything else."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(f"invalid number of workers {text!r}: give 1 to {MAX_WORKERS}")
     return int(text)
 
 

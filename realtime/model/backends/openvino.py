@@ -133,6 +133,9 @@ def _core() -> Any:
     """
     import openvino as ov
 
+    # Its table of types is made at the first use. Two threads whose first inference comes at once would wait for each
+    # other for ever: one makes the table and waits for Python's lock, the other has the lock and waits for the table.
+    ov.Type.f32.to_dtype()
     return ov.Core()
 
 
