@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -188,6 +189,7 @@ def begin(ray: Any, address: str) -> None:
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main else None
     try:
+        _check_answers(address)
         ray.init(**given, log_to_driver=False, logging_level=logging.ERROR, namespace="bgcam")
     except Exception as error:  # ConnectionError, RuntimeError, ValueError by what is wrong
         where = f"the Ray cluster {address} does not answer" if address else "Ray cannot be started"
@@ -196,6 +198,13 @@ def begin(ray: Any, address: str) -> None:
     finally:
         if in_main and handler is not None:
             signal.signal(signal.SIGTERM, handler)  # Ray's own ends the process at once
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _why(error: Exception) -> str:
