@@ -11,6 +11,8 @@ import argparse
 import heapq
 from dataclasses import dataclass
 
+from bgcam.realtime.errors import UsageError
+
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 _FILES_EACH = 30
 
@@ -83,7 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a table."""
+    """Print a table. Raises UsageError for a figure that is not above 0."""
+    for name, value in vars(args).items():
+        if isinstance(value, float) and not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
     batch = Batch(
         compute_s=args.frames / args.fps,
         read_mb=args.read_mb,

@@ -81,6 +81,10 @@ def _python(words: list[str]) -> None:
         assert (ROOT / words[0]).is_file()
 
 
+def _torchrun(words: list[str]) -> None:
+    _python(words[words.index("-m") :])
+
+
 def _settings(words: list[str]) -> None:
     assert all(re.fullmatch(r"[A-Z_]+=\S+", word) for word in words)
 
@@ -94,6 +98,10 @@ OTHERS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "pip": ("it needs the network", _pip),
     "pipx": ("it needs the network", _pip),
     "python": ("it needs photos, clips or a GPU", _python),
+    "torchrun": ("it needs photos and processors", _torchrun),
+    "srun": ("it needs a cluster", _anything),
+    "scontrol": ("it needs a cluster", _anything),
+    "head": ("it reads what the command before it prints", _anything),
     "export": ("it is for the commands after it", _settings),
     "apt": ("it needs root and the network", _anything),
     "systemctl": ("it needs the service", _anything),

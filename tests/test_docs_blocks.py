@@ -62,6 +62,7 @@ PARSED = {
     "install-desktop": "it writes to the desktop's menu",
     "uninstall": "it removes the user's files",
     "demo": "test_demo.py runs it",
+    "batch": "test_batch.py runs it",
 } | dict.fromkeys(REMOTE, "it needs a running bgcam")
 
 
