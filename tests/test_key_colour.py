@@ -16,7 +16,7 @@ from test_live_control import Names
 
 from bgcam.realtime.backgrounds import open_background
 from bgcam.realtime.backgrounds.key_colour import CANDIDATES, TO_CHROMA, KeyColour, as_hex, background_spec, differing
-from bgcam.realtime.command.transparent import Nothing
+from bgcam.realtime.backgrounds.nothing import Nothing
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
