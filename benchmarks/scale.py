@@ -2,7 +2,7 @@
 
 Files of equal size. A worker asks the driver for a file, which answers one request after the other; downloads it,
 processes it, uploads its output, and asks again. All share the store's bandwidth, in the order of their requests, and
-each has a network link of its own. The inputs are figures of your machines: docs/reference/scale.md says how to get them.
+each has a network link of its own. The inputs are figures of your machines, see docs/reference/scale.md.
 """
 
 from __future__ import annotations
