@@ -38,7 +38,8 @@ from bgcam.realtime.errors import SinkError, SourceError, UsageError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting
-from bgcam.realtime.picture.chain import Chain, Work
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.work import Work
 
 TIMED_CLIP, TIMED_WH = "s32.mp4", (1280, 720)
 STILL_CLIPS = ("s32.mp4", "vretalk_4.mp4", "d0.mp4")

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> None:
 
 def checked_stages(names: Sequence[str]) -> Sequence[str]:
     """Raises UsageError for a name that is no stage of the chain's."""
-    from bgcam.realtime.picture.chain import STAGES
+    from bgcam.realtime.picture.stages import STAGES
 
     for name in names:
         if name not in STAGES:

@@ -17,7 +17,8 @@ from bgcam.realtime.backgrounds.blur import Room
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import VIEWS, Look
-from bgcam.realtime.picture.chain import STAGES, Chain
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.stages import STAGES
 from bgcam.realtime.run.build import everything
 from bgcam.realtime.run.pipeline import Pipeline
 

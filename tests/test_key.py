@@ -21,7 +21,7 @@ from bgcam.realtime.backgrounds.blur import Room
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture import native
-from bgcam.realtime.picture.chain import MISSED_FRAMES, Chain
+from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
 from bgcam.realtime.picture.foreground import Grid
 from bgcam.realtime.picture.key import (
@@ -33,6 +33,7 @@ from bgcam.realtime.picture.key import (
     key_guide,
     key_reference,
 )
+from bgcam.realtime.picture.work import MISSED_FRAMES
 from bgcam.realtime.run.finding import everything
 
 NAVY = np.array([0x40, 0x20, 0x20])

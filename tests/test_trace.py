@@ -22,7 +22,7 @@ from bgcam.realtime.command import run
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.matting import Matting
-from bgcam.realtime.picture.chain import STAGES
+from bgcam.realtime.picture.stages import STAGES
 from bgcam.realtime.run import trace_file
 from bgcam.realtime.run.trace_file import NATIVE, ProcessorTime, as_json, tracing
 from bgcam.realtime.trace import Recorder, recording, span, wait

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.batch.ledger import Frame
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame, OutputFrame
-from bgcam.realtime.picture.chain import Chain, Work
+from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.room_memory import TRUSTED
 from bgcam.realtime.picture.views import checkerboard
+from bgcam.realtime.picture.work import Work
 
 LOW, HIGH = 0.1, 0.9
 EDGE_SHARE = 0.03

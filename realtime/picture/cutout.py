@@ -11,12 +11,14 @@ from bgcam.realtime.background import Background
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, CutoutFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.picture.buffers import Region
-from bgcam.realtime.picture.chain import Chain, Work, parts_of
+from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.composed import composed_cutout
 from bgcam.realtime.picture.despill import Spill, despill
+from bgcam.realtime.picture.drawing import parts_of
 from bgcam.realtime.picture.foreground import Colours, colours_at, near_colours
 from bgcam.realtime.picture.tiles import Tiles
 from bgcam.realtime.picture.views import gray_matte
+from bgcam.realtime.picture.work import Work
 
 Float = NDArray[np.float32]
 # Rows that are worked on at a time: the arithmetic is in float32, and a frame of 100 megapixels would take gigabytes.

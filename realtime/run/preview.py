@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.failsafe.last_shown import LastShown
 from bgcam.realtime.frames import CutoutFrame, OutputFrame
-from bgcam.realtime.picture.chain import Chain, Work
+from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.work import Work
 
 WIDTH_PX = 640
 EVERY_S = 1 / 15
