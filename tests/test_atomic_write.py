@@ -32,6 +32,7 @@ def test_nothing_else_in_realtime_writes_files() -> None:
     writes = re.compile(rf"{calls}|open\([^)]*[\"'][wax]b?\+?[\"']")
     allowed = {"atomic_write.py", "_reserve.py", "_to_bgr.py", "console.py", "clip.py", "video.py"}
     allowed |= {"library.py", "control_page.py"}  # an upload that is checked; what a bgcam started by `ui` prints
+    allowed |= {"scratch.py", "local_store.py"}  # a batch's files: in a folder of its own, until they are whole
     found = {path.name for path in REALTIME.rglob("*.py") if writes.search(path.read_text(encoding="utf-8"))}
     assert found - allowed == set()
 

@@ -333,9 +333,9 @@ def test_the_command_puts_whole_frames_through_the_gpu(
 ) -> None:
     """And `auto` goes on without it when it fails in the middle; a backend that was asked for by name does not."""
 
-    def load(name: str, path: Path, spec: ModelSpec, size_wh: Any, *, threads: int = 0) -> Any:
+    def load(name: str, path: Path, spec: ModelSpec, size_wh: Any, **options: Any) -> Any:
         if name in cpu_order():
-            return load_backend(name, path, spec, size_wh, threads=threads)
+            return load_backend(name, path, spec, size_wh, **options)
         return Backend(BrightNetwork(cupy, faults)), []
 
     monkeypatch.setattr("bgcam.realtime.model.matting.load_backend", load)

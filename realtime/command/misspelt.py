@@ -120,10 +120,10 @@ def _stray(word: str, last: Option | None, given: Mapping[str, str], commands: S
     """What is wrong with a word that stands where a command's name might."""
     suffix = Path(word).suffix.lower()
     if suffix not in (*PICTURE_SUFFIXES, *VIDEOS) and not os.path.exists(word):
-        if command := closest(word, commands):
-            return f"unknown command {word!r}; did you mean bgcam {command}?"
         if options := _background_too(word, given):
             return _meant(word, options)
+        if command := closest(word, commands):
+            return f"unknown command {word!r}; did you mean bgcam {command}?"
     name = last.flags[0] if last is not None else ""
     joined = f"{given.get(name)} {word}"
     if name and os.path.exists(joined):

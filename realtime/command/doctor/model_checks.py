@@ -25,7 +25,7 @@ from bgcam.realtime.picture.matte_doubt import DOUBTFUL
 BACKEND_TIMEOUT_S = 120
 # alpha's mean error in the demo's first frame: 0.02 by the shipped models, 0.3 of an empty matte
 WRONG_ABOVE = 0.1
-# Measured on two kinds of processor: docs/hardware.md.
+# Measured on two kinds of processor: docs/packages.md.
 SLOWER_WITHOUT = "not installed: with it a matte takes about half the time"
 
 
