@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bgcam.benchmarks.fps import Clip, Clock, decode
 from bgcam.benchmarks.machine import describe
 from bgcam.realtime.errors import SinkError, SourceError, UsageError
+from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.settings.values import size_wh
 
 # The network that Linux-Fake-Background-Webcam runs, by its name in peers.json.
@@ -127,6 +128,7 @@ def peer_frame(
     network: Mapping[str, Any], behind: NDArray[np.uint8], *, frame_wh: tuple[int, int]
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     """A frame (H, W, 3) uint8 BGR to the same with `behind` in place of the room, as that tool makes it."""
+    without_telemetry()
     import cv2
     import onnxruntime as ort
 

@@ -18,6 +18,7 @@ from bgcam.realtime.model.backends._engine_cache import manifest
 from bgcam.realtime.model.backends._engine_choice import alpha_of, portrait
 from bgcam.realtime.model.backends._engine_open import Opener
 from bgcam.realtime.model.backends._gpu import gpu
+from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.engine_file import SUFFIX, read_engine, sha256, write_engine
 from bgcam.realtime.model.spec import ModelSpec, read_spec
 
@@ -101,6 +102,7 @@ def _compare(what: str, alpha: NDArray[np.float32], reference: NDArray[np.float3
 
 def _on_cpu(model: Any, spec: ModelSpec, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     """The portrait's alpha (1, 1, h, w) by a `typed_model`, as its file says it."""
+    without_telemetry()
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -57,6 +57,7 @@ def run_int8(path: Path) -> Run:
 
     A backend may do otherwise: ONNX Runtime takes FP32 in its place on x86-64.
     """
+    without_telemetry()
     import onnxruntime as ort
 
     options = ort.SessionOptions()

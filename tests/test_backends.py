@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -212,6 +213,23 @@ sys.exit(any(name.startswith("openvino_telemetry.") for name in sys.modules))
 """
     pytest.importorskip("openvino", reason="openvino is not installed on this machine")
     assert subprocess.run([sys.executable, "-c", script, str(tiny_model)], check=False).returncode == 0
+
+
+def test_onnxruntime_keeps_nothing_to_report(tiny_model: Path, tmp_path: Path) -> None:
+    """Its packages queue events for an analytics service in the user's cache."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed on this machine")
+    script = """
+import sys
+from pathlib import Path
+from bgcam.realtime.model.backends import load_backend
+from bgcam.realtime.model.spec import read_spec
+path = Path(sys.argv[1])
+load_backend("onnxruntime", path, read_spec(path), (64, 48))
+"""
+    environ = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environ.pop("ORT_DISABLE_TELEMETRY", None)
+    assert subprocess.run([sys.executable, "-c", script, str(tiny_model)], check=False, env=environ).returncode == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(

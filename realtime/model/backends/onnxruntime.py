@@ -12,6 +12,7 @@ from bgcam.packages import missing
 from bgcam.realtime.errors import BackendError
 from bgcam.realtime.model.backends import is_x86_64
 from bgcam.realtime.model.backends.normalize import Normalize
+from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.spec import ModelSpec
 
 ERRORS_ONLY = 3
@@ -39,6 +40,7 @@ class ONNXRuntimeBackend:
     in_float = False
 
     def __init__(self, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, threads: int = 0):
+        without_telemetry()
         try:
             import onnxruntime as ort
         except ImportError:
