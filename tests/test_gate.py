@@ -23,6 +23,7 @@ from bgcam.realtime import camera_memory
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.devices.viewers import Viewers
+from bgcam.realtime.errors import BackgroundError
 from bgcam.realtime.failsafe.gate import check_shown, send
 from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import SafeBackground
@@ -99,7 +100,8 @@ def test_a_background_in_a_cameras_memory_is_no_placeholder() -> None:
     thief = Thief("thief", np.full((1, 1, 3), 9, np.uint8))
     safe, first, second = SafeBackground(thief, SIZE_WH), camera_frame(0), camera_frame(1)
     thief.stolen = first.room_bgr
-    safe.picture(second, CoarseMatte(1, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
+    with pytest.raises(BackgroundError, match="camera frame's memory"):
+        safe.picture(second, CoarseMatte(1, np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.uint8)))
     assert (safe.placeholder(5).bgr == 9).all()
 
 

@@ -40,3 +40,17 @@ def test_nobody_says_nothing_of_the_matte() -> None:
     for number in range(60):
         doubt.step(person(0.0), person(0.0), time_s=number / 30)
     assert doubt.share is None
+
+
+def test_the_doubt_of_someone_who_left_fades() -> None:
+    doubt, person = MatteDoubt(), np.zeros((10, 10), np.float32)
+    person[:5] = 1
+    rest = person.copy()
+    rest[:3] = 0
+    for at in range(300):
+        doubt.step(person, rest, time_s=at / 30)
+    assert doubt.notice
+    nobody = np.zeros_like(person)
+    for at in range(300, 1800):
+        doubt.step(nobody, nobody, time_s=at / 30)
+    assert not doubt.notice

@@ -10,17 +10,20 @@ from bgcam.realtime.batch.batch import batch
 from bgcam.realtime.batch.naming import Mode
 from bgcam.realtime.batch.plan import OF_MODE
 from bgcam.realtime.command.chosen import chosen
+from bgcam.realtime.command.options import OF_BATCH
 from bgcam.realtime.command.transparent import check_look
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.model.backends import check_backend_name
-from bgcam.realtime.settings import look_of
+from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.settings.last_choice import with_last_background
 
 
 def run_batch(options: Namespace) -> int:
     """Everything that can be known is checked before anything is written. Gives the exit code; raises BgcamError."""
     mode: Mode = "matte" if options.matte else "cutout" if options.cutout else "background"
-    settings = chosen(options).settings
+    # What a batch has no option for is not part of its records: a configured presenter must not change its outputs.
+    whole = chosen(options).settings
+    settings = Settings(**{name: getattr(whole, name) for name in OF_BATCH})
     if mode == "background":
         settings = with_last_background(settings)
         if settings.background == TRANSPARENT:

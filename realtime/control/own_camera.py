@@ -9,6 +9,9 @@ from bgcam.realtime.devices.listing import Device
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.sources.camera import device_of
 
+# OpenCV's number of a camera is this many times a backend's, plus the camera's.
+_BACKEND = 100
+
 
 def refuse_own_camera(
     background: str,
@@ -29,14 +32,34 @@ def refuse_own_camera(
     except SourceError as error:
         raise BackgroundError(f"background {background}: {error}") from error
     if in_use:
-        same = in_use in (str(behind), behind.name)
+        same = in_use in (str(behind), behind.name) or _may_be(_number_of(in_use), behind)
     else:
         try:
             own = find(camera)
         except SourceError:  # opening it says more
             return
-        same = (own.path, own.index) == (behind.path, behind.index)
+        same = (own.path, own.index) == (behind.path, behind.index) or _may_be(_number(own), behind)
     if same:
         raise UsageError(
             f"background {background} is the camera that looks at you; give another one, see bgcam devices"
         )
+
+
+def _may_be(own: int | None, behind: Device) -> bool:
+    """Off Linux, whether a camera that is known by its number alone may be the other one.
+
+    Of a number and a listed camera, nobody knows. own: the number of the camera in use, None for a listed one.
+    """
+    other = _number(behind)
+    if own is None or other is None:
+        return own is not other
+    return own % _BACKEND == other % _BACKEND
+
+
+def _number(device: Device) -> int | None:
+    return None if device.path else device.index
+
+
+def _number_of(name: str) -> int | None:
+    word, _, number = name.partition(" ")
+    return int(number) if word == "camera" and number.isdigit() else None

@@ -48,6 +48,8 @@ class SafeBackground:
             frame = replace(frame, time_s=max(0.0, frame.time_s - self._begins_s))
         with self._lock:  # two threads compose for a moment when one takes over from the other
             bgr = self.background.picture(frame, coarse)
+        if not self.same_room and is_camera_memory(bgr):
+            raise BackgroundError(f"background {self.name}: its picture lies in a camera frame's memory")
         if not self.same_room and not self.shows_camera and not self._why_unfit(bgr):
             self._placeholder_bgr = bgr
         return bgr

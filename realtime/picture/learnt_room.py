@@ -130,6 +130,13 @@ class LearntRoom:
         with self._lock:
             return self._notice if self._clock() < self._notice_until_s else ""
 
+    def allow(self, mode: str) -> None:
+        """How it is learnt from here on, see `step`; at once, also while no frame comes."""
+        with self._lock:
+            self._mode = mode
+            if mode == "off":
+                self._known = self._learning = None
+
     def forget(self) -> None:
         """Another camera, a cut, or the user wants it: nothing is known. A question that is open stays."""
         with self._lock:

@@ -31,6 +31,8 @@ class MatteDoubt:
         since_s = 0.0 if self._last_s is None else max(0.0, time_s - self._last_s)
         self._last_s = time_s
         if whole < LEAST_SHARE * before.size:
+            if self.share is not None:  # nobody is there: what was said of someone fades
+                self.share -= min(1.0, since_s / FOLLOW_S) * self.share
             return
         share = 0.0 if after is before else max(0.0, 1 - float(after.sum()) / whole)
         # The first frames say little: it rises from 0.

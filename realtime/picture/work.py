@@ -67,6 +67,7 @@ class Memory:
         self.kept: Kept | None = None
         self.room: Room | None = None
         self.learnt, self.doubt = LearntRoom(), MatteDoubt()
+        self.learnt.allow(look.room)
         self.follow = Follow()
         self.gains: NDArray[np.float32] | None = None
         self.independent = independent
@@ -100,6 +101,7 @@ class Memory:
             self.kept, self.room = None, None
             self.learnt.forget()
             self.doubt = MatteDoubt()
+        self.learnt.allow(look.room)
         if anew or look.frame != self.look.frame:
             self.follow = Follow()
         if anew or look.key != self.look.key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import ref
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class Finding:
 
     def __init__(self, *, live: bool, independent: bool = False, empty: EmptyFrames | None = None):
         self._live, self._independent, self._empty = live, independent, empty
-        self._newest: list[StillMatting | HalfRate] = []
-        self._keeping: list[StillMatting | HalfRate] = []
+        # All that are in use: by the run, by frames in progress, or by a change that may yet fail.
+        self._keeping: list[ref[StillMatting | HalfRate]] = []
 
     def by(self, matting: Matting, *, far: bool, half_rate: bool = False) -> Find:
         """Its mattes of this run's frames.
@@ -57,11 +58,11 @@ class Finding:
         elif self._live:
             find = still = StillMatting(noted)
             keeping.append(still)
-        # Frames in progress still ask the ones before.
-        self._keeping, self._newest = [*self._newest, *keeping], keeping
+        self._keeping = [*(one for one in self._keeping if one() is not None), *map(ref, keeping)]
         return find
 
     def forget(self) -> None:
         """No matte is taken over by the next frame: one was refused."""
         for one in self._keeping:
-            one.forget()
+            if (keeping := one()) is not None:
+                keeping.forget()
