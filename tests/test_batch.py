@@ -355,7 +355,7 @@ def test_without_ray_it_says_what_the_extra_would_give(
     monkeypatch.setattr("bgcam.realtime.batch.batch._has_ray", lambda: False)
     code, _, err = bgcam("batch", str(source), str(target))
     assert code == 0
-    assert err.startswith("the extra batch would use all processors and GPUs, or a cluster; run: ")
+    assert err.startswith("one file after the other; with Ray, all processors and GPUs or a cluster would share them: ")
     assert "ray" in err
 
 

@@ -358,6 +358,6 @@ def test_learn_room_can_be_refused_and_forgets(command: Command, control: FakeCo
 
 def test_status_says_what_is_known_of_the_room_and_the_matte(command: Command, control: FakeControl) -> None:
     control.room = RoomStatus("known")
-    assert "empty room: known; doubt of the matte 4%\n" in command("status")[1]
+    assert "empty room: known; doubt about the matte 4%\n" in command("status")[1]
     told = json.loads(command("status", "--json")[1])
     assert (told["room"], told["matte_doubt"]) == ({"state": "known", "failed": ""}, 0.04)

@@ -152,7 +152,10 @@ class _Run:
             return OneByOne(self._plan)
         if not _has_ray() and not self._address and self._workers is None:
             command = install_command(*(packages_of("batch") or ["ray", "fsspec"]))
-            print(f"the extra batch would use all processors and GPUs, or a cluster; run: {command}", file=sys.stderr)
+            print(
+                f"one file after the other; with Ray, all processors and GPUs or a cluster would share them: {command}",
+                file=sys.stderr,
+            )
             return OneByOne(self._plan)
         from bgcam.realtime.batch.ray_pool import RayPool
         from bgcam.realtime.batch.ray_worker import RUN_FILE

@@ -31,7 +31,7 @@ examples:
   bgcam -i photos/*.jpg -b beach -o done/     pictures
   bgcam --edge shrink:2 --light-wrap 3        a tighter edge, and the background's light on it
   bgcam matte photos/ mattes/                 mattes of all pictures in a folder
-  bgcam batch talks/ done/ -b office          all videos and pictures of a folder, on all processors
+  bgcam batch talks/ done/ -b office          all videos and pictures of a folder
   bgcam set background=office.jpg mirror=on   change the bgcam that runs; bgcam ui opens its control page
 
 exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
@@ -48,7 +48,7 @@ ONLY_MATTE = Option(flags=("--matte",), help="write the mattes, as `bgcam matte`
 ONLY_CUTOUT = Option(flags=("--cutout",), help="write the people with transparency, as `bgcam matte --cutout` does")
 WORKERS = Option(
     flags=("--workers",),
-    help="how many files to process at the same time; default: one for each GPU and for each processor that is left; 1 "
+    help="how many files to process at the same time; default: one for each GPU and each remaining processor; 1 "
     "does without Ray",
     metavar="N",
     parse=values.worker_count,
@@ -73,8 +73,8 @@ OF_MATTE = ("overwrite", "no_audio", "model", "backend", "threads", "far", "debu
 COMPLETION = 'For bash: eval "$(bgcam completion bash)" in ~/.bashrc; for fish: bgcam completion fish | source'
 _ADDRESSES = "an address such as s3://bucket/talks, gs://, az:// or sftp://"
 _OF_BATCH = (
-    "Names and folders are kept. What is done already is skipped, so the same command goes on after an interruption. "
-    "With the extra batch, on all processors and GPUs, or on a Ray cluster"
+    "Names and folders are kept. What is done already is skipped, so the same command picks up where it was "
+    "interrupted. With the extra `batch`, on all processors and GPUs, or on a Ray cluster"
 )
 _DEMO = "show what bgcam does on a generated clip"
 

@@ -114,13 +114,14 @@ def _status(client: Any, options: argparse.Namespace) -> int:
         return 0
     values = client.values()
     visible = ", and your room is visible" if status.state == "live" and _shows_room(values) else ""
-    print(f"{status.state}{visible}{f': {status.notice}' if status.notice else ''}")
+    notice = status.notice.removeprefix("PANIC: ")  # the state says it
+    print(f"{status.state}{visible}{f': {notice}' if notice else ''}")
     known = ((status.fps, ".1f", "fps"), (status.latency_ms, ".0f", "ms latency"), (status.cpu_percent, ".0f", "% CPU"))
     rates = [f"{value:{form}} {unit}" for value, form, unit in known if value is not None]
     print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
     background = as_text(values.get("background"))
     print(f"source: {status.source}; background: {background}; model: {status.model} on {status.backend}")
-    doubt = "" if status.matte_doubt is None else f"; doubt of the matte {status.matte_doubt:.0%}"
+    doubt = "" if status.matte_doubt is None else f"; doubt about the matte {status.matte_doubt:.0%}"
     print(f"empty room: {status.room.state}{doubt}")
     print(f"outputs: {', '.join(status.outputs)}")
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.since_s))
