@@ -42,8 +42,8 @@ Float = NDArray[np.float32]
 # The channel of each screen, in BGR.
 CHANNELS = {"green": 1, "blue": 0}
 # As shares of the screen's s: from CLEAN on a pixel is the screen alone, up to SOLID the person alone. A steep key
-# keeps dark hair and clothes opaque in the screen's light: on keyed frames of speakers (GRID and Talking Face), MAD x1e3 with
-# 0.8 and 0.08 is 6.4 and 15.3, with these 7.3 and 4.7, without a key 5.7 and 7.4.
+# keeps dark hair and clothes opaque in the screen's light: on keyed frames of speakers (GRID, Talking Face), MAD x1e3
+# with 0.8 and 0.08 is 6.4 and 15.3, with these 7.3 and 4.7, without a key 5.7 and 7.4.
 CLEAN, SOLID = 0.9, 0.5
 # A cell of the background shows the screen if its s is so many levels at least. A grey wall under a lamp has fewer.
 LEAST_LEVELS = 24.0
