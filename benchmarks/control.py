@@ -33,7 +33,7 @@ from bgcam.realtime.frames import ComposedFrame
 from bgcam.realtime.settings.values import size_wh
 
 DAY_S = 86_400.0
-# Of the longest gaps, so many are printed, each with the commands meanwhile.
+# How many of the longest gaps are printed, each with the commands meanwhile.
 SHOWN = 3
 
 

@@ -49,7 +49,7 @@ class Batch:
 
 
 def simulated_files_s(batch: Batch, workers: int, *, files: int) -> float:
-    """Files per second of so many workers that take files until all are done, counted from a third on."""
+    """Files per second of this many workers, which take files until all are done, counted from a third on."""
     driver_s = store_s = 0.0
     # (when, worker, what comes next); all begin within one file's time, as after a while of working.
     events = [(batch.alone_s * number / workers, number, "ask") for number in range(workers)]
