@@ -61,9 +61,8 @@ def test_viewers_see_what_commands_change_and_never_the_room(
                 case _:
                     with pytest.raises(UsageError):
                         client.change({"backgroud": "blur"})
-            seen = viewer.read()
-            assert seen is not None
-            assert not shows_room(seen)
+            # On an emulated processor that others keep busy, one read may time out.
+            assert not shows_room(viewer.reads_until(lambda seen: True, "the next picture"))
         client.panic(True)
         client.change({"background": "#0000c8"})
         viewer.reads_until(lambda seen: lab.near(seen, COLOURS["#0000c8"]), "the background alone")
