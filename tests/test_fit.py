@@ -1,7 +1,6 @@
 """The loop: losses by hand, a run that learns, exact resumption, two processes that equal one."""
 
 import math
-import os
 import subprocess
 import sys
 import textwrap
@@ -141,19 +140,6 @@ SCRIPT = textwrap.dedent(
 )
 
 
-def test_two_processes_give_what_one_gives(tmp_path) -> None:
-    write_training_set(tmp_path / "data", 8)
-    script = tmp_path / "run.py"
-    script.write_text(SCRIPT)
-    for devices in (1, 2):
-        command = [sys.executable, str(script), str(tmp_path / "data"), str(tmp_path / str(devices)), str(devices)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
-    for key, value in one.network.items():
-        torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)
-
-
 TORCHRUN = SCRIPT.replace(
     """fabric = Fabric(accelerator="cpu", devices=devices, precision="32-true")
 fabric.launch()
@@ -165,21 +151,31 @@ assert fabric.world_size == devices, fabric.world_size
 ).replace("Run(out, workers=0)", "Run(out, workers=0, minutes=60)")
 
 
-def test_torchrun_gives_what_one_process_gives(tmp_path) -> None:
-    """And its checkpoint goes on with another number of processes."""
-    write_training_set(tmp_path / "data", 8)
-    script = tmp_path / "run.py"
-    script.write_text(TORCHRUN)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    for devices in (1, 2):
-        command = [*launcher, str(devices), str(script), str(tmp_path / "data"), str(tmp_path / str(devices))]
-        done = subprocess.run(
-            [*command, str(devices)], capture_output=True, text=True, timeout=240, check=False, env={**os.environ}
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (ckpt.load(tmp_path / n / "last.pt") for n in "12")
-    for key, value in one.network.items():
-        torch.testing.assert_close(two.network[key], value, rtol=1e-3, atol=1e-4)
+def trained(folder: Path, text: str, *launcher: str, devices: int) -> dict[str, torch.Tensor]:
+    """The weights of a run of SCRIPT, or of a text like it."""
+    script = folder / "run.py"
+    script.write_text(text)
+    if not (folder / "data").exists():
+        write_training_set(folder / "data", 8)
+    command = [sys.executable, *launcher, str(script), str(folder / "data"), str(folder / "out"), str(devices)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return ckpt.load(folder / "out" / "last.pt").network
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory) -> dict[str, torch.Tensor]:
+    return trained(tmp_path_factory.mktemp("one"), SCRIPT, devices=1)
+
+
+TORCHRUN_TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.mark.parametrize("launcher", [(), TORCHRUN_TWO], ids=["fabric", "torchrun"])
+def test_two_processes_give_what_one_gives(tmp_path, one_process, launcher) -> None:
+    two = trained(tmp_path, TORCHRUN if launcher else SCRIPT, *launcher, devices=2)
+    for key, value in one_process.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-4)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path) -> None:
