@@ -26,7 +26,7 @@ from bgcam.realtime.batch.worker import Outcome, now
 from bgcam.realtime.errors import BgcamError, SinkError, SourceError, UsageError
 from bgcam.realtime.settings import Settings
 
-# After so many files in a row that cannot be read at all, it is the source that refuses.
+# When this many files in a row cannot be read at all, the source itself is out of reach.
 MOST_UNREAD = 10
 
 
@@ -42,7 +42,7 @@ def batch(
     """Process every file of `source` into `target`, but those that are done. Gives the exit code: 1 if any was set
     aside, or shows the background alone in some frames.
 
-    address: of a Ray cluster, "" for this machine. workers: at most so many, None for all that fit.
+    address: of a Ray cluster, "" for this machine. workers: at most this many, None for all that fit.
     Raises BgcamError for what concerns all files, after those that are done were reported; a later call goes on.
     """
     plan = make_plan(source, target, mode, settings, run=secrets.token_hex(4))

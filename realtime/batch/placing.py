@@ -28,7 +28,7 @@ class Slot:
 def place(resources: Mapping[str, float], *, backend: str, threads: int, workers: int | None) -> list[Slot]:
     """The workers for these resources, {"CPU": 8, "GPU": 1}; those with a GPU first.
 
-    backend, threads: as the user asked. workers: at most so many; None for all that fit. At least one.
+    backend, threads: as the user asked. workers: at most this many; None for all that fit. At least one.
     A worker without a GPU computes on one thread unless the user asks for more: many of these do more than one of many.
     """
     cpus, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))

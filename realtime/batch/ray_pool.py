@@ -50,7 +50,7 @@ class _Task:
 
 
 class RayPool:
-    """See `Pool`. address: of a cluster, "" to start Ray on this machine. workers: at most so many, None for all that
+    """See `Pool`. address: of a cluster, "" to start Ray on this machine. workers: at most this many, None for all that
     fit. Raises BgcamError if Ray is missing or does not answer.
     """
 

@@ -14,7 +14,7 @@ from bgcam.realtime.batch.unsure import THUMB_HEIGHT_PX
 from bgcam.realtime.run.status import as_clock
 
 SHEET = "bgcam-sheet.html"
-# A browser still shows so many at once; the surer ones are left out.
+# A browser can still show this many at once; the surer ones are left out.
 MOST_OUTPUTS = 2000
 
 _PAGE = """<!doctype html>
