@@ -26,6 +26,7 @@ class Slideshow:
     slide: how many times one picture has taken the place of another.
     waits: whether a frame waits for a picture that is still being read. In a call none does: the picture before stays
         until then, also where a network drive hangs.
+    whole: see `Still`.
 
     Raises SourceError when none of the pictures can be read.
     """
@@ -33,7 +34,7 @@ class Slideshow:
     needs_matte, same_room = True, False
 
     def __init__(self, folder: Path, *, interval_s: float = SLIDE_S, waits: bool = True):
-        self.name, self.slide, self.waits = str(folder), 0, waits
+        self.name, self.slide, self.waits, self.whole = str(folder), 0, waits, True
         self._interval_s = interval_s
         self._paths = picture_paths(folder)
         self._at, self._still = self._first_readable()
@@ -66,6 +67,7 @@ class Slideshow:
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self.count > 1 and not self._closed:
             self._turn(frame.time_s)
+        self._still.whole = self.whole
         return self._still.picture(frame, coarse)
 
     def close(self) -> None:

@@ -146,6 +146,7 @@ def _run(settings: Settings) -> int:
             half_rate=settings.matte_rate == HALF,
             mirror=settings.mirror,
             slide_interval_s=settings.slide_interval_s,
+            background_fit=settings.background_fit,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
