@@ -93,7 +93,7 @@ def test_there_is_a_script_for_every_shell(shell: str, capsys: pytest.CaptureFix
 def test_only_what_can_change_is_offered_to_set() -> None:
     names = {word.partition("=")[0] for word in set_words()}
     assert {"background", "mirror", "edge"} <= names
-    assert not {"output", "input", "on_demand"} & names
+    assert not {"output", "input", "watchdog_ms"} & names
 
 
 def test_a_shell_that_is_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.file_job import job_of
-from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
+from bgcam.realtime.run.on_demand import OnDemand, check_on_demand, check_turning_on
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.scene import check_presenter
@@ -41,7 +41,7 @@ from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import open_source
-from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, always, is_live_address
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
@@ -99,6 +99,11 @@ def _run(settings: Settings) -> int:
     if _watched(outputs):
         refuse_second(settings.instance)
     pipeline: Pipeline[Any] | None = None
+    demand = OnDemand(
+        lambda: pipeline.sinks if pipeline is not None else (),
+        on=settings.on_demand,
+        check=partial(check_turning_on, settings.input, outputs),
+    )
     with span("open the source"):
         source = open_source(
             camera=settings.camera,
@@ -108,7 +113,7 @@ def _run(settings: Settings) -> int:
             mirror=settings.mirror,
             fit=settings.fit or "cover",
             leave_out=[Path(output) for output in settings.output if is_folder(output)],
-            wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if settings.on_demand else always,
+            wanted=demand,
         )
     with closing(source):
         if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
@@ -160,7 +165,7 @@ def _run(settings: Settings) -> int:
             stack.enter_context(panic_switch(watch.set_panic, watch.toggle_panic))
             stack.enter_context(placeholder_while_stopped(watch.rest))
             if source.live or _watched(outputs):
-                stack.enter_context(controlled(built, begun, source, settings))
+                stack.enter_context(controlled(built, begun, source, settings, demand=demand))
             job = job_of(source, pipeline, transparent=transparent, sound=not settings.no_audio)
             return run_to_outputs(
                 pipeline,

@@ -104,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "background, or grey if the background is the blurred room",
             about="Release the camera while nobody watches the virtual camera.",
             group=INPUT,
+            hot=True,
         ),
     ] = False
     background: Annotated[
