@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.key_colour import background_spec
 from bgcam.realtime.backgrounds.nothing import TRANSPARENT, Nothing
 from bgcam.realtime.command.controlled import controlled, refuse_second
@@ -20,7 +21,7 @@ from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_tr
 from bgcam.realtime.command.transparent import check_look
 from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
-from bgcam.realtime.errors import SinkError, UsageError, as_error
+from bgcam.realtime.errors import SinkError, UsageError, about_setting, as_error
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, Choice, choose_model
 from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
@@ -71,12 +72,15 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     check_paths(settings)
-    spec, keyed = background_spec(settings), settings.background == TRANSPARENT
+    with about_setting("key_colour"):
+        spec, keyed = background_spec(settings), settings.background == TRANSPARENT
     # Live outputs get a key colour instead.
     transparent = keyed and bool(settings.output) and not _all_watched([*settings.output])
-    for output in settings.output:
-        check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
-    check_backend_name(settings.backend)
+    with about_setting("output"):
+        for output in settings.output:
+            check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
+    with about_setting("backend"):
+        check_backend_name(settings.backend)
     check_fit(settings)
     look = look_of(settings)
     if keyed:
@@ -86,10 +90,12 @@ def _run(settings: Settings) -> int:
         settings = replace(settings, threads=settings.threads or call_threads())
     if settings.max_cpu:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
-    if not settings.input:
-        refuse_own_camera(settings.background, camera=settings.camera)
-    background = Nothing() if transparent else open_background(spec)
-    check_presenter(look, background)
+    with about_setting("background", device=camera_named(spec) is not None):
+        if not settings.input:
+            refuse_own_camera(settings.background, camera=settings.camera)
+        background = Nothing() if transparent else open_background(spec)
+    with about_setting("presenter"):
+        check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None
@@ -104,7 +110,7 @@ def _run(settings: Settings) -> int:
         on=settings.on_demand,
         check=partial(check_turning_on, settings.input, outputs),
     )
-    with span("open the source"):
+    with span("open the source"), _about_input(settings):
         source = open_source(
             camera=settings.camera,
             input=settings.input,
@@ -125,7 +131,8 @@ def _run(settings: Settings) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and are_pictures(settings.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
-        begun = FirstRead(BudgetedSource(read, share=settings.max_cpu) if settings.max_cpu else read)
+        with _about_input(settings):
+            begun = FirstRead(BudgetedSource(read, share=settings.max_cpu) if settings.max_cpu else read)
         if not hold:
             begun.about_frames = getattr(source, "about_frames", source.frames)
         pictures = getattr(source, "independent", False) and all(map(_is_picture, outputs))
@@ -269,7 +276,8 @@ def open_sinks(
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
-            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
+            with about_setting("output", device=not is_folder(spec)):
+                sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
     return sinks
 
 
@@ -284,8 +292,16 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         raise
 
 
+def _about_input(settings: Settings) -> AbstractContextManager[None]:
+    """Errors are about the file that is read, or about the camera or address, which may be there later."""
+    if not settings.input:
+        return about_setting("camera", device=True)
+    return about_setting("input", device=any("://" in one for one in settings.input))
+
+
 def _open_matting(settings: Settings, *, first: str = "") -> Matting:
-    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
+    with about_setting("model"):
+        return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
 
 
 def _chosen(settings: Settings, source: Source) -> Choice:
