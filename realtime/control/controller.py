@@ -153,6 +153,7 @@ class LiveControl:
             page=self._page(),
             room=self._live.room,
             matte_doubt=self._live.matte_doubt,
+            slide=self._live.slide,
         )
 
     def _state(self) -> Any:

@@ -23,7 +23,7 @@ from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
-from bgcam.realtime.run.finding import Finding
+from bgcam.realtime.run.finding import Find, Finding
 from bgcam.realtime.run.finding import everything as everything
 from bgcam.realtime.run.live import OPEN_S, Live
 from bgcam.realtime.run.models import FoundBy, Models
@@ -124,8 +124,14 @@ def build_live(
             return None, None
         loaded = matting.prepare(source.size_wh)
         asked = Asked(scene.background, scene.behind, scene.look, source.size_wh, packed, check, model=matting.path)
-        rescue = rescue_of(matting, source.size_wh, backend=backend, threads=threads)
-        return gpu_opener(loaded, matting.spec, asked), rescue
+        opens = rescue_of(matting, source.size_wh, backend=backend, threads=threads)
+
+        def rescue() -> Find:
+            """What the run asked for of the network holds on the processor too."""
+            assert opens is not None
+            return finding.by(opens(), far=False, half_rate=scene.half_rate)
+
+        return gpu_opener(loaded, matting.spec, asked), None if opens is None else rescue
 
     at_once = 1
     open_gpu: OpenGpu | None = None

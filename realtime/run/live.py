@@ -13,9 +13,10 @@ from functools import partial
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.fit import fit_background
-from bgcam.realtime.backgrounds.slideshow import time_slides, turn_slide
-from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
+from bgcam.realtime.backgrounds.slideshow import slide_shown, time_slides, turn_slide
+from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError, about_setting
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
@@ -27,6 +28,7 @@ from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, check_presenter, close_aside, open_safe
+from bgcam.realtime.settings.table import option_of
 from bgcam.realtime.settings.values import HALF
 from bgcam.realtime.time_limit import within
 
@@ -34,6 +36,8 @@ from bgcam.realtime.time_limit import within
 OPEN_S = 10.0
 # A frame that is drawn for longer than this hangs.
 SWAP_S = 5.0
+# A slide that is asked for is waited for this long: its drive may be slow.
+TURN_S = 2.0
 
 GpuFor = Callable[[Scene, Matting, MatteCheck | None], tuple[OpenGpu | None, Rescue | None]]
 
@@ -159,11 +163,11 @@ class Live:
                 raise UsageError(
                     "pictures and --background transparent cannot change in a run; stop bgcam and start it again"
                 )
-            for name, wanted in (("far", far and not old.far), ("model", model)):
+            rate = matte_rate is not None and (matte_rate == HALF) is not old.half_rate
+            for name, wanted in (("far", far and not old.far), ("model", model), ("matte_rate", rate)):
                 if wanted and self._drawing.rescued:
-                    raise UsageError(
-                        f"{name} cannot change after the GPU failed; stop bgcam and start it with --{name}"
-                    )
+                    flag = option_of(name).flags[0]
+                    raise UsageError(f"{name} cannot change after the GPU failed; stop bgcam and start it with {flag}")
             new_look = old.look if look is None else look(old.look)
             fit = background_fit or old.background_fit
             opened = None if background is None else self._open(background, fit=fit, look=new_look)
@@ -203,8 +207,14 @@ class Live:
             return new
 
     def turn_slide(self, steps: int) -> bool:
-        """Go on by a number of pictures of a slideshow, back if it is negative; False if none is shown."""
-        return turn_slide(self._scene.background, steps)
+        """Go on by a number of pictures of a slideshow, back if it is negative, and wait a little until that one is
+        shown; False if there is no slideshow."""
+        return turn_slide(self._scene.background, steps, wait_s=TURN_S)
+
+    @property
+    def slide(self) -> str:
+        """Which slide is shown, "" for none."""
+        return slide_shown(self._scene.background)
 
     def close(self) -> None:
         """The run is over: let go of the background."""
@@ -224,7 +234,11 @@ class Live:
         late = BackgroundError(
             f"background {name}: it did not open within {self._open_s:g} s; give one on a drive that answers"
         )
-        opening = partial(open_safe, open_fitted, self._size_wh, begins_s=begins_s)
+
+        def opening() -> SafeBackground:
+            with about_setting("background", device=camera_named(name) is not None):
+                return open_safe(open_fitted, self._size_wh, begins_s=begins_s)
+
         return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
 
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
