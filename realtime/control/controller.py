@@ -15,7 +15,7 @@ from bgcam.realtime.backgrounds.camera_name import camera_spec
 from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.changes import Changes, changes_between
 from bgcam.realtime.control.library import Library
-from bgcam.realtime.control.own_camera import refuse_own_camera
+from bgcam.realtime.control.own_camera import are_one_webcam, refuse_own_camera
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
     ConfirmationNeeded,
@@ -174,7 +174,9 @@ class LiveControl:
 
     def _other_cameras(self) -> list[BackgroundInfo]:
         own = self._source.name if self._cameras is None else self._cameras.source.name
-        others = [device for device in self._list_cameras() if own not in (str(device), device.name)]
+        there = self._list_cameras()
+        used = [device for device in there if own in (str(device), device.name)]
+        others = [one for one in there if one not in used and not any(are_one_webcam(one, own) for own in used)]
         return [BackgroundInfo(camera_spec(device), device.name, "camera") for device in others]
 
     def thumbnail(self, spec: str) -> bytes:
