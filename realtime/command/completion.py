@@ -126,6 +126,7 @@ def _completers(name: str, values: Values) -> dict[str, Any]:
     """By shell. Only bash gets words and files together, and files by their kind."""
     import shtab
 
+    others: dict[str, Any]
     if values.suffixes is None:
         words = " ".join(values.words())
         others = {"zsh": f"({words})", "tcsh": f"({words})", "fish": words}
