@@ -27,7 +27,13 @@ def page() -> str:
     manual.synopsis = ["bgcam", "[OPTIONS]", "|", "COMMAND", "[OPTIONS]"]
     text, _, notes = str(manual).partition(".SH COMMENTS\nexamples:\n")
     examples, _, codes = notes.partition("exit code: ")
-    return f"{text}.SH EXAMPLES\n.nf\n{dedent(examples).strip()}\n.fi\n\n.SH EXIT STATUS\n{codes}"
+    return f"{text}.SH EXAMPLES\n.nf\n{dedent(examples).strip()}\n.fi\n\n.SH EXIT STATUS\n{_tagged(codes)}"
+
+
+def _tagged(codes: str) -> str:
+    """A paragraph for each exit code, whose line begins with it."""
+    lines = [line.strip() for line in codes.strip().splitlines()]
+    return "\n".join(f".TP\n.B {line[0]}\n{line[2:]}" if line[:1].isdigit() else line for line in lines) + "\n"
 
 
 if __name__ == "__main__":

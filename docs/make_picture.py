@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bgcam.benchmarks.picture import Plain
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.command.demo.clip import DemoCamera
+from bgcam.realtime.command.demo.clip import HALF, NEAR, DemoCamera
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.find import find_model
@@ -26,15 +26,16 @@ Picture = NDArray[np.uint8]
 
 FOLDER = Path(__file__).resolve().parent / "picture"
 FRAME = 40
-HEAD, BUST, ALL = (540, 60, 380, 340), (360, 40, 660, 680), (0, 0, 1280, 720)
+# The head of half a person; head and shoulders of the near one; the frame.
+HEAD, BUST, ALL = (540, 60, 380, 340), (378, 0, 680, 720), (0, 0, 1280, 720)
 GREEN = np.array([70, 165, 75])
 
 
 class Stage:
-    """The demo's camera and the model, for one picture after another."""
+    """The demo's camera and the model, for one picture after another. near: whether it shows head and shoulders."""
 
-    def __init__(self) -> None:
-        self.camera = DemoCamera()
+    def __init__(self, *, near: bool = False) -> None:
+        self.camera = DemoCamera(NEAR if near else HALF)
         self.matting = Matting(find_model(None))
 
     def bgr(self, number: int, *, green: bool) -> Picture:
@@ -107,7 +108,7 @@ def blur(stage: Stage) -> Picture:
 
 
 def follow(stage: Stage) -> Picture:
-    return row([cut(stage.shown(look, number=75), ALL, scale=0.5) for look in (Look(), Look(frame="follow"))])
+    return row([cut(stage.shown(look), ALL, scale=0.5) for look in (Look(), Look(frame="follow"))])
 
 
 def views(stage: Stage) -> Picture:
@@ -124,6 +125,8 @@ PICTURES: dict[str, Callable[[Stage], Picture]] = {
     "follow": follow,
     "views": views,
 }
+# Those that are about the hair show it larger; the others are framed as in a call.
+OF_HALF = ("before_after", "spill", "edge")
 
 
 def main(names: list[str]) -> None:
@@ -131,10 +134,11 @@ def main(names: list[str]) -> None:
     if unknown:
         sys.exit(f"no picture is called {unknown[0]!r}; there are {', '.join(PICTURES)}")
     FOLDER.mkdir(exist_ok=True)
-    stage = Stage()
+    far, near = Stage(), Stage(near=True)
     for name in names or PICTURES:
         path = FOLDER / f"{name}.jpg"
-        if not cv2.imwrite(str(path), PICTURES[name](stage), [cv2.IMWRITE_JPEG_QUALITY, 85]):
+        picture = PICTURES[name](far if name in OF_HALF else near)
+        if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             sys.exit(f"{path}: cannot be written")
         print(path)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from faults import SIZE_WH, FaultyMatting, Injector, SecretCamera
+from faults import SIZE_WH, FaultyMatting, Injector, KeptCamera, SecretCamera
 from numpy.typing import NDArray
 from waiting import wait_for
 
@@ -20,6 +21,8 @@ from bgcam.realtime.errors import BackgroundError, ModelError, SinkError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.run.build import Run, build_live
+from bgcam.realtime.sources.base import Source, Wanted
+from bgcam.realtime.sources.reopening import ReopeningSource
 
 # Blue alone: the person is green, and only the room has red.
 LEVELS = {"blue": 200, "navy": 90, "moving": 150}
@@ -112,7 +115,7 @@ class LiveSink:
 
 
 class LiveRun:
-    """Use with `with`: the run, whose camera runs on until the end."""
+    """Use with `with`: the run, whose camera runs on until the end, or while it is wanted."""
 
     def __init__(
         self,
@@ -124,6 +127,7 @@ class LiveRun:
         mirror: bool = False,
         open_s: float = OPEN_S,
         real: Callable[[str], Background] | None = None,
+        wanted: Wanted | None = None,
     ):
         self.faults, self.hangs = Injector(), threading.Event()
         self.faults_of_model = Injector()
@@ -132,11 +136,14 @@ class LiveRun:
         self.loaded = 0
         self.sink, self.file = LiveSink(), LiveSink(live=False)
         self.camera = SecretCamera(self.faults, fps=fps, on_read=on_read)
+        self.source: Source = self.camera
+        if wanted is not None:
+            self.source = ReopeningSource(self.camera, partial(KeptCamera, self.camera, self.faults), wanted=wanted)
         background = self.open_one(begins_with)
         room = begins_with == "none"
         matting = None if room else self.open_matting()
         self.run: Run = build_live(
-            self.camera,
+            self.source,
             background,
             matting,
             look or Look(),

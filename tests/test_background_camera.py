@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.library import Library
 from bgcam.realtime.control.own_camera import refuse_own_camera
-from bgcam.realtime.devices.listing import Device
+from bgcam.realtime.devices.listing import Device, find_device
 from bgcam.realtime.errors import BackgroundError, SourceError, SourceWaits, UsageError
 from bgcam.realtime.failsafe.placeholder import PLAIN_GREY, SafeBackground
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -209,6 +210,53 @@ def test_the_camera_of_the_call_is_never_the_background(
         return
     with pytest.raises(UsageError, match=f"background {background} is the camera that looks at you; give another one"):
         refuse_own_camera(background, camera=camera, in_use=in_use, find=find)
+
+
+USB = "usb-0000:00:14.0-2"
+NODES = [
+    Device("/dev/video0", "Integrated Camera: Integrated C", 0, "uvcvideo", bus=USB),
+    Device("/dev/video2", "Integrated Camera: Integrated I", 2, "uvcvideo", bus=USB),  # infrared
+    Device("/dev/video4", "Desk Camera", 4, "uvcvideo", bus="usb-0000:00:14.0-3"),
+    Device("/dev/video5", "Input 1", 5, "bttv", bus="PCI:0000:01:00.0"),  # a card with several inputs
+    Device("/dev/video6", "Input 2", 6, "bttv", bus="PCI:0000:01:00.0"),
+]
+
+
+def find_node(wanted: str | None) -> Device:
+    return find_device(NODES, wanted or "0")
+
+
+@pytest.mark.parametrize(
+    ("background", "camera", "in_use", "refused"),
+    [
+        ("camera:2", None, "", True),
+        ("camera:0", "2", "", True),
+        ("/dev/video2", None, str(NODES[0]), True),
+        ("camera:0", None, "/dev/video2", True),
+        ("camera:4", None, "", False),
+        ("camera:2", None, str(NODES[2]), False),
+        ("camera:6", "5", "", False),
+    ],
+)
+def test_the_infrared_picture_of_the_calls_webcam_is_not_the_background(
+    background: str, camera: str | None, in_use: str, refused: bool
+) -> None:
+    if not refused:
+        refuse_own_camera(background, camera=camera, in_use=in_use, find=find_node)
+        return
+    own = find_node(in_use.partition(" (")[0] or camera)
+    said = f"background {background} is in the same webcam as {own}, the camera that looks at you; give another one"
+    with pytest.raises(UsageError, match=re.escape(said)):
+        refuse_own_camera(background, camera=camera, in_use=in_use, find=find_node)
+
+
+def test_the_page_does_not_offer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Call(monkeypatch)
+    call.control._list_cameras = lambda: NODES
+    call.run.camera.name = str(NODES[0])  # type: ignore[misc]
+    call.control._cameras.source.name = str(NODES[0])  # type: ignore[union-attr]
+    offered = [info.name for info in call.control.backgrounds() if info.kind == "camera"]
+    assert offered == ["Desk Camera", "Input 1", "Input 2"]
 
 
 def test_a_background_camera_that_is_not_there_is_named() -> None:

@@ -109,7 +109,7 @@ def test_a_bare_name_is_looked_up_among_the_shipped(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path / "here")
     assert shown_level("shore", [0]) == shown_level("shore.png", [0]) == [1]
     assert open_background("shore.png").name == "shore"  # and not a path inside bgcam
-    cv2.imwrite("shore.png", np.full((4, 4, 3), 90, np.uint8))  # a file here goes first
+    cv2.imwrite("shore.png", np.full((48, 64, 3), 90, np.uint8))  # a file here goes first
     assert shown_level("shore.png", [0]) == [9]
     Path("shore").mkdir()  # but a bare name is the shipped one
     Path("shore.png").rename("shore/a.png")

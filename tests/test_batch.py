@@ -316,16 +316,16 @@ def test_refused_frames_are_reported_by_every_run(bgcam: Run, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("nothing", "dst"), 1, "nothing: no such folder"),
+        (("nothing", "dst"), 2, "nothing: no such folder"),
         (("src/clip0.mp4", "dst"), 2, "is a file; to process one: bgcam -i"),
         (("src", "src"), 2, "is the source's folder"),
         (("src/inner", "src"), 2, "is the source's folder, or one that it is in"),
         (("empty", "dst"), 1, "there are no videos or pictures in it"),
         (("src", "dst", "--matte", "--edge", "grow"), 2, "--edge has no meaning with --matte"),
-        (("src", "dst", "-b", "nosuch"), 1, "nosuch: no such background"),
+        (("src", "dst", "-b", "nosuch"), 2, "nosuch: no such background"),
         (("src", "dst", "--workers", "0"), 2, "invalid number of workers '0'"),
         (("src", "dst", "--matte", "--cutout"), 2, "not allowed with"),
-        (("src", "dst", "--model", "nosuch"), 1, "unknown model 'nosuch'"),
+        (("src", "dst", "--model", "nosuch"), 2, "unknown model 'nosuch'"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(

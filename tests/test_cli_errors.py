@@ -34,34 +34,34 @@ def make_files(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--input", "gone.mp4"], 1, "gone.mp4: no such file"),
-        (["--input", "text.png"], 1, "text.png: not a readable picture"),
-        (["--input", "cut.mp4"], 1, "cut.mp4: "),
+        (["--input", "gone.mp4"], 2, "gone.mp4: no such file"),
+        (["--input", "text.png"], 2, "text.png: not a readable picture"),
+        (["--input", "cut.mp4"], 2, "cut.mp4: "),
         (["--input", "cut.mkv"], 1, "cut.mkv: the video ends early after"),
-        (["--input", "no_pictures"], 1, "no_pictures: no pictures in this folder"),
+        (["--input", "no_pictures"], 2, "no_pictures: no pictures in this folder"),
         (["--camera", "/dev/video99"], 1, "/dev/video99"),
         (["--camera", "No such camera"], 1, "No such camera"),
-        (["--input", "clip.mp4", "--background", "gone.jpg"], 1, "gone.jpg: no such background"),
-        (["--input", "clip.mp4", "--background", "text.png"], 1, "text.png: not a readable picture"),
+        (["--input", "clip.mp4", "--background", "gone.jpg"], 2, "gone.jpg: no such background"),
+        (["--input", "clip.mp4", "--background", "text.png"], 2, "text.png: not a readable picture"),
         (["--input", "clip.mp4", "--background", "blur:99"], 2, "blur strength must be from 1 to 10"),
-        (["--input", "clip.mp4", "--model", "text.onnx"], 1, "text.onnx: not an ONNX model"),
-        (["--input", "clip.mp4", "--model", "no_spec.onnx"], 1, "no_spec.onnx: an ONNX model without bgcam's spec"),
-        (["--input", "clip.mp4", "--model", "nobodys"], 1, "unknown model 'nobodys'"),
+        (["--input", "clip.mp4", "--model", "text.onnx"], 2, "text.onnx: not an ONNX model"),
+        (["--input", "clip.mp4", "--model", "no_spec.onnx"], 2, "no_spec.onnx: an ONNX model without bgcam's spec"),
+        (["--input", "clip.mp4", "--model", "nobodys"], 2, "unknown model 'nobodys'"),
         (["--input", "clip.mp4", "--backend", "cuda"], 2, "unknown backend 'cuda'"),
         (["--input", "clip.mp4", "--output", "clip.mp4"], 2, "--output clip.mp4 would overwrite what --input reads"),
         (["--input", "photo.png", "--output", "."], 2, "--output . would overwrite what --input reads"),
         (["--input", "clip.mp4", "--background", "photo.png", "--output", "."], 2, "what --background reads"),
-        (["--input", "clip.mp4", "--background", "~nosuchuser/x.jpg"], 1, "x.jpg: no such background"),
-        (["--input", "clip.mp4", "--background", "x" * 300], 1, "no such background"),
-        (["--input", "clip.mp4", "--model", "~nosuchuser/x.onnx"], 1, "x.onnx: no such model file"),
+        (["--input", "clip.mp4", "--background", "~nosuchuser/x.jpg"], 2, "x.jpg: no such background"),
+        (["--input", "clip.mp4", "--background", "x" * 300], 2, "no such background"),
+        (["--input", "clip.mp4", "--model", "~nosuchuser/x.onnx"], 2, "x.onnx: no such model file"),
         (["--input", "clip.mp4", "--size", "0x0"], 2, "invalid size '0x0': both sides must be above 0"),
         (["--threads", "1", "demo"], 2, "give the options of demo after its name"),
         (["--input", "clip.mp4", "--output", "./out.mp4"], 2, "--output ./out.mp4 is given twice"),
         (["--input", "clip.mp4", "--output", "out.xyz"], 2, "out.xyz"),
-        (["--input", "clip.mp4", "--output", "gone/out.mp4"], 1, "gone"),
-        (["matte", "gone.png", "m.png"], 1, "gone.png: no such file"),
-        (["matte", "text.png", "m.png"], 1, "text.png: not a readable picture"),
-        (["matte", "no_pictures", "mattes"], 1, "no_pictures: no pictures in this folder"),
+        (["--input", "clip.mp4", "--output", "gone/out.mp4"], 2, "gone"),
+        (["matte", "gone.png", "m.png"], 2, "gone.png: no such file"),
+        (["matte", "text.png", "m.png"], 2, "text.png: not a readable picture"),
+        (["matte", "no_pictures", "mattes"], 2, "no_pictures: no pictures in this folder"),
         (["matte", "cut.mkv", "m.mp4"], 1, "cut.mkv: the video ends early after"),
         (["matte", "photo.png", "m.jpg"], 2, "m.jpg: mattes of pictures are PNG files"),
         (["matte", "photo.png", "photo.png"], 2, "photo.png is the input picture"),
@@ -110,7 +110,7 @@ def test_wrong_options_exit_2(bgcam: Run, arguments: list[str], message: str) ->
 
 def test_when_a_second_output_cannot_be_opened_the_first_leaves_nothing(in_tmp: Path, bgcam: Run) -> None:
     code, _, _ = bgcam("--input", "clip.mp4", "--output", "out.mp4", "--output", "gone/out.mp4")
-    assert code == 1
+    assert code == 2
     assert sorted(path.name for path in in_tmp.iterdir()) == ["clip.mp4", "photo.png"]
 
 

@@ -79,6 +79,41 @@ def test_bash_offers(bash_script: Path, typed: list[str], offered: set[str]) -> 
     assert set(ran.stdout.split()) == offered
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["--presenter", "bottom-"], {"bottom-right", "bottom-left"}),
+        (["--backend", "tensorrt"], {"tensorrt", "tensorrt-rtx"}),
+        (["--model", "a"], {"auto", "a.onnx", "art"}),
+        (["--input", "a"], {"a.mp4", "a.JPG", "art"}),
+        (["--background", "a"], {"a.mp4", "a.JPG", "art"}),
+        (["--output", "a"], {"a.mp4", "a.JPG", "art"}),
+        (["--output", "v"], {"virtual"}),
+        (["--trace", "a"], {"a.json", "art"}),
+        (["matte", "a"], {"a.mp4", "a.JPG", "art"}),
+        (["batch", "a"], {"art"}),
+        (["batch", "art", "a"], {"art"}),
+        (["set", "presenter=bottom-l"], {"presenter=bottom-left"}),
+        (["set", "model=a"], {"model=auto"}),
+    ],
+)
+def test_bash_offers_files_by_their_kind(
+    bash_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], offered: set[str]
+) -> None:
+    for name in ("a.mp4", "a.JPG", "a.onnx", "a.json", "a.txt", "b.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "art").mkdir()
+    monkeypatch.chdir(tmp_path)
+    test_bash_offers(bash_script, typed, offered)
+
+
+def test_other_shells_know_the_places_of_a_presenter(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell in ("zsh", "fish", "tcsh"):
+        assert cli.main(["completion", shell]) == 0
+        assert "bottom-left" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_there_is_a_script_for_every_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["completion", shell]) == 0
@@ -93,7 +128,7 @@ def test_there_is_a_script_for_every_shell(shell: str, capsys: pytest.CaptureFix
 def test_only_what_can_change_is_offered_to_set() -> None:
     names = {word.partition("=")[0] for word in set_words()}
     assert {"background", "mirror", "edge"} <= names
-    assert not {"output", "input", "on_demand"} & names
+    assert not {"output", "input", "watchdog_ms"} & names
 
 
 def test_a_shell_that_is_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,9 @@ def test_camera_and_input_exclude_each_other_wherever_they_come_from(file: Path)
     film = of("--profile", "film", "--camera", "2")
     assert (film.settings.camera, film.settings.input) == ("2", ())
     file.write_text('camera = "1"\ninput = ["a.mp4"]\n')
-    with pytest.raises(UsageError, match=r"config.toml:1: camera and input exclude each other; give one of them"):
+    with pytest.raises(
+        UsageError, match=r"config.toml:1 and config.toml:2: camera and input exclude each other; give one of them"
+    ):
         of()
 
 
@@ -250,12 +252,12 @@ def test_a_configured_model_is_the_mattes_too(
 ) -> None:
     (in_tmp / "config.toml").write_text('model = "gone.onnx"\n')
     monkeypatch.setenv("BGCAM_CONFIG", str(in_tmp / "config.toml"))
-    assert cli.main(["matte", "photo.png", "matte.png"]) == 1
-    assert "gone.onnx" in one_line(capsys.readouterr().err)
+    assert cli.main(["matte", "photo.png", "matte.png"]) == 2
+    assert "config.toml:1: gone.onnx" in one_line(capsys.readouterr().err)
     (in_tmp / "config.toml").write_text('[profile.work]\nmodel = "lost.onnx"\n')
     for words in (["--profile", "work", "matte"], ["matte", "--profile", "work"]):
-        assert cli.main([*words, "photo.png", "matte.png"]) == 1
-        assert "lost.onnx" in one_line(capsys.readouterr().err)
+        assert cli.main([*words, "photo.png", "matte.png"]) == 2
+        assert "config.toml:2, profile work: lost.onnx" in one_line(capsys.readouterr().err)
 
 
 def test_a_command_without_settings_does_not_read_it(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,14 +79,14 @@ def test_without_a_fade_nothing_is_computed_and_the_array_is_the_backgrounds_own
     monkeypatch.setattr(crossfade.cv2, "addWeighted", lambda *given: mixed.append(1) or really(*given))
     background = still(20)
     chain = Chain(background, LOOK)
-    assert all(chain.prepare(*frame_at(time_s)).background is background._cut for time_s in (0, 1, 2))
+    assert all(chain.prepare(*frame_at(time_s)).background is background._drawn for time_s in (0, 1, 2))
     other = still(120)
     chain.switch(other, Look())
-    assert chain.prepare(*frame_at(2.1)).background is other._cut
+    assert chain.prepare(*frame_at(2.1)).background is other._drawn
     chain.switch(background, LOOK)
     chain.prepare(*frame_at(2.2))
     chain.prepare(*frame_at(5))
-    assert chain.prepare(*frame_at(5.1)).background is background._cut
+    assert chain.prepare(*frame_at(5.1)).background is background._drawn
     assert len(mixed) == 1
     chain.switch(background, Look(wrap=1, crossfade_s=1))  # the same background
     chain.prepare(*frame_at(5.2))

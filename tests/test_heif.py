@@ -100,7 +100,7 @@ def test_a_format_without_a_decoder_is_named(
     avif(hidden=False)
     for name, kind in (("tiled.heic", "HEIC"), ("whole.heic", "HEIC"), ("a.avif", "AVIF")):
         code, _, err = bgcam("--background", str(tmp_path / name), "--output", "null")
-        assert code == 1
+        assert code == 2
         assert err.count("\n") == 1
         assert f"{name}: the FFmpeg of this bgcam has no decoder for {kind}; save the picture as JPEG or PNG" in err
 

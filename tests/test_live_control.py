@@ -99,7 +99,7 @@ def test_a_change_is_made_and_then_kept(controlled: Controlled) -> None:
         ({"edge": 3}, "edge: invalid value 3: give a list of texts"),
         ({"camera": "other"}, "camera cannot change in this run"),
         ({"view": "side-by-side"}, "view cannot change while bgcam runs"),
-        ({"on_demand": True}, "on_demand cannot change while bgcam runs"),
+        ({"on_demand": True}, "on_demand cannot change in this run"),
     ],
 )
 def test_what_makes_no_sense_changes_nothing_and_says_what_does(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faults import FaultyMatting, right_matte
+from faults import FaultyMatting, Injector, right_matte
 from live_run import LEVELS, LiveRun
 from numpy.typing import NDArray
 from waiting import wait_for
@@ -20,6 +20,7 @@ from bgcam.realtime.frames import CameraFrame, CoarseMatte, ComposedFrame
 from bgcam.realtime.gpu.select import Asked
 from bgcam.realtime.picture.composed import composed
 from bgcam.realtime.run import build
+from bgcam.realtime.run.finding import Finding
 from bgcam.realtime.run.renderer import Rescue
 
 
@@ -90,7 +91,10 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
             device.use(finding=-1)
 
     def rescue_of(*given: object, **more: object) -> Rescue:
-        return lambda: right_matte
+        def rescue() -> Any:
+            return FaultyMatting(Injector())
+
+        return rescue
 
     monkeypatch.setattr(FaultyMatting, "infer", infer)
     monkeypatch.setattr(build, "gpu_opener", device.opener)
@@ -161,6 +165,31 @@ def test_a_gpu_that_failed_is_not_opened_again_for_a_change(device: Device) -> N
         assert run.live.backend == "processor, since the GPU failed"
         with pytest.raises(UsageError, match="far cannot change after the GPU failed"):
             run.live.change(far=True)
+        with pytest.raises(UsageError, match=r"matte_rate cannot change after the GPU failed; .* --matte-rate$"):
+            run.live.change(matte_rate="half")
+        run.live.change(matte_rate="full", far=False)  # as they are
+        check(run, device)
+
+
+def test_the_processor_that_takes_over_runs_the_model_as_often_as_was_asked(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, bool]] = []
+    really = Finding.by
+
+    def by(finding: Finding, matting: Any, *, far: bool, half_rate: bool = False) -> Any:
+        made.append((type(matting).__name__, half_rate))
+        return really(finding, matting, far=far, half_rate=half_rate)
+
+    monkeypatch.setattr(Finding, "by", by)
+    with LiveRun(fps=0) as run:
+        run.live.change(matte_rate="half")
+        wait_for(lambda: run.live.on_gpu)
+        made.clear()
+        device.fails = True
+        wait_for(lambda: not run.live.on_gpu)
+        run.frames()
+        assert made == [("FaultyMatting", True)]
         check(run, device)
 
 

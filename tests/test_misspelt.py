@@ -107,7 +107,7 @@ def test_several_pictures_are_done_in_their_order(in_tmp: Path, bgcam: Run, argu
             2,
             "--input clip.mp4 is not a picture, but several inputs must all be pictures",
         ),
-        (["-i", "photo.png", "-i", "gone.png"], 1, "gone.png: no such file or folder"),
+        (["-i", "photo.png", "-i", "gone.png"], 2, "gone.png: no such file or folder"),
         (["-i", "photo.png", "photo.png", "-o", "one.png"], 2, "one.png is one picture, but there are 2 inputs"),
     ],
 )

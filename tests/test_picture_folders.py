@@ -169,7 +169,7 @@ def test_a_folder_of_broken_pictures_leaves_nothing(tmp_path: Path, bgcam: Run) 
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_text("no")
     code, _, err = bgcam("--input", str(tmp_path / "photos"), *GREEN, "--output", f"{tmp_path}/out/")
-    assert code == 1
+    assert code == 2
     assert "none of the 1 pictures in it can be read" in err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,16 @@ def test_status_for_people_and_for_programs(command: Command, control: FakeContr
     assert (found["state"], found["pid"], found["page"]) == ("placeholder", 4242, "")
 
 
+def test_next_and_previous_name_the_slide(
+    command: Command, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = replace(control.status(), slide="slide 3 of 12: x.png")
+    monkeypatch.setattr(control, "status", lambda: status)
+    for name in ("next", "previous"):
+        assert command(name) == (0, "slide 3 of 12: x.png\n", "")
+    assert "(slide 3 of 12: x.png); model: " in command("status")[1]
+
+
 def test_next_previous_panic_resume_quit(command: Command, control: FakeControl) -> None:
     assert command("next")[:2] == (0, "background = beach\n")
     assert command("previous")[:2] == (0, "background = blur\n")
@@ -211,7 +222,7 @@ def test_a_shipped_name_is_the_shipped_one_and_a_path_is_a_file() -> None:
 def test_a_background_that_is_not_here_is_not_looked_for_elsewhere(command: Command, control: FakeControl) -> None:
     """The running bgcam's folder is another, and may have a file of that name."""
     assert command("set", "background=ofice")[::2] == (
-        1,
+        2,
         "bgcam: ofice: no such background; did you mean office? give a picture, a video, a folder, blur, a colour "
         "(green, #336699), none, or one of `bgcam backgrounds`\n",
     )

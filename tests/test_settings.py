@@ -18,6 +18,7 @@ from bgcam.realtime.settings.table import all_settings
 HOT = {
     "background", "edge", "light_wrap", "light_match", "mirror", "frame", "far", "camera", "key", "key_colour", "model",
     "slide_interval_s", "crossfade_s", "presenter", "presenter_size", "matte_rate", "empty_room",
+    "background_fit", "on_demand",
 }  # fmt: skip
 
 

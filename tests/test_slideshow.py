@@ -13,7 +13,7 @@ from live_run import LiveRun
 from waiting import wait_for
 
 from bgcam.realtime.backgrounds import open_background, slideshow
-from bgcam.realtime.backgrounds.slideshow import Slideshow
+from bgcam.realtime.backgrounds.slideshow import Slideshow, slide_shown, turn_slide
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.control.library import Library
 from bgcam.realtime.failsafe.placeholder import SafeBackground
@@ -156,6 +156,8 @@ def test_next_and_previous_turn_the_slides_of_a_call_and_leave_other_backgrounds
             (control.previous_background, 180),
         ):
             assert go()["background"] == str(slides)
+            number = {120: 1, 150: 2, 180: 3}[expected]
+            assert control.status().slide == f"slide {number} of 3: {number - 1}.png"
             wait_for(lambda expected=expected: run.sink.blue == expected)  # type: ignore[misc]
         control.change({"slide_interval_s": 0.1})
         assert control.values()["slide_interval_s"] == 0.1
@@ -166,6 +168,22 @@ def test_next_and_previous_turn_the_slides_of_a_call_and_leave_other_backgrounds
         assert control.previous_background()["background"] != str(mine / "more")
         assert not run.sink.leaks + run.file.leaks
         assert run.file.numbers == list(range(len(run.file.numbers)))
+
+
+def test_a_slide_that_is_not_shown_in_time_is_said_to_be_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = Slideshow(write(tmp_path, 10, 20, 30), interval_s=0, waits=False)
+    level(show, 0)
+    assert (show.shown, slide_shown(open_background("navy"))) == ("slide 1 of 3: 0.png", "")
+    gate = Gate(monkeypatch)
+    assert turn_slide(show, 1, wait_s=0.05)  # no frame comes
+    level(show, 1)
+    assert show.shown == "slide 1 of 3: 0.png; another one is still being read, or waits for the camera"
+    gate.opens.set()
+    wait_for(lambda: level(show, 2) == 20)
+    show.wait_turned(0)
+    assert show.shown == "slide 2 of 3: 1.png"
 
 
 def test_a_folder_of_one_picture_has_no_next_slide(tmp_path: Path) -> None:
@@ -183,4 +201,4 @@ def test_the_users_folders_of_pictures_are_offered_with_a_thumbnail(tmp_path: Pa
     found = [(info.spec, info.name) for info in library.entries() if info.kind == "slides"]
     assert found == [(str(tmp_path / "holidays"), "holidays")]
     jpeg = library.thumbnail(found[0][0])
-    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., 0].min() > 190
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[:, 10:-10, 0].min() > 190  # between bars

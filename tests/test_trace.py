@@ -232,7 +232,7 @@ def test_without_a_recorder_nothing_is_made() -> None:
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("no/such/run.json", 1, "no such folder"),
+        ("no/such/run.json", 2, "no such folder"),
         ("run.txt", 2, "a name that ends in .json"),
         ("there.json", 1, "exists already"),
         ("folder.json", 1, "exists already"),

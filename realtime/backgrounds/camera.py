@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.backgrounds.camera_name import PREFIX
+from bgcam.realtime.backgrounds.whole import whole
 from bgcam.realtime.errors import BackgroundError, SourceError, UsageError
 from bgcam.realtime.failsafe.placeholder import PLAIN_GREY
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
@@ -37,7 +38,9 @@ def open_camera_background(spec: str, wanted: str) -> CameraBackground:
 
 
 class CameraBackground:
-    """Its newest picture, cut to the frame's aspect. It is never asked to wait for one. See `Background`.
+    """Its newest picture, which is never waited for. See `Background`.
+
+    whole: see `Still`.
 
     open_one: opens the camera; `in_demand` is called at each read, and the camera is released while it returns False.
     Raises BackgroundError if it cannot be opened, gives no picture, or does not answer within `open_s`.
@@ -54,7 +57,7 @@ class CameraBackground:
         silence_s: float = SILENCE_S,
         unasked_s: float = UNASKED_S,
     ):
-        self.name = spec
+        self.name, self.whole = spec, False
         self._silence_s, self._unasked_s = silence_s, unasked_s
         self._closed = threading.Event()
         self._asked_s = time.monotonic() + open_s
@@ -69,7 +72,7 @@ class CameraBackground:
         self._asked_s = time.monotonic()
         # Each picture, and when it came.
         self._newest: tuple[NDArray[np.uint8], float] | None = (first.room_bgr, self._asked_s)
-        self._drawn: tuple[Any, NDArray[np.uint8]] | None = None
+        self._drawn: tuple[Any, bool, NDArray[np.uint8]] | None = None
         threading.Thread(target=self._run, name="bgcam-background-camera", daemon=True).start()
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
@@ -79,11 +82,13 @@ class CameraBackground:
         if newest is not None and now_s - newest[1] > self._silence_s:
             newest = None
         shape = frame.room_bgr.shape
-        if self._drawn is None or self._drawn[0] is not newest or self._drawn[1].shape != shape:
-            grey = newest is None
-            bgr = np.full(shape, PLAIN_GREY, np.uint8) if grey else cover(newest[0], frame.size_wh)  # type: ignore[index]
-            self._drawn = newest, bgr
-        return self._drawn[1]
+        drawn = self._drawn
+        if drawn is None or drawn[0] is not newest or drawn[1] is not self.whole or drawn[2].shape != shape:
+            bgr = np.full(shape, PLAIN_GREY, np.uint8)
+            if newest is not None:
+                bgr = (whole if self.whole else cover)(newest[0], frame.size_wh)
+            self._drawn = drawn = newest, self.whole, bgr
+        return drawn[2]
 
     def close(self) -> None:
         self._closed.set()

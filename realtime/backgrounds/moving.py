@@ -21,13 +21,13 @@ class Video:
     """A video, GIF, animated WebP or APNG that loops at its own rate: at the camera's second t it shows its frame of
     second t. One that is cut off loops as far as it can be read.
 
-    Two frames are held at a time. Raises SourceError when not even the first frame can be read.
+    whole: see `Still`. Two frames are held at a time. Raises SourceError when not even the first frame can be read.
     """
 
     needs_matte, same_room = True, False
 
     def __init__(self, path: Path):
-        self.name = str(path)
+        self.name, self.whole = str(path), False
         self._path = path
         self._closed = False
         self._loop_s = 0.0  # known after the first loop
@@ -52,6 +52,7 @@ class Video:
             self._next = next(self._frames, None)
         if newest is not None:
             self._still = Still(self.name, newest)
+        self._still.whole = self.whole
         return self._still.picture(frame, coarse)
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ class Slideshow:
     slide: how many times one picture has taken the place of another.
     waits: whether a frame waits for a picture that is still being read. In a call none does: the picture before stays
         until then, also where a network drive hangs.
+    whole: see `Still`.
 
     Raises SourceError when none of the pictures can be read.
     """
@@ -33,14 +34,14 @@ class Slideshow:
     needs_matte, same_room = True, False
 
     def __init__(self, folder: Path, *, interval_s: float = SLIDE_S, waits: bool = True):
-        self.name, self.slide, self.waits = str(folder), 0, waits
+        self.name, self.slide, self.waits, self.whole = str(folder), 0, waits, True
         self._interval_s = interval_s
         self._paths = picture_paths(folder)
         self._at, self._still = self._first_readable()
         self._since_s: float | None = None  # the time of the first frame that showed this picture
         self._asked = 0
         self._reading: _Reading | None = None
-        self._lock = threading.Lock()
+        self._turned = threading.Condition()
         self._closed = False
 
     @property
@@ -60,17 +61,31 @@ class Slideshow:
 
     def go(self, steps: int) -> None:
         """Go on by a number of pictures, back if it is negative, with the next frame. May be called from any thread."""
-        with self._lock:
+        with self._turned:
             self._asked += steps
+
+    def wait_turned(self, timeout_s: float) -> None:
+        """Wait until the picture that was asked for is shown, or the time is over."""
+        with self._turned:
+            self._turned.wait_for(lambda: not self._asked or self._closed, timeout_s)
+
+    @property
+    def shown(self) -> str:
+        """ "slide 3 of 12: x.png", and whether another one was asked for and is not shown yet."""
+        coming = "; another one is still being read, or waits for the camera" if self._asked else ""
+        return f"slide {self._at + 1} of {self.count}: {self._paths[self._at].name}{coming}"
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self.count > 1 and not self._closed:
             self._turn(frame.time_s)
+        self._still.whole = self.whole
         return self._still.picture(frame, coarse)
 
     def close(self) -> None:
         """No file is open between two pictures."""
-        self._closed = True
+        with self._turned:
+            self._closed = True
+            self._turned.notify_all()
 
     def _turn(self, now_s: float) -> None:
         """Show another picture if it is time for that."""
@@ -85,13 +100,14 @@ class Slideshow:
         if not steps or self._reading is None or not self._reading.done(wait=self.waits):
             return
         found, self._reading = self._reading.found, None
-        with self._lock:
-            self._asked -= asked
         # After a long gap in the camera's time, the show goes on with the next picture.
         self._since_s = now_s if asked else now_s - shown_s % self._interval_s
         if found is not None:
             self._at, self._still = found[0], Still(self.name, found[1])
             self.slide += 1
+        with self._turned:
+            self._asked -= asked
+            self._turned.notify_all()
 
     def _first_readable(self) -> tuple[int, Still]:
         errors = []
@@ -109,12 +125,18 @@ def time_slides(background: Background, *, interval_s: float, waits: bool) -> No
         background.interval_s, background.waits = interval_s, waits
 
 
-def turn_slide(background: Background, steps: int) -> bool:
-    """Have a slideshow go on, or back; False for another background, or one picture alone."""
+def turn_slide(background: Background, steps: int, *, wait_s: float) -> bool:
+    """Have a slideshow go on, or back, and wait for that; False for another background, or one picture alone."""
     if not isinstance(background, Slideshow) or background.count < 2:
         return False
     background.go(steps)
+    background.wait_turned(wait_s)
     return True
+
+
+def slide_shown(background: Background) -> str:
+    """See `Slideshow.shown`; "" for another background."""
+    return background.shown if isinstance(background, Slideshow) else ""
 
 
 class _Reading:

@@ -1,4 +1,4 @@
-"""The command `bgcam`: which part runs, and how its errors are reported. Exit: 0 done, 1 an error, 2 a wrong option."""
+"""The command `bgcam`: which part runs, and how its errors are reported. Exit codes: see `errors.py`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _main(arguments: list[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else 1
     except BgcamError as error:
         _say(str(error), error)
-        return 2 if isinstance(error, UsageError) else 1
+        return error.exit_code
     except KeyboardInterrupt as error:
         _say("stopped before it finished", error)
         return 1
@@ -90,18 +90,20 @@ def _check_belonging(options: Namespace) -> None:
 
 
 def _run(options: Namespace) -> int:
-    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.chosen import chosen, naming_lines
     from bgcam.realtime.command.run import run
     from bgcam.realtime.settings.last_choice import with_last_background
 
-    return run(with_last_background(chosen(options).settings))
+    with naming_lines(found := chosen(options)):
+        return run(with_last_background(found.settings))
 
 
 def _matte(options: Namespace) -> int:
-    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.chosen import chosen, naming_lines
     from bgcam.realtime.command.matte import matte
 
-    return matte(options.matte_input, options.matte_output, chosen(options).settings, as_cutout=options.cutout)
+    with naming_lines(found := chosen(options)):
+        return matte(options.matte_input, options.matte_output, found.settings, as_cutout=options.cutout)
 
 
 def _batch(options: Namespace) -> int:

@@ -12,6 +12,7 @@ from bgcam.realtime.control.instance import AlreadyRuns, runs_already
 from bgcam.realtime.devices.listing import list_cameras
 from bgcam.realtime.errors import SinkError
 from bgcam.realtime.run.build import Run
+from bgcam.realtime.run.on_demand import OnDemand
 from bgcam.realtime.settings import Settings
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.camera import open_other_camera
@@ -25,11 +26,14 @@ def refuse_second(name: str) -> None:
 
 
 @contextmanager
-def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> Iterator[None]:
+def controlled(
+    run: Run, source: Source, camera: Source, settings: Settings, *, demand: OnDemand | None = None
+) -> Iterator[None]:
     """Serve the control of a run while inside.
 
-    source: what the run reads. camera: the source that may be exchanged, if it is a local camera. Where there can be no
-    socket, a line says so and the run goes on without; also, without a word, where a recording runs beside a call.
+    source: what the run reads. camera: the source that may be exchanged, if it is a local camera. demand: decides when
+    it runs. Where there can be no socket, a line says so and the run goes on without; also, without a word, where a
+    recording runs beside a call.
     """
     cameras = None
     if isinstance(camera, ReopeningSource) and not settings.input:
@@ -43,6 +47,7 @@ def controlled(run: Run, source: Source, camera: Source, settings: Settings) -> 
         source,
         settings,
         cameras=cameras,
+        demand=demand,
         list_cameras=list_cameras,
         page=lambda: fronts[0].address if fronts else "",
     )

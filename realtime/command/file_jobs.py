@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bgcam.realtime.command.overwrite import check_existing, written_files
-from bgcam.realtime.errors import UsageError
+from bgcam.realtime.errors import UsageError, about_setting
 from bgcam.realtime.settings import Settings
 from bgcam.realtime.sinks import is_folder
 from bgcam.realtime.sources.picture_files import all_pictures, written_names
@@ -20,7 +20,8 @@ def check_files(settings: Settings, *, transparent: bool = False) -> None:
         given = [Path(one) for one in settings.input]
         folder = given[0] if len(given) == 1 and given[0].is_dir() else None
         outputs = [Path(output) for output in settings.output if is_folder(output)]
-        paths = all_pictures(given, leave_out=outputs)
+        with about_setting("input"):
+            paths = all_pictures(given, leave_out=outputs)
         if outputs:
             names = written_names(paths, folder, suffix=".png" if transparent else None)
             read = {path.resolve() for path in paths}

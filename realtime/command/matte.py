@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bgcam.realtime.command.overwrite import check_existing, written_files
 from bgcam.realtime.command.run import run_to_outputs
-from bgcam.realtime.errors import SinkError, SourceError, UsageError
+from bgcam.realtime.errors import SinkError, SourceError, UsageError, about_setting
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.model.find import find_model
 from bgcam.realtime.model.matting import Matting
@@ -19,7 +19,7 @@ from bgcam.realtime.run.file_job import job_of
 from bgcam.realtime.run.mattes import cutout, gray, matte_run
 from bgcam.realtime.run.status import BAR_CELLS, as_clock
 from bgcam.realtime.settings import Settings
-from bgcam.realtime.sinks import is_folder
+from bgcam.realtime.sinks import check_output, is_folder
 from bgcam.realtime.sources import open_source
 from bgcam.realtime.sources.base import PICTURE_SUFFIXES
 from bgcam.realtime.sources.files import is_picture
@@ -36,13 +36,16 @@ def matte(given: str, output: str, settings: Settings, *, as_cutout: bool = Fals
     given = given.removeprefix("file://")
     source, target = Path(given), Path(output)
     if "://" not in given and not source.exists():
-        raise SourceError(f"{source}: no such file or folder; check the path")
+        raise UsageError(f"{source}: no such file or folder; check the path")
     if source.is_dir():
-        jobs = _folder_jobs(source, target)
+        with about_setting("input"):
+            jobs = _folder_jobs(source, target)
     elif is_picture(source) and source.exists():
         jobs = [(source, _target_of_one(source, target))]
     else:
         _check_video(source, target, output=output, as_cutout=as_cutout)
+        with about_setting("output"):
+            check_output(output)
         check_existing(written_files(output, None), overwrite=settings.overwrite)
         return _matte_video(given, output, settings, as_cutout=as_cutout)
     check_existing((png for _, png in jobs), overwrite=settings.overwrite)
@@ -50,7 +53,8 @@ def matte(given: str, output: str, settings: Settings, *, as_cutout: bool = Fals
 
 
 def _open_matting(settings: Settings) -> Matting:
-    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
+    with about_setting("model"):
+        return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads)
 
 
 def _folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
@@ -89,7 +93,8 @@ def _matte_pictures(jobs: Sequence[tuple[Path, Path]], matting: Matting, *, as_c
             bgr = read_picture(path)
         except SourceError as error:
             if len(jobs) == 1:
-                raise
+                with about_setting("input"):
+                    raise
             told.say(f"bgcam: skipped: {error}")
             skipped += 1
             continue
@@ -126,9 +131,11 @@ def _check_video(source: Path, target: Path, *, output: str, as_cutout: bool) ->
 
 def _matte_video(given: str, output: str, settings: Settings, *, as_cutout: bool) -> int:
     matting = _open_matting(settings)
-    opened = open_source(input=given)
+    with about_setting("input", device="://" in given):
+        opened = open_source(input=given)
     try:
-        source = FirstRead(opened)
+        with about_setting("input", device="://" in given):
+            source = FirstRead(opened)
         description = matting.prepare(source.size_wh).description
         pipeline = matte_run(source, matting, backend=settings.backend, far=settings.far, as_cutout=as_cutout)
         # A matte is for a program that has the video, with its sound, beside it.

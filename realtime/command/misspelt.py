@@ -111,6 +111,7 @@ def unknown_option(name: str, flags: Sequence[str], *, prog: str) -> str:
     meant = OTHER_NAMES.get(name.replace("_", "-"))
     if meant is None or meant.split()[0] not in flags:
         starts = [flag for flag in flags if flag.startswith(name)] if len(name) > 2 else []
+        starts = [flag for flag in starts if not any(flag.startswith(f"{other}-") for other in starts)]
         meant = " or ".join(starts) or (closest(name.replace("_", "-"), flags) if len(name) > 2 else None)
     question = f"; did you mean {meant}?" if meant else ""
     return f"{prog} does not accept {name}{question or ';'} see {prog} --help"

@@ -34,7 +34,10 @@ examples:
   bgcam batch talks/ done/ -b office          all videos and pictures of a folder
   bgcam set background=office.jpg mirror=on   change the bgcam that runs; bgcam ui opens its control page
 
-exit code: 0 finished, or a camera stopped with Ctrl-C; 1 an error, or an incomplete file; 2 a wrong option
+exit code: 0 finished, or a camera stopped with Ctrl-C
+           1 it failed, or an output file is incomplete; also if a device is missing, which may be plugged in later
+           2 the request is wrong: an option, a setting, an unknown name, or a file or folder that does not exist or is
+             not what it should be
 """
 
 # Commands without arguments of their own: help.

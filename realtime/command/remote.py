@@ -12,7 +12,7 @@ from typing import Any
 
 from bgcam.realtime.command.arguments import add_option, add_shared
 from bgcam.realtime.control.instance import DEFAULT_NAME
-from bgcam.realtime.errors import BgcamError, UsageError
+from bgcam.realtime.errors import BgcamError, UsageError, about_setting
 from bgcam.realtime.settings.option import Option
 from bgcam.realtime.settings.table import all_settings
 from bgcam.realtime.spelling import closest
@@ -120,6 +120,7 @@ def _status(client: Any, options: argparse.Namespace) -> int:
     rates = [f"{value:{form}} {unit}" for value, form, unit in known if value is not None]
     print(", ".join([*rates, f"{status.frames} frames, {status.dropped} dropped"]))
     background = as_text(values.get("background"))
+    background += f" ({status.slide})" if status.slide else ""
     print(f"source: {status.source}; background: {background}; model: {status.model} on {status.backend}")
     doubt = "" if status.matte_doubt is None else f"; doubt about the matte {status.matte_doubt:.0%}"
     print(f"empty room: {status.room.state}{doubt}")
@@ -134,12 +135,17 @@ def _shows_room(values: Mapping[str, Any]) -> bool:
 
 
 def _next(client: Any, options: argparse.Namespace) -> int:
-    print(f"background = {as_text(client.next_background().get('background'))}")
+    return _tell_shown(client, client.next_background())
     return 0
 
 
 def _previous(client: Any, options: argparse.Namespace) -> int:
-    print(f"background = {as_text(client.previous_background().get('background'))}")
+    return _tell_shown(client, client.previous_background())
+
+
+def _tell_shown(client: Any, values: Mapping[str, Any]) -> int:
+    """Say what is shown now: the slide, or another background."""
+    print(client.status().slide or f"background = {as_text(values.get('background'))}")
     return 0
 
 
@@ -226,7 +232,8 @@ def _sent(name: str, value: str) -> str:
         from bgcam.realtime.backgrounds import no_such_background
 
         if "://" not in value:
-            raise no_such_background(value)
+            with about_setting("background"):
+                raise no_such_background(value)
     return sent
 
 

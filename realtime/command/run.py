@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.backgrounds.key_colour import background_spec
 from bgcam.realtime.backgrounds.nothing import TRANSPARENT, Nothing
 from bgcam.realtime.command.controlled import controlled, refuse_second
@@ -20,7 +21,7 @@ from bgcam.realtime.command.file_jobs import are_pictures, check_files, check_tr
 from bgcam.realtime.command.transparent import check_look
 from bgcam.realtime.control.own_camera import refuse_own_camera
 from bgcam.realtime.cores import call_threads, limit_threads, matte_share
-from bgcam.realtime.errors import SinkError, UsageError, as_error
+from bgcam.realtime.errors import SinkError, UsageError, about_setting, as_error
 from bgcam.realtime.model.auto import AUTO, MACHINE_SHARE, Choice, choose_model
 from bgcam.realtime.model.backends import check_backend_name
 from bgcam.realtime.model.find import find_model
@@ -28,7 +29,7 @@ from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.run.build import build_live
 from bgcam.realtime.run.file_job import job_of
-from bgcam.realtime.run.on_demand import OnDemand, check_on_demand
+from bgcam.realtime.run.on_demand import OnDemand, check_on_demand, check_turning_on
 from bgcam.realtime.run.panic import key_hint, panic_switch
 from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.scene import check_presenter
@@ -41,7 +42,7 @@ from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sources import open_source
-from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, always, is_live_address
+from bgcam.realtime.sources.base import PICTURE_SUFFIXES, Source, is_live_address
 from bgcam.realtime.sources.budgeted import BudgetedSource
 from bgcam.realtime.sources.paced import PacedSource
 from bgcam.realtime.sources.primed import FirstRead
@@ -71,12 +72,15 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     check_paths(settings)
-    spec, keyed = background_spec(settings), settings.background == TRANSPARENT
+    with about_setting("key_colour"):
+        spec, keyed = background_spec(settings), settings.background == TRANSPARENT
     # Live outputs get a key colour instead.
     transparent = keyed and bool(settings.output) and not _all_watched([*settings.output])
-    for output in settings.output:
-        check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
-    check_backend_name(settings.backend)
+    with about_setting("output"):
+        for output in settings.output:
+            check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
+    with about_setting("backend"):
+        check_backend_name(settings.backend)
     check_fit(settings)
     look = look_of(settings)
     if keyed:
@@ -86,10 +90,12 @@ def _run(settings: Settings) -> int:
         settings = replace(settings, threads=settings.threads or call_threads())
     if settings.max_cpu:
         settings = replace(settings, threads=limit_threads(settings.threads, share=settings.max_cpu))
-    if not settings.input:
-        refuse_own_camera(settings.background, camera=settings.camera)
-    background = Nothing() if transparent else open_background(spec)
-    check_presenter(look, background)
+    with about_setting("background", device=camera_named(spec) is not None):
+        if not settings.input:
+            refuse_own_camera(settings.background, camera=settings.camera)
+        background = Nothing() if transparent else open_background(spec)
+    with about_setting("presenter"):
+        check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None
@@ -99,7 +105,12 @@ def _run(settings: Settings) -> int:
     if _watched(outputs):
         refuse_second(settings.instance)
     pipeline: Pipeline[Any] | None = None
-    with span("open the source"):
+    demand = OnDemand(
+        lambda: pipeline.sinks if pipeline is not None else (),
+        on=settings.on_demand,
+        check=partial(check_turning_on, settings.input, outputs),
+    )
+    with span("open the source"), _about_input(settings):
         source = open_source(
             camera=settings.camera,
             input=settings.input,
@@ -108,7 +119,7 @@ def _run(settings: Settings) -> int:
             mirror=settings.mirror,
             fit=settings.fit or "cover",
             leave_out=[Path(output) for output in settings.output if is_folder(output)],
-            wanted=OnDemand(lambda: pipeline.sinks if pipeline is not None else ()) if settings.on_demand else always,
+            wanted=demand,
         )
     with closing(source):
         if not settings.output and "virtual" not in outputs:  # not before: without a camera, only that is to be said
@@ -120,7 +131,8 @@ def _run(settings: Settings) -> int:
         backend = "no model" if matting is None else _prepare(matting, source.size_wh)
         hold = _all_watched(outputs) and are_pictures(settings.input)
         read: Source = PacedSource(source, hold=hold) if _watched(outputs) and not source.live else source
-        begun = FirstRead(BudgetedSource(read, share=settings.max_cpu) if settings.max_cpu else read)
+        with _about_input(settings):
+            begun = FirstRead(BudgetedSource(read, share=settings.max_cpu) if settings.max_cpu else read)
         if not hold:
             begun.about_frames = getattr(source, "about_frames", source.frames)
         pictures = getattr(source, "independent", False) and all(map(_is_picture, outputs))
@@ -146,6 +158,7 @@ def _run(settings: Settings) -> int:
             half_rate=settings.matte_rate == HALF,
             mirror=settings.mirror,
             slide_interval_s=settings.slide_interval_s,
+            background_fit=settings.background_fit,
             empty=empty,
             independent=getattr(source, "independent", False),
             transparent=transparent,
@@ -159,7 +172,7 @@ def _run(settings: Settings) -> int:
             stack.enter_context(panic_switch(watch.set_panic, watch.toggle_panic))
             stack.enter_context(placeholder_while_stopped(watch.rest))
             if source.live or _watched(outputs):
-                stack.enter_context(controlled(built, begun, source, settings))
+                stack.enter_context(controlled(built, begun, source, settings, demand=demand))
             job = job_of(source, pipeline, transparent=transparent, sound=not settings.no_audio)
             return run_to_outputs(
                 pipeline,
@@ -263,7 +276,8 @@ def open_sinks(
     sinks: list[Sink] = []
     with _aborting(sinks):
         for spec in specs:
-            sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
+            with about_setting("output", device=not is_folder(spec)):
+                sinks.append(open_sink(spec, size_wh=size_wh, fps=fps, allow_remote=allow_remote, job=job))
     return sinks
 
 
@@ -278,8 +292,16 @@ def _aborting(sinks: list[Sink]) -> Iterator[None]:
         raise
 
 
+def _about_input(settings: Settings) -> AbstractContextManager[None]:
+    """Errors are about the file that is read, or about the camera or address, which may be there later."""
+    if not settings.input:
+        return about_setting("camera", device=True)
+    return about_setting("input", device=any("://" in one for one in settings.input))
+
+
 def _open_matting(settings: Settings, *, first: str = "") -> Matting:
-    return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
+    with about_setting("model"):
+        return Matting(find_model(settings.model), backend=settings.backend, threads=settings.threads, first=first)
 
 
 def _chosen(settings: Settings, source: Source) -> Choice:

@@ -10,7 +10,7 @@ from bgcam.realtime.look import Look
 from bgcam.realtime.settings import Settings, look_of
 
 # Those that `Live.change` takes as they are.
-_DIRECT = ("model", "mirror", "far", "slide_interval_s", "matte_rate")
+_DIRECT = ("model", "mirror", "far", "slide_interval_s", "background_fit", "matte_rate")
 
 
 class Changes(TypedDict, total=False):
@@ -22,6 +22,7 @@ class Changes(TypedDict, total=False):
     mirror: bool
     far: bool
     slide_interval_s: float
+    background_fit: str
     matte_rate: str
 
 

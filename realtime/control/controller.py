@@ -15,7 +15,7 @@ from bgcam.realtime.backgrounds.camera_name import camera_spec
 from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.changes import Changes, changes_between
 from bgcam.realtime.control.library import Library
-from bgcam.realtime.control.own_camera import refuse_own_camera
+from bgcam.realtime.control.own_camera import are_one_webcam, refuse_own_camera
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
     ConfirmationNeeded,
@@ -30,6 +30,7 @@ from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.look import VIEWS
 from bgcam.realtime.run.build import Run
 from bgcam.realtime.run.live import RoomUnconfirmed
+from bgcam.realtime.run.on_demand import OnDemand
 from bgcam.realtime.run.preview import as_jpeg
 from bgcam.realtime.settings import Settings, changed, setting_infos, to_json
 from bgcam.realtime.settings.last_choice import remember, with_last_background
@@ -49,6 +50,7 @@ class LiveControl:
     settings: those that it was started with.
     library: the backgrounds that can be chosen.
     cameras: changes the camera; None where there is none that can be changed.
+    demand: decides when the camera runs; None where it always does.
     list_cameras: lists this machine's, all but one of which may be backgrounds.
     page: returns the control page's address without its key, "" without one.
     keep_choice: called with each background that was chosen.
@@ -62,6 +64,7 @@ class LiveControl:
         *,
         library: Library | None = None,
         cameras: CameraSwitch | None = None,
+        demand: OnDemand | None = None,
         list_cameras: Callable[[], Sequence[Device]] = tuple,
         page: Callable[[], str] = str,
         keep_choice: Callable[[str], None] = remember,
@@ -73,7 +76,7 @@ class LiveControl:
         self._watch: OutputGuard = run.pipeline.watch
         self._source, self._page, self._settings = source, page, settings
         self._library, self._cameras, self._keep_choice = library or Library(), cameras, keep_choice
-        self._list_cameras = list_cameras
+        self._list_cameras, self._demand = list_cameras, demand
         self._since_s = time.time()
         self._changing = threading.Lock()
         self._cpu = _CpuPercent(clock=clock, cpu=cpu)
@@ -97,13 +100,23 @@ class LiveControl:
             if self._cameras is not None and (camera is not None or "background" in values):
                 in_use = self._cameras.source.name if camera is None else ""
                 refuse_own_camera(new.background, camera=camera, in_use=in_use)
+            if new.on_demand and not old.on_demand:
+                self._check_demand()
             changes = changes_between(old, new, named=values)
             if changes or camera is not None:
                 self._change(changes, camera=camera, confirm_room=confirm_room)
+            if self._demand is not None:
+                self._demand.on = new.on_demand
             self._settings = new
             if new.background != old.background:
                 self._keep_choice(new.background)
             return to_json(new)
+
+    def _check_demand(self) -> None:
+        """Raise UsageError where the camera cannot run on demand."""
+        if self._demand is None:
+            raise UsageError("on_demand cannot change in this run; stop bgcam and start it again with --on-demand")
+        self._demand.check()
 
     def _change(self, changes: Changes, *, camera: str | None, confirm_room: bool) -> None:
         """camera: another one, None for the one that is used."""
@@ -140,6 +153,7 @@ class LiveControl:
             page=self._page(),
             room=self._live.room,
             matte_doubt=self._live.matte_doubt,
+            slide=self._live.slide,
         )
 
     def _state(self) -> Any:
@@ -160,7 +174,9 @@ class LiveControl:
 
     def _other_cameras(self) -> list[BackgroundInfo]:
         own = self._source.name if self._cameras is None else self._cameras.source.name
-        others = [device for device in self._list_cameras() if own not in (str(device), device.name)]
+        there = self._list_cameras()
+        used = [device for device in there if own in (str(device), device.name)]
+        others = [one for one in there if one not in used and not any(are_one_webcam(one, own) for own in used)]
         return [BackgroundInfo(camera_spec(device), device.name, "camera") for device in others]
 
     def thumbnail(self, spec: str) -> bytes:

@@ -11,6 +11,7 @@ from bgcam.realtime.sources.camera import device_of
 
 # OpenCV's number of a camera is this many times a backend's, plus the camera's.
 _BACKEND = 100
+_USB = "usb-"
 
 
 def refuse_own_camera(
@@ -20,7 +21,8 @@ def refuse_own_camera(
     in_use: str = "",
     find: Callable[[str | None], Device] = device_of,
 ) -> None:
-    """Raise UsageError if a background is the input's camera, BackgroundError if there is no such camera.
+    """Raise UsageError if a background is the input's camera, or another node of the same webcam, such as its infrared
+    picture; BackgroundError if there is no such camera.
 
     camera: as `--camera` names it. in_use: the open camera's name, as the source has it; "" if it is yet to be opened.
     """
@@ -31,18 +33,35 @@ def refuse_own_camera(
         behind = find(wanted)
     except SourceError as error:
         raise BackgroundError(f"background {background}: {error}") from error
+    own = _own(camera, in_use, find)
     if in_use:
         same = in_use in (str(behind), behind.name) or _may_be(_number_of(in_use), behind)
+    elif own is None:  # opening it says more
+        return
     else:
-        try:
-            own = find(camera)
-        except SourceError:  # opening it says more
-            return
         same = (own.path, own.index) == (behind.path, behind.index) or _may_be(_number(own), behind)
+    if own is not None and are_one_webcam(own, behind):
+        raise UsageError(
+            f"background {background} is in the same webcam as {own}, the camera that looks at you; give another one, "
+            "see bgcam devices"
+        )
     if same:
         raise UsageError(
             f"background {background} is the camera that looks at you; give another one, see bgcam devices"
         )
+
+
+def are_one_webcam(one: Device, other: Device) -> bool:
+    """Whether two nodes belong to one USB device: many webcams have a second one, for infrared or metadata."""
+    return one.path != other.path and one.bus == other.bus and one.bus.startswith(_USB)
+
+
+def _own(camera: str | None, in_use: str, find: Callable[[str | None], Device]) -> Device | None:
+    """The camera that looks at the person, None where it cannot be found."""
+    try:
+        return find(in_use.partition(" (")[0] if in_use else camera)
+    except SourceError:
+        return None
 
 
 def _may_be(own: int | None, behind: Device) -> bool:

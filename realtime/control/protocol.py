@@ -22,6 +22,7 @@ class LiveStatus:
     room: what is known of the empty room.
     matte_doubt: the share of the person, as the model finds it, that the known room contradicts, from 0 to 1, over
         some seconds. None while unknown.
+    slide: which picture of a slideshow is shown, such as "slide 3 of 12: x.png"; "" for another background.
     """
 
     state: Literal["live", "placeholder", "panic", "starting", "waiting"]
@@ -41,6 +42,7 @@ class LiveStatus:
     page: str = ""  # the control page's address without its key; "" without one
     room: RoomStatus = field(default_factory=RoomStatus)
     matte_doubt: float | None = None
+    slide: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class Control(Protocol):
         """Check and keep an uploaded picture or video among the user's. Raises BackgroundError."""
 
     def next_background(self) -> Mapping[str, Any]:
-        """Go on to the next picture of a slideshow, or else to the next of `backgrounds` that shows neither the room
-        nor a camera; returns all values."""
+        """Go on to the next picture of a slideshow, which `status` then names. Without one, go on to the next of
+        `backgrounds` that shows neither the room nor a camera. Returns all values."""
 
     def previous_background(self) -> Mapping[str, Any]:
         """As `next_background`, the other way."""

@@ -28,11 +28,15 @@ _TYPES = (
 KINDS: dict[str, type[Exception]] = {one.__name__: one for one in _TYPES}
 
 
-def packed(error: BaseException) -> dict[str, str]:
-    """{"kind": ..., "message": ...}. What is no error for users becomes a BgcamError that names its type."""
+def packed(error: BaseException) -> dict[str, str | bool]:
+    """{"kind": ..., "message": ...}, and "wrong_request": true for an exit code of 2 that does not come from the kind.
+    What is no error for users becomes a BgcamError that names its type."""
     for name, kind in KINDS.items():
         if isinstance(error, kind):
-            return {"kind": name, "message": " ".join(str(error).split()) or name}
+            wrong = getattr(error, "exit_code", 2) > getattr(kind, "exit_code", 2)
+            return {"kind": name, "message": " ".join(str(error).split()) or name} | (
+                {"wrong_request": True} if wrong else {}
+            )
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return {"kind": "BgcamError", "message": f"unexpected error in the running bgcam: {what}"}
 
@@ -41,4 +45,7 @@ def unpacked(found: object) -> Exception:
     """The exception that `packed` was given. Kinds of a newer bgcam, and damaged ones, become BgcamError."""
     if not isinstance(found, Mapping) or not isinstance(found.get("message"), str):
         return BgcamError("the running bgcam gave an answer that this bgcam does not understand; start it again")
-    return KINDS.get(str(found.get("kind")), BgcamError)(found["message"])
+    error = KINDS.get(str(found.get("kind")), BgcamError)(found["message"])
+    if isinstance(error, BgcamError) and found.get("wrong_request") is True:
+        error.exit_code = 2
+    return error

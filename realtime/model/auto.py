@@ -1,4 +1,4 @@
-"""`--model auto`: which shipped model runs here, and on what, by its time on this machine; measured once, in seconds.
+"""`--model auto`: which shipped model runs here, and on what, by its time on this machine, measured at first starts.
 
 Models are timed in order of quality until one leaves the machine enough time: each on the backend that "auto" takes,
 then on the other backends and precisions that are installed. One of those is taken if it is clearly faster. What fails,
@@ -89,11 +89,12 @@ class Known:
     """What was timed on this machine, in a file; times what is missing.
 
     key: of the machine. timer: see `Timer`. clock: in seconds.
-    failed: why models could not be timed, by name.
+    failed: why models could not be timed, by name. left: what is timed at the next start, for lack of time now.
     """
 
     def __init__(self, key: str, cache: Path, timer: Timer, *, clock: Callable[[], float] = time.monotonic):
         self.failed: dict[str, str] = {}
+        self.left: list[str] = []
         self._key, self._cache, self._timer, self._clock = key, cache, timer, clock
         self._stored = read_cache(cache)
         self._began_s: float | None = None
@@ -129,6 +130,7 @@ class Known:
             return self._stored[entry]
         spent_s = 0.0 if self._began_s is None else self._clock() - self._began_s
         if spent_s + self._longest_s > BUDGET_S:
+            self.left.append(f"{name} on {backend}")
             return None
         self._keep(entry, None)  # if it brings the process down, the next start does without it
         try:
@@ -140,7 +142,10 @@ class Known:
     def _time(self, name: str, backend: str, beat_ms: float) -> Timed:
         if self._began_s is None:
             self._began_s = self._clock()
-            print("model auto: timing the models once on this machine", flush=True)
+            print(
+                f"model auto: timing the models on this machine, for about {BUDGET_S:g} s; the times are kept",
+                flush=True,
+            )
         began_s = self._clock()
         try:
             return self._timer(find_model(name), backend, beat_ms)
@@ -191,6 +196,8 @@ def choose(names: Sequence[str], backend: str, others: Sequence[str], *, limit_m
         raise BgcamError(reasons.pop() if len(reasons) == 1 else "; ".join(lines))
     model = min(tried, key=lambda name: (tried[name].ms > limit_ms, tried[name].ms))
     first = tried[model].first
+    if known.left:
+        lines.append(f"model auto: the next start goes on with the timing of {', '.join(known.left)}")
     each = ", ".join(f"{name} {one}" for name, one in tried.items())
     lines.append(f"model auto: {model}{f' on {first}' if first else ''}, {each} per matte")
     return Choice(model, first, lines)

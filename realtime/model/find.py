@@ -42,6 +42,13 @@ def find_model(name_or_path: str | None = None) -> Path:
     raise ModelError(f"unknown model {wanted!r}; shipped: {names}; or give the path of an .onnx file")
 
 
+def _damaged(message: str) -> ModelError:
+    """bgcam's own files are at fault, and not the request."""
+    error = ModelError(message)
+    error.exit_code = 1
+    return error
+
+
 def sha256_of(path: Path) -> str:
     """In hexadecimal digits."""
     with path.open("rb") as file:
@@ -55,11 +62,11 @@ def check_shipped(path: Path) -> None:
         found = sha256_of(path)
         lines = (path.parent / CHECKSUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
-        raise ModelError(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {advice}") from None
+        raise _damaged(f"{path}: cannot be checked, as {CHECKSUMS} is missing beside it; {advice}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
     right = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if right.get(path.name) != found:
-        raise ModelError(
+        raise _damaged(
             f"{path}: not the file that was shipped (by {CHECKSUMS}), so it is damaged or was replaced; {advice}"
         )

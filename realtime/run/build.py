@@ -9,6 +9,7 @@ from typing import Any
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.fit import AUTO, fit_background
 from bgcam.realtime.backgrounds.slideshow import SLIDE_S
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import WATCHDOG_MS, OutputGuard, patience_ms
@@ -22,7 +23,7 @@ from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.second_look import EmptyFrames
 from bgcam.realtime.picture.chain import Chain
 from bgcam.realtime.picture.cutout import CutoutChain
-from bgcam.realtime.run.finding import Finding
+from bgcam.realtime.run.finding import Find, Finding
 from bgcam.realtime.run.finding import everything as everything
 from bgcam.realtime.run.live import OPEN_S, Live
 from bgcam.realtime.run.models import FoundBy, Models
@@ -72,6 +73,7 @@ def build_live(
     open_one: Callable[[str], Background] = open_background,
     open_s: float = OPEN_S,
     slide_interval_s: float = SLIDE_S,
+    background_fit: str = AUTO,
 ) -> Run:
     """A pipeline with a `watch`, without sinks, which closes its background at its end. Raises what background and
     backend raise.
@@ -92,8 +94,9 @@ def build_live(
     open_matting: makes the model for a later background, where `matting` is None.
     open_model: makes another model, by its name.
     open_one, open_s: see `Live`.
-    slide_interval_s: see `Scene`.
+    slide_interval_s, background_fit: see `Scene`.
     """
+    fit_background(background, background_fit, presented=look.presenter is not None)
     behind = SafeBackground(background, source.size_wh, transparent=transparent)
     scene = Scene(
         background,
@@ -103,6 +106,7 @@ def build_live(
         far=far,
         slide_interval_s=slide_interval_s,
         half_rate=half_rate,
+        background_fit=background_fit,
     )
     finding = Finding(live=source.live, independent=independent, empty=empty)
     find = None if matting is None else finding.by(matting, far=far, half_rate=half_rate)
@@ -120,8 +124,14 @@ def build_live(
             return None, None
         loaded = matting.prepare(source.size_wh)
         asked = Asked(scene.background, scene.behind, scene.look, source.size_wh, packed, check, model=matting.path)
-        rescue = rescue_of(matting, source.size_wh, backend=backend, threads=threads)
-        return gpu_opener(loaded, matting.spec, asked), rescue
+        opens = rescue_of(matting, source.size_wh, backend=backend, threads=threads)
+
+        def rescue() -> Find:
+            """What the run asked for of the network holds on the processor too."""
+            assert opens is not None
+            return finding.by(opens(), far=False, half_rate=scene.half_rate)
+
+        return gpu_opener(loaded, matting.spec, asked), None if opens is None else rescue
 
     at_once = 1
     open_gpu: OpenGpu | None = None

@@ -13,8 +13,10 @@ from functools import partial
 
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds import open_background
-from bgcam.realtime.backgrounds.slideshow import time_slides, turn_slide
-from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
+from bgcam.realtime.backgrounds.camera_name import camera_named
+from bgcam.realtime.backgrounds.fit import fit_background
+from bgcam.realtime.backgrounds.slideshow import slide_shown, time_slides, turn_slide
+from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError, about_setting
 from bgcam.realtime.failsafe.matte_check import MatteCheck
 from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
@@ -26,6 +28,7 @@ from bgcam.realtime.run.finding import everything
 from bgcam.realtime.run.models import FoundBy, Models
 from bgcam.realtime.run.renderer import FrameRenderer, OpenGpu, Parts, Rescue
 from bgcam.realtime.run.scene import Scene, check_presenter, close_aside, open_safe
+from bgcam.realtime.settings.table import option_of
 from bgcam.realtime.settings.values import HALF
 from bgcam.realtime.time_limit import within
 
@@ -33,6 +36,8 @@ from bgcam.realtime.time_limit import within
 OPEN_S = 10.0
 # A frame that is drawn for longer than this hangs.
 SWAP_S = 5.0
+# A slide that is asked for is waited for this long: its drive may be slow.
+TURN_S = 2.0
 
 GpuFor = Callable[[Scene, Matting, MatteCheck | None], tuple[OpenGpu | None, Rescue | None]]
 
@@ -135,6 +140,7 @@ class Live:
         matte_rate: str | None = None,
         model: str | None = None,
         slide_interval_s: float | None = None,
+        background_fit: str | None = None,
         then: Callable[[], None] | None = None,
         confirm_room: bool = False,
     ) -> Scene:
@@ -142,7 +148,7 @@ class Live:
 
         background: a name as `--background` takes it; opened anew even if it is the same.
         look: from the look of now to the wanted one.
-        matte_rate, model: as `--matte-rate` and `--model` take them.
+        matte_rate, model, background_fit: as `--matte-rate`, `--model` and `--background-fit` take them.
         then: what else changes at the same moment; the earlier frames say nothing of the next ones after that.
         confirm_room: whether it is meant that the room is shown.
         Raises RoomUnconfirmed, BackgroundError for a background that cannot be opened in time, BackendError for the
@@ -157,21 +163,24 @@ class Live:
                 raise UsageError(
                     "pictures and --background transparent cannot change in a run; stop bgcam and start it again"
                 )
-            for name, wanted in (("far", far and not old.far), ("model", model)):
+            rate = matte_rate is not None and (matte_rate == HALF) is not old.half_rate
+            for name, wanted in (("far", far and not old.far), ("model", model), ("matte_rate", rate)):
                 if wanted and self._drawing.rescued:
-                    raise UsageError(
-                        f"{name} cannot change after the GPU failed; stop bgcam and start it with --{name}"
-                    )
-            opened = None if background is None else self._open(background)
+                    flag = option_of(name).flags[0]
+                    raise UsageError(f"{name} cannot change after the GPU failed; stop bgcam and start it with {flag}")
+            new_look = old.look if look is None else look(old.look)
+            fit = background_fit or old.background_fit
+            opened = None if background is None else self._open(background, fit=fit, look=new_look)
             try:
                 new = replace(
                     old,
                     background=old.background if opened is None else opened.background,
                     behind=opened or old.behind,
-                    look=old.look if look is None else look(old.look),
+                    look=new_look,
                     mirror=old.mirror if mirror is None else mirror,
                     far=old.far if far is None else far,
                     slide_interval_s=old.slide_interval_s if slide_interval_s is None else slide_interval_s,
+                    background_fit=fit,
                     half_rate=old.half_rate if matte_rate is None else matte_rate == HALF,
                 )
                 if new.look.presenter != old.look.presenter:
@@ -198,21 +207,38 @@ class Live:
             return new
 
     def turn_slide(self, steps: int) -> bool:
-        """Go on by a number of pictures of a slideshow, back if it is negative; False if none is shown."""
-        return turn_slide(self._scene.background, steps)
+        """Go on by a number of pictures of a slideshow, back if it is negative, and wait a little until that one is
+        shown; False if there is no slideshow."""
+        return turn_slide(self._scene.background, steps, wait_s=TURN_S)
+
+    @property
+    def slide(self) -> str:
+        """Which slide is shown, "" for none."""
+        return slide_shown(self._scene.background)
 
     def close(self) -> None:
         """The run is over: let go of the background."""
         self._ended = True
         close_aside(self._scene.behind)
 
-    def _open(self, name: str) -> SafeBackground:
+    def _open(self, name: str, *, fit: str, look: Look) -> SafeBackground:
+        """A background that is fitted already, since its first picture becomes the placeholder."""
+
+        def open_fitted() -> Background:
+            background = self._open_one(name)
+            fit_background(background, fit, presented=look.presenter is not None)
+            return background
+
         newest = self._drawing.newest
         begins_s = 0.0 if newest is None else newest.time_s
         late = BackgroundError(
             f"background {name}: it did not open within {self._open_s:g} s; give one on a drive that answers"
         )
-        opening = partial(open_safe, partial(self._open_one, name), self._size_wh, begins_s=begins_s)
+
+        def opening() -> SafeBackground:
+            with about_setting("background", device=camera_named(name) is not None):
+                return open_safe(open_fitted, self._size_wh, begins_s=begins_s)
+
         return within(opening, limit_s=self._open_s, late=late, drop=SafeBackground.close)
 
     def _found(self, old: Scene, new: Scene, model: str | None) -> FoundBy | None:
@@ -256,6 +282,7 @@ class Live:
         anew = gpu_served or new.mirror != old.mirror or new.needs_matte != old.needs_matte
         other = found_by is not None and found_by.matting is not self.matting
         time_slides(new.background, interval_s=new.slide_interval_s, waits=self._waits)
+        fit_background(new.background, new.background_fit, presented=new.look.presenter is not None)
         self._chain.switch(new.behind, new.look, anew=anew or other or then is not None, cut=gpu_served)
         self._placeholders.behind, self._scene = new.behind, new
         self._check = parts.check if isinstance(parts.check, MatteCheck) else None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bgcam.realtime.background import Background
+from bgcam.realtime.backgrounds.fit import AUTO
 from bgcam.realtime.backgrounds.slideshow import SLIDE_S
 from bgcam.realtime.errors import UsageError
 from bgcam.realtime.failsafe.placeholder import SafeBackground
@@ -21,7 +22,7 @@ class Scene:
 
     background: as it was opened. behind: the same, with its placeholder. mirror: whether the person is shown mirrored.
     far: whether people far away are looked for. slide_interval_s: how long a slideshow shows each picture. half_rate:
-    whether the model runs on every other frame, where it can.
+    whether the model runs on every other frame, where it can. background_fit: as `--background-fit` takes it.
     """
 
     background: Background
@@ -31,6 +32,7 @@ class Scene:
     far: bool = False
     slide_interval_s: float = SLIDE_S
     half_rate: bool = False
+    background_fit: str = AUTO
 
     @property
     def shows_room(self) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bgcam.realtime.atomic_write import write_whole
-from bgcam.realtime.errors import SinkError
+from bgcam.realtime.errors import SinkError, about_setting
 from bgcam.realtime.trace import WAIT, Record, Recorder, recording
 
 PROCESS = 1
@@ -84,7 +84,8 @@ def tracing(name: str | None) -> Iterator[None]:
         yield
         return
     path = Path(name)
-    check_folder(path)
+    with about_setting("trace"):
+        check_folder(path)
     recorder, processor = Recorder(), ProcessorTime()
     try:
         with recording(recorder):

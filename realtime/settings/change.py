@@ -21,6 +21,14 @@ MAX_NUMBER = 10**15
 BLUR = "blur"
 
 
+class Exclusive(UsageError):
+    """Two settings are given that exclude each other."""
+
+    def __init__(self, *names: str):
+        super().__init__(f"{' and '.join(names)} exclude each other; give one of them")
+        self.names = names
+
+
 def to_json(settings: Settings) -> dict[str, Any]:
     """All settings by name, as `SettingInfo.kind` says: true, 3.0, "beach", ["shrink:2"], or None."""
     return {name: value_as_json(one, getattr(settings, name)) for name, one in all_settings().items()}
@@ -155,14 +163,14 @@ def _take_blur(new: dict[str, Any]) -> None:
 
 
 def excluded_by(parsed: Mapping[str, Any]) -> dict[str, str]:
-    """Which settings the given ones exclude, and by which each is excluded. Raises UsageError where two are given."""
+    """Which settings the given ones exclude, and by which each is excluded. Raises Exclusive where two are given."""
     excluded: dict[str, str] = {}
     for name, value in parsed.items():
         word = all_settings()[name].option.exclusive
         if not word or value == all_settings()[name].default:
             continue
         if name in excluded:
-            raise UsageError(f"{excluded[name]} and {name} exclude each other; give one of them")
+            raise Exclusive(excluded[name], name)
         excluded |= {other: name for other, one in all_settings().items() if one.option.exclusive == word}
         del excluded[name]
     return excluded

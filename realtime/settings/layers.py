@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.settings.change import excluded_by
+from bgcam.realtime.settings.change import Exclusive, excluded_by
 from bgcam.realtime.settings.config import Config, Section
 from bgcam.realtime.settings.settings import Settings
 from bgcam.realtime.settings.table import all_settings
@@ -53,8 +53,9 @@ def choose(given: Mapping[str, Any], config: Config, *, profile: str | None = No
     for values, places in _layers(given, config, profile):
         try:
             excluded = excluded_by(values)
-        except UsageError as error:
-            raise UsageError(f"{next(iter(places.values()))}: {error}") from None
+        except Exclusive as error:
+            where = " and ".join(dict.fromkeys(places[name] for name in error.names))
+            raise UsageError(f"{where}: {error}") from None
         new = {**values, **{name: all_settings()[name].default for name in excluded}}
         settings = replace(settings, **new)
         origins |= places
@@ -68,15 +69,16 @@ def _without_conflicts(chosen: Chosen) -> Chosen:
     reset: dict[str, str] = {}
     for name, applies, others in GIVES_WAY:
         if origins[name] == COMMAND_LINE and applies(settings):
-            reset |= {other: f"{COMMAND_LINE}, by {name}" for other in others if _is_configured(origins[other])}
+            reset |= {other: f"{COMMAND_LINE}, by {name}" for other in others if is_configured(origins[other])}
     fitted = settings.input and settings.size and "size" not in reset
-    if _is_configured(origins["fit"]) and not fitted:
+    if is_configured(origins["fit"]) and not fitted:
         reset["fit"] = f"{DEFAULT}, without an input and a size"
     settings = replace(settings, **{name: all_settings()[name].default for name in reset})
     return Chosen(settings, origins | reset)
 
 
-def _is_configured(origin: str) -> bool:
+def is_configured(origin: str) -> bool:
+    """Whether a setting of this origin comes from the configuration file."""
     return not origin.startswith((DEFAULT, COMMAND_LINE))
 
 

@@ -104,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "background, or grey if the background is the blurred room",
             about="Release the camera while nobody watches the virtual camera.",
             group=INPUT,
+            hot=True,
         ),
     ] = False
     background: Annotated[
@@ -121,6 +122,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = "blur"
+    background_fit: Annotated[
+        str,
+        Option(
+            flags=("--background-fit",),
+            help="how a background of another aspect ratio than the camera's is fitted: cover crops two sides, contain "
+            "shows all of it between dark bars; default: auto, which is contain for a folder of pictures and behind a "
+            "presenter, otherwise cover",
+            about="How a background of another shape than the camera's is fitted: cover crops it, contain shows all of "
+            "it, auto does that with slides and behind a presenter.",
+            group=BACKGROUND,
+            choices=values.BACKGROUND_FITS,
+            hot=True,
+        ),
+    ] = values.BACKGROUND_FITS[0]
     slide_interval_s: Annotated[
         float,
         Option(

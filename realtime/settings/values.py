@@ -12,6 +12,7 @@ from bgcam.realtime.spelling import closest
 
 EDGES = ("shrink", "grow", "sharp")
 FITS = ("cover", "contain")
+BACKGROUND_FITS = ("auto", *FITS)
 FULL, HALF = "full", "half"
 MATTE_RATES = (FULL, HALF)
 MAX_FPS = 1000

@@ -30,7 +30,7 @@ def cover(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]
     scale = max(size_wh[0] / width, size_wh[1] / height)
     cut_w, cut_h = (min(side, max(1, round(new / scale))) for side, new in zip((width, height), size_wh, strict=True))
     left, top = (width - cut_w) // 2, (height - cut_h) // 2
-    return _resized(bgr[top : top + cut_h, left : left + cut_w], size_wh)
+    return scaled(bgr[top : top + cut_h, left : left + cut_w], size_wh)
 
 
 def contain(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -42,12 +42,12 @@ def contain(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint
     )
     left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
     out = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    out[top : top + inner_h, left : left + inner_w] = _resized(bgr, (inner_w, inner_h))
+    out[top : top + inner_h, left : left + inner_w] = scaled(bgr, (inner_w, inner_h))
     return out
 
 
-def _resized(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Shrinking averages areas, so that fine patterns do not shimmer; growing is linear."""
+def scaled(bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """(h, w, 3) to (H, W, 3). Shrinking averages areas, so that fine patterns do not shimmer; growing is linear."""
     shrinks = size_wh[0] <= bgr.shape[1] and size_wh[1] <= bgr.shape[0]
     return _u8(cv2.resize(bgr, size_wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
 

@@ -13,7 +13,7 @@ from bgcam.realtime.command.install.files import is_ours, remove_all, show, writ
 from bgcam.realtime.command.install.unit import ON_DEMAND, unit_text, why_no_namespaces
 from bgcam.realtime.command.machine import bgcam_command
 from bgcam.realtime.command.system import System
-from bgcam.realtime.errors import SinkError, UsageError
+from bgcam.realtime.errors import SinkError, UsageError, about_setting
 from bgcam.realtime.settings import Settings
 
 UNIT = "bgcam.service"
@@ -131,6 +131,7 @@ def _refuse_options_before(options: Namespace) -> None:
 def _check_values(told: Settings) -> None:
     """All that `bgcam` would refuse after reading its options. Raises BgcamError."""
     from bgcam.realtime.backgrounds import open_background
+    from bgcam.realtime.backgrounds.camera_name import camera_named
     from bgcam.realtime.backgrounds.key_colour import background_spec
     from bgcam.realtime.command.run import check_fit, check_paths
     from bgcam.realtime.model.backends import check_backend_name
@@ -143,15 +144,19 @@ def _check_values(told: Settings) -> None:
     check_paths(told)
     check_fit(told)
     check_backend_name(told.backend)
-    for output in told.output:
-        check_output(output, allow_remote=told.allow_remote)
+    with about_setting("output"):
+        for output in told.output:
+            check_output(output, allow_remote=told.allow_remote)
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
     find_model(told.model)
-    open_background(background_spec(with_last_background(told, say=lambda line: None)))
+    spec = background_spec(with_last_background(told, say=lambda line: None))
+    with about_setting("background", device=camera_named(spec) is not None):
+        open_background(spec)
     # A camera may be plugged in later, and an address may answer later.
     if told.input and all("://" not in one.removeprefix(FILE_URL) for one in told.input):
-        open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
+        with about_setting("input"):
+            open_source(input=told.input, size_wh=told.size, fps=told.fps).close()
 
 
 def _absolute(word: str, told: Settings) -> str:

@@ -52,15 +52,14 @@ def unit_text(command: Sequence[str], *, backend: str, web: bool, namespaces: st
         f"{MARK} install-service; `bgcam uninstall-service` removes it.",
         "[Unit]",
         "Description=bgcam, webcam background replacement",
-        # A camera that is plugged in hours later is still taken; looking for it costs little every ten seconds.
+        # A camera that is plugged in hours later is still taken, a picture on a drive that is mounted later, and a
+        # configuration that is corrected; looking for it costs little every ten seconds.
         "StartLimitIntervalSec=0",
         "",
         "[Service]",
         f"ExecStart={' '.join(map(quoted, command))}",
         "Restart=on-failure",
         "RestartSec=10",
-        # Options that make no sense make none the next time either.
-        "RestartPreventExitStatus=2",
         "CacheDirectory=bgcam",
         # Where the socket of `bgcam set` is; another bgcam's may be there too.
         "RuntimeDirectory=bgcam",
