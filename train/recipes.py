@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Sizes = tuple[tuple[int, int], ...]
+from bgcam.train.network import FULL, MIDDLE, Sizes
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,6 @@ class Recipe:
             out += [sizes] * round(share * self.steps)
         return (out + [self.sizes_wh[-1][1]] * self.steps)[: self.steps]
 
-
-MIDDLE: Sizes = ((256, 192), (192, 256), (256, 144))
-FULL: Sizes = ((320, 240), (240, 320), (320, 192))
 
 BEST = Recipe(
     name="best",
