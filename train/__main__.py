@@ -95,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
         help="freeze the encoder up to stride S",
     )
     p.add_argument("--frozen-depthwise", action="store_true", help="keep depthwise weights: a third faster on CPUs")
+    p.add_argument("--rounded-weights", action="store_true", help="train with weights as an INT8 file stores them")
     p.add_argument(
         "--sizes",
         choices=("middle", "full"),
@@ -215,6 +216,7 @@ def run_fit(args: argparse.Namespace) -> None:
         encoder_lr=args.encoder_lr,
         frozen_stride=args.frozen_stride,
         frozen_depthwise=args.frozen_depthwise or None,
+        rounded_weights=args.rounded_weights or None,
         seed=args.seed,
         sizes_wh={"middle": ((1.0, recipes.MIDDLE),), "full": ((1.0, recipes.FULL),), None: None}[args.sizes],
     )

@@ -19,6 +19,7 @@ from bgcam.train.losses import combined
 from bgcam.train.network import IMAGENET_MEAN, IMAGENET_STD, MatteNet
 from bgcam.train.recipes import Recipe
 from bgcam.train.report import Report
+from bgcam.train.rounding import round_weights
 
 
 def to_network(rgb: Tensor, alpha: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -163,6 +164,8 @@ def fit(
     last = run.folder / "last.pt"
     ema = MovingAverage(network, recipe.ema_decay)
     optimizer = make_optimizer(network, recipe)
+    if recipe.rounded_weights:
+        round_weights(network)
     state = Checkpoint(network.config, ema.weights, recipe=asdict(recipe), notes=notes or {})
     if last.exists():
         state = ckpt.load(last)

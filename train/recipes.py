@@ -18,6 +18,7 @@ class Recipe:
     up to this stride stay as they are; frozen_depthwise: so do depthwise weights, whose gradients take a third of a
     step on a CPU. schedule: "cosine" has a warm-up and ends at `final_lr`.
     twins: every picture twice in a batch with other flaws, as the loss "steady" needs it.
+    rounded_weights: train with weights as an INT8 file stores them (`rounding.py`).
     teacher_share: how much of the loss is against the teacher's matte instead of the label's, where there is a teacher.
     """
 
@@ -40,6 +41,7 @@ class Recipe:
     seed: int = 0
     twins: bool = False
     teacher_share: float = 0.5
+    rounded_weights: bool = False
 
     def lr_factor(self, step: int, *, spent: float = 0.0) -> float:
         """What the peak rates are multiplied by at a step, or when that share (0 to 1) of a time budget is spent."""
