@@ -80,7 +80,7 @@ def export(args: argparse.Namespace) -> None:
             alpha: NDArray[np.float32] = network(torch.from_numpy(normalised(bgr[..., ::-1])))[0, 0].numpy()
         return alpha
 
-    held = pictures.validation_pictures(args.data, args.check)
+    held = pictures.validation_pictures(args.data, args.check, checkpoint.config.sizes_wh)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.output.parent, prefix=".export-") as folder:
         candidate = Path(folder) / args.output.name
@@ -101,7 +101,8 @@ def export(args: argparse.Namespace) -> None:
             from bgcam.export.quantize import to_int8
             from bgcam.export.saturation import check_saturation
 
-            model = to_int8(model, pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate))
+            sizes_wh = checkpoint.config.sizes_wh
+            model = to_int8(model, pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate, sizes_wh))
             check_saturation(model)
             for difference in try_out(model, "int8").values():
                 cmp.check_int8(difference)

@@ -36,6 +36,7 @@ def spec_of(checkpoint: Checkpoint, *, precision: str, name: str | None = None) 
         name=name or checkpoint.config.name,
         encoder=checkpoint.config.name,
         precision=precision,
+        sizes_wh=checkpoint.config.sizes_wh,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         training_data=checkpoint.notes.get("data", ""),

@@ -48,6 +48,7 @@ CASES: list[tuple[str, list[str], str]] = [
     ("train", ["correct", NOWHERE], "train"),
     ("train", ["fit", NOWHERE, "--out", "out"], "train"),
     ("train", ["widen", WEIGHTS, "out"], "train"),
+    ("train", ["slim", WEIGHTS, NOWHERE, "--out", "out"], "train"),
     ("train", ["average", WEIGHTS, WEIGHTS, "out"], "train"),
     ("train", ["figures", WEIGHTS, NOWHERE, "--out", "out"], "train"),
     ("train", ["score", WEIGHTS, NOWHERE], "train"),

@@ -94,6 +94,23 @@ def test_the_best_that_leaves_the_machine_free_else_the_quickest(
 
 
 @pytest.mark.parametrize(
+    ("best_ms", "name", "timed"),
+    [(16.0, "best", 2), (17.0, "quick", 3)],  # half of 33 ms is 16.7
+)
+def test_a_clearly_worse_model_is_for_machines_that_cannot_run_the_others(
+    machine: Make, monkeypatch: pytest.MonkeyPatch, best_ms: float, name: str, timed: int
+) -> None:
+    monkeypatch.setattr(auto, "LESSER", ("quick",))
+    made = machine(usual(best_ms, 40.0, 2.0))
+    assert made.start(others=[]).model == name
+    assert len(made.asked) == timed
+    only = machine(
+        usual(best_ms, 40.0, 2.0) | {("best", "usual"): BackendError("no"), ("middle", "usual"): BackendError("no")}
+    )
+    assert only.start(others=[], key="elsewhere").model == "quick", "where nothing else runs"
+
+
+@pytest.mark.parametrize(
     ("float_ms", "other_ms", "first"),
     [
         (14.0, 15.0, ""),  # slower

@@ -95,12 +95,19 @@ def parser() -> argparse.ArgumentParser:
         help="freeze the encoder up to stride S",
     )
     p.add_argument("--frozen-depthwise", action="store_true", help="keep depthwise weights: a third faster on CPUs")
+    p.add_argument("--rounded-weights", action="store_true", help="train with weights as an INT8 file stores them")
+    p.add_argument(
+        "--sizes",
+        choices=("middle", "full"),
+        help="train at 256x192 and its like only, or at 320x240 and its like (as the recipe says)",
+    )
     p.add_argument("--seed", type=int)
     p.add_argument("--minutes", type=minutes, help="stop this part of the run after this time; run again to continue")
     p.add_argument("--budget-minutes", type=minutes, help="for the whole run: the rates fall with the time spent")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--devices", type=int, default=1)
     p.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="fp32: for CPUs without AMX (bf16)")
+    p.add_argument("--teacher-precision", choices=("bf16", "fp32"), help="of the teacher (as --precision)")
     p.add_argument("--threads", type=int, default=0, help="of the network on a CPU (all cores)")
     p.add_argument("--workers", type=int, default=2, help="processes that prepare pictures (2); 0: none")
 
@@ -108,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("output", type=Path, help=".safetensors")
     p.add_argument("--how", choices=("copy", "zero"), default="copy")
+
+    p = sub.add_parser("slim", help="`fast` -> the smaller `light`, as a start for fit --teacher")
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="prepared folders; 100 of their photos are used")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
 
     p = sub.add_parser("average", help="mix the weights of two checkpoints of one network")
     p.add_argument("first", type=Path)
@@ -204,7 +216,9 @@ def run_fit(args: argparse.Namespace) -> None:
         encoder_lr=args.encoder_lr,
         frozen_stride=args.frozen_stride,
         frozen_depthwise=args.frozen_depthwise or None,
+        rounded_weights=args.rounded_weights or None,
         seed=args.seed,
+        sizes_wh={"middle": ((1.0, recipes.MIDDLE),), "full": ((1.0, recipes.FULL),), None: None}[args.sizes],
     )
     torch.manual_seed(recipe.seed)
     if args.init:
@@ -224,6 +238,7 @@ def run_fit(args: argparse.Namespace) -> None:
         device=args.device,
         devices=args.devices,
         precision=args.precision,
+        teacher_precision=args.teacher_precision,
         threads=args.threads,
         workers=args.workers,
     )
@@ -284,6 +299,19 @@ def run_widen(args: argparse.Namespace) -> None:
     print(f"{args.output}: {sum(p.numel() for p in wide.parameters()) / 1e6:.1f} M parameters")
 
 
+def run_slim(args: argparse.Namespace) -> None:
+    from bgcam.train import checkpoint as ckpt
+    from bgcam.train.data import PhotoSet
+    from bgcam.train.slim import pictures_for, slim
+
+    state = ckpt.load(args.checkpoint)
+    photos = PhotoSet.from_folders(args.data, validation=False, share=0.1)
+    light = slim(ckpt.build_network(state), pictures_for(photos))
+    state.config, state.weights = light.config, light.state_dict()
+    ckpt.save_weights(args.out, state)
+    print(f"{args.out}: {sum(p.numel() for p in light.parameters()) / 1e6:.1f} M parameters")
+
+
 def run_average(args: argparse.Namespace) -> None:
     from bgcam.train import checkpoint as ckpt
 
@@ -320,6 +348,7 @@ COMMANDS = {
     "correct": run_correct,
     "fit": run_fit,
     "widen": run_widen,
+    "slim": run_slim,
     "average": run_average,
     "figures": run_figures,
     "score": run_score,
@@ -336,6 +365,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "correct": ("torch", "pymatting"),
     "fit": (*_TORCH, "pymatting", "matplotlib", "tensorboard", "lightning_fabric"),
     "widen": _TORCH,
+    "slim": _TORCH,
     "average": _TORCH,
     "figures": (*_TORCH, "matplotlib"),
     "score": _TORCH,

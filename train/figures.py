@@ -42,7 +42,7 @@ def draw_panels(
         photo = photos.photo(index)
         if photo is None:
             continue
-        rgb, truth = at_network_size(photo)
+        rgb, truth = at_network_size(photo, network.config.sizes_wh)
         alpha = infer(network, rgb, truth)[0][0, 0].cpu().numpy()
         green = rgb * alpha[..., None] + np.array([40, 170, 80]) * (1 - alpha[..., None])
         panels = [rgb, _gray(truth), _gray((alpha * 255).astype(np.uint8)), green.astype(np.uint8)]

@@ -15,7 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bgcam.train.efficientnet import EfficientNetLite0
+from bgcam.train.efficientnet import LIGHT as LIGHT_ENCODER
+from bgcam.train.efficientnet import LITE0, EfficientNetLite0
+
+Sizes = tuple[tuple[int, int], ...]
+
+# The input sizes, (width, height), that networks are trained and run at: 4:3, upright and wide.
+FULL: Sizes = ((320, 240), (240, 320), (320, 192))
+MIDDLE: Sizes = ((256, 192), (192, 256), (256, 144))
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -25,7 +32,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class NetworkConfig:
     """What it takes to build the network again; stored beside the weights.
 
-    encoder: "resnet50" or "efficientnet_lite0", to which the next three do not apply.
+    encoder: "resnet50"; the next three do not apply to "efficientnet_lite0" and "light" (the same with fewer channels).
     width: channels of the four stages against ResNet50 (1.0 or 0.5; the stem always has 64).
     stride_on: where a stage's first block halves the picture: "conv2" as torchvision, "conv1" as the first ResNet.
     pool: the stem's max pool: "pad" (padding 1, torchvision) or "ceil" (no padding, ceil_mode, the first ResNet).
@@ -36,14 +43,19 @@ class NetworkConfig:
     stride_on: Literal["conv1", "conv2"] = "conv2"
     pool: Literal["pad", "ceil"] = "pad"
     decoder: tuple[int, int, int, int, int] = (128, 96, 64, 48, 32)
-    encoder: Literal["resnet50", "efficientnet_lite0"] = "resnet50"
+    encoder: Literal["resnet50", "efficientnet_lite0", "light"] = "resnet50"
 
     @property
     def name(self) -> str:
-        """The model's name for people: "resnet50", "resnet50_half" or "fast"."""
-        if self.encoder == "efficientnet_lite0":
-            return "fast"
+        """The model's name for people: "resnet50", "resnet50_half", "fast" or "light"."""
+        if self.encoder != "resnet50":
+            return {"efficientnet_lite0": "fast", "light": "light"}[self.encoder]
         return {1.0: "resnet50", 0.5: "resnet50_half"}.get(self.width, f"resnet50_x{self.width:g}")
+
+    @property
+    def sizes_wh(self) -> Sizes:
+        """The input sizes that the network is run at."""
+        return MIDDLE if self.encoder == "light" else FULL
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,6 +66,7 @@ class NetworkConfig:
 
 
 FAST = NetworkConfig(encoder="efficientnet_lite0", decoder=(96, 48, 32, 20, 16))
+LIGHT = NetworkConfig(encoder="light", decoder=(64, 32, 24, 16, 8))
 
 
 class Bottleneck(nn.Module):
@@ -145,13 +158,20 @@ class UpBlock(nn.Module):
         return mixed
 
 
+def make_encoder(config: NetworkConfig) -> EfficientNetLite0 | ResNet50:
+    """The encoder that the configuration names, with random weights."""
+    if config.encoder == "resnet50":
+        return ResNet50(config)
+    return EfficientNetLite0({"efficientnet_lite0": LITE0, "light": LIGHT_ENCODER}[config.encoder])
+
+
 class MatteNet(nn.Module):
     """U-Net: normalised RGB (N, 3, H, W) float in, alpha (N, 1, H, W) in [0, 1] out, of any size."""
 
     def __init__(self, config: NetworkConfig | None = None):
         super().__init__()
         self.config = config = config or NetworkConfig()
-        self.encoder = EfficientNetLite0() if config.encoder == "efficientnet_lite0" else ResNet50(config)
+        self.encoder = make_encoder(config)
         stem, *_ = c = self.encoder.channels
         d = config.decoder
         self.context = nn.Sequential(conv_bn_relu(c[4], d[0], 1), conv_bn_relu(d[0], d[0], 3))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Sizes = tuple[tuple[int, int], ...]
+from bgcam.train.network import FULL, MIDDLE, Sizes
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Recipe:
     up to this stride stay as they are; frozen_depthwise: so do depthwise weights, whose gradients take a third of a
     step on a CPU. schedule: "cosine" has a warm-up and ends at `final_lr`.
     twins: every picture twice in a batch with other flaws, as the loss "steady" needs it.
+    rounded_weights: train with weights as an INT8 file stores them (`rounding.py`).
     teacher_share: how much of the loss is against the teacher's matte instead of the label's, where there is a teacher.
     """
 
@@ -40,6 +41,7 @@ class Recipe:
     seed: int = 0
     twins: bool = False
     teacher_share: float = 0.5
+    rounded_weights: bool = False
 
     def lr_factor(self, step: int, *, spent: float = 0.0) -> float:
         """What the peak rates are multiplied by at a step, or when that share (0 to 1) of a time budget is spent."""
@@ -57,9 +59,6 @@ class Recipe:
             out += [sizes] * round(share * self.steps)
         return (out + [self.sizes_wh[-1][1]] * self.steps)[: self.steps]
 
-
-MIDDLE: Sizes = ((256, 192), (192, 256), (256, 144))
-FULL: Sizes = ((320, 240), (240, 320), (320, 192))
 
 BEST = Recipe(
     name="best",

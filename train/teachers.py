@@ -73,7 +73,9 @@ def own_teacher(weights: Path) -> Teacher:
     @torch.no_grad()
     def alpha_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         size_wh = (rgb.shape[1], rgb.shape[0])
-        small = np.asarray(cv2.resize(rgb, input_size_wh(size_wh), interpolation=cv2.INTER_AREA), np.uint8)
+        small = np.asarray(
+            cv2.resize(rgb, input_size_wh(size_wh, network.config.sizes_wh), interpolation=cv2.INTER_AREA), np.uint8
+        )
         nobody = torch.zeros((1, *small.shape[:2]), dtype=torch.uint8)
         x, _ = to_network(torch.from_numpy(small[None]), nobody, device)
         alpha = network(x)[0, 0].cpu().numpy()

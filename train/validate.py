@@ -14,7 +14,7 @@ from torch import Tensor
 from bgcam.train.augment import Photo
 from bgcam.train.data import Backgrounds, PhotoSet
 from bgcam.train.losses import l1, soft_dice
-from bgcam.train.network import MatteNet
+from bgcam.train.network import FULL, MatteNet, Sizes
 from bgcam.train.sets import set_of
 
 
@@ -28,17 +28,19 @@ class Figures:
     iou: float
 
 
-def input_size_wh(source_wh: tuple[int, int]) -> tuple[int, int]:
-    """The network size that fits a picture: upright, 4:3 or 16:9. A test holds it to `realtime.spec.best_size_wh`."""
+def input_size_wh(source_wh: tuple[int, int], sizes_wh: Sizes = FULL) -> tuple[int, int]:
+    """The network size that fits a picture, of three: 4:3, upright and wide. A test holds it to
+    `realtime.model.spec.best_size_wh`."""
     w, h = source_wh
+    usual, upright, wide = sizes_wh
     if h > w:
-        return 240, 320
-    return (320, 192) if w / h > 1.55 else (320, 240)
+        return upright
+    return wide if (w / h) ** 2 > 1.08 * (usual[0] / usual[1]) * (wide[0] / wide[1]) else usual
 
 
-def at_network_size(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def at_network_size(photo: Photo, sizes_wh: Sizes = FULL) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The photo and its alpha at the network size that fits it: (h, w, 3) uint8 RGB and (h, w) uint8."""
-    size_wh = input_size_wh((photo.rgb.shape[1], photo.rgb.shape[0]))
+    size_wh = input_size_wh((photo.rgb.shape[1], photo.rgb.shape[0]), sizes_wh)
     rgb, alpha = (cv2.resize(x, size_wh, interpolation=cv2.INTER_AREA) for x in (photo.rgb, photo.alpha))
     return np.asarray(rgb, np.uint8), np.asarray(alpha, np.uint8)
 
@@ -56,13 +58,13 @@ def infer(network: MatteNet, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -
 
 
 def figures_of(network: MatteNet, photos: PhotoSet, limit: int | None = None) -> Iterator[Figures]:
-    """Of (at most `limit`, evenly spread) photos, compared at the network's size, 320x240 or its like."""
+    """Of (at most `limit`, evenly spread) photos, compared at the network's own size."""
     count = len(photos) if limit is None else min(limit, len(photos))
     for index in np.linspace(0, len(photos) - 1, count, dtype=int).tolist():
         photo = photos.photo(index)
         if photo is None:
             continue
-        out, truth = infer(network, *at_network_size(photo))
+        out, truth = infer(network, *at_network_size(photo, network.config.sizes_wh))
         a, b = out > 0.5, truth > 0.5
         yield Figures(
             set_of(photos.pairs[index].stem),
@@ -92,6 +94,6 @@ def false_alarms(network: MatteNet, rooms: Backgrounds) -> list[float]:
     out = []
     for index in range(len(rooms)):
         rgb = rooms.image(index)
-        small, nobody = at_network_size(Photo(rgb, np.zeros(rgb.shape[:2], np.uint8)))
+        small, nobody = at_network_size(Photo(rgb, np.zeros(rgb.shape[:2], np.uint8)), network.config.sizes_wh)
         out.append(float(infer(network, small, nobody)[0].mean()))
     return out

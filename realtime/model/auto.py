@@ -2,7 +2,7 @@
 
 Models are timed in order of quality until one leaves the machine enough time: each on the backend that "auto" takes,
 then on the other backends and precisions that are installed. One of those is taken if it is clearly faster. What fails,
-or was not reached within the time, is not taken.
+or was not reached within the time, is not taken. `light` is only looked at where the others need most of a frame.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from bgcam.realtime.cache import cache_folder
 from bgcam.realtime.cores import cores, processor
 from bgcam.realtime.errors import BgcamError
 from bgcam.realtime.model.backends import auto_order, cpu_candidates
-from bgcam.realtime.model.find import BY_QUALITY, find_model, shipped_models
+from bgcam.realtime.model.find import BY_QUALITY, LESSER, find_model, shipped_models
 from bgcam.realtime.model.times import Timed, read_cache, write_cache
 
 AUTO = "auto"
 # The matte may take this share of a frame's time; the rest is for the picture, the camera and the call.
 MACHINE_SHARE = 0.25
+# A better model may take twice that before `light` takes its place.
+BEFORE_LESSER = 2.0
 # A still picture is timed like any other: the networks have no branches.
 WARM_UP_RUNS, LEAST_RUNS, TIMED_RUNS = 3, 3, 15
 # One is timed no longer than this once there are enough runs, nor when it is slower than the other by this factor.
@@ -179,12 +181,15 @@ class Tried:
 
 
 def choose(names: Sequence[str], backend: str, others: Sequence[str], *, limit_ms: float, known: Known) -> Choice:
-    """The best of the models within the limit, otherwise the fastest, and what it runs on.
+    """The best of the models within the limit, otherwise the fastest, and what it runs on; one of `LESSER` only where
+    no other is within twice the limit.
 
     backend: the usual one. others: to compare with it. Raises BgcamError if no model runs.
     """
     tried: dict[str, Tried] = {}
     for name in ranked(names):
+        if name in LESSER and any(one.ms <= BEFORE_LESSER * limit_ms for one in tried.values()):
+            continue
         usual = known.usual(name, backend)
         if usual is not None:
             tried[name] = try_others(name, usual, backend, others, known=known)

@@ -9,7 +9,9 @@ from pathlib import Path
 from bgcam.realtime.errors import ModelError
 
 # The best first, as measured on the held-out photos (models/README.md).
-BY_QUALITY = ("fast", "resnet50_half", "resnet50")
+BY_QUALITY = ("fast", "resnet50_half", "resnet50", "light")
+# Clearly worse, for machines that cannot run the others.
+LESSER = ("light",)
 DEFAULT_MODEL = BY_QUALITY[0]
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
 # In the models' folder: a line for each model and for their known mattes, as `sha256sum` writes it. Written by
