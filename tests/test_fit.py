@@ -165,7 +165,13 @@ def trained(folder: Path, text: str, *launcher: str, devices: int) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory) -> dict[str, torch.Tensor]:
-    return trained(tmp_path_factory.mktemp("one"), SCRIPT, devices=1)
+    """The weights of SCRIPT, run by the tests' own process."""
+    folder = tmp_path_factory.mktemp("one")
+    write_training_set(folder / "data", 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["run.py", str(folder / "data"), str(folder / "out"), "1"])
+        exec(compile(SCRIPT, "run.py", "exec"), {"__name__": "__main__"})
+    return ckpt.load(folder / "out" / "last.pt").network
 
 
 TORCHRUN_TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from soak import Soaked, Use, soak
+from soak import Soaked, Use
 
 pytest.importorskip("openvino", reason="openvino is not installed on this machine")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is counted by Linux's /proc")
@@ -14,10 +17,13 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 FRAMES = 1200
 
 
-def test_a_short_soak_leaks_nothing_and_does_not_drift(tmp_path: Path) -> None:
-    found = soak(FRAMES, tmp_path)
-    print(found)
-    assert found.failures() == []
+def test_a_short_soak_leaks_nothing_and_does_not_drift() -> None:
+    # By itself, with C's allocator as it is: a test process that keeps what it freed (`make test`) would hide a leak.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    command = [sys.executable, str(Path(__file__).with_name("soak.py")), "--frames", str(FRAMES)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    print(ran.stdout)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_it_would_tell() -> None:
