@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.picture import native, room_plate
 from bgcam.realtime.picture.learnt_room import LearntRoom, add_frame, follow
 from bgcam.realtime.picture.room_light import Light, fit_light
+from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.room_plate import Comparison, compare, make_plate, take_away
 
 Made = TypeVar("Made")
@@ -186,6 +187,42 @@ def test_add_frame(size_wh: tuple[int, int], seed: int) -> None:
 
     for one, other in zip(*both(sums), strict=True):
         assert np.allclose(one, other, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (2, 7), (5, 2), (33, 17), (70, 61), (161, 97), (320, 192)])
+def test_remember(size_wh: tuple[int, int]) -> None:
+    random = np.random.default_rng(sum(size_wh))
+    half_hw = max(1, size_wh[1] // 2), max(1, size_wh[0] // 2)
+    apart: list[NDArray[np.bool_]] = []
+    cells = taken = 0
+    for number in range(12):
+        luma = room(random, size_wh)[..., 0].astype(np.uint8)
+        kept = cv2.resize(luma, half_hw[::-1], interpolation=cv2.INTER_AREA).reshape(half_hw).astype(np.float32)
+        kept[: half_hw[0] // 2] += np.float32(random.uniform(0, 60))
+        kept += random.normal(0, 1, half_hw).astype(np.float32)
+        memory, alpha = Room(kept, random.uniform(-1, 1, half_hw).astype(np.float32)), smooth(random, size_wh)
+        alpha = alpha if number else np.zeros_like(alpha)
+        before = kept.copy(), memory.belief.copy(), alpha.copy()
+        fast, slow = both(lambda luma=luma, memory=memory, alpha=alpha: remember(alpha, luma, memory))
+        planes = ((fast[0], slow[0]), (fast[1].belief, slow[1].belief), (fast[1].luma, slow[1].luma))
+        apart += [
+            np.abs(one - other) > tolerance for (one, other), tolerance in zip(planes, (1e-3, 1e-5, 1e-2), strict=True)
+        ]
+        assert all(np.array_equal(a, b) for a, b in zip(before, (kept, memory.belief, alpha), strict=True))
+        cells, taken = cells + alpha.size, taken + int((slow[0] < alpha).sum())
+    # A cell at a threshold may fall on either side of it.
+    assert sum(int(one.sum()) for one in apart) <= cells // 10_000
+    assert taken > 0 or size_wh[0] < 30
+
+
+def test_remember_after_a_cut() -> None:
+    random, alpha = np.random.default_rng(0), np.zeros((40, 60), np.float32)
+    luma = random.integers(0, 256, (40, 60), dtype=np.uint8)
+    memory = Room(random.uniform(0, 255, (20, 30)).astype(np.float32), np.full((20, 30), 0.5, np.float32))
+    fast, slow = both(lambda: remember(alpha, luma, memory))
+    assert fast[0] is alpha
+    assert np.array_equal(fast[1].luma, slow[1].luma)
+    assert not fast[1].belief.any()
 
 
 def test_pictures_that_are_not_contiguous() -> None:

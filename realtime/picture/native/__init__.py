@@ -22,6 +22,7 @@ from bgcam.realtime.picture.native.structures import (
     GuidedRules,
     Layers,
     LightRules,
+    MemoryRules,
     PlateRules,
     Rectangle,
     TakeRules,
@@ -41,13 +42,16 @@ _FLOATS, _BYTES, _BOOLS, _INTS = (
 _TEMPORAL, _GUIDED, _LAYERS, _RECTANGLES = (
     ctypes.POINTER(kind) for kind in (TemporalRules, GuidedRules, Layers, Rectangle)
 )
-_LIGHT, _PLATE, _TAKE, _FOLLOW = (ctypes.POINTER(kind) for kind in (LightRules, PlateRules, TakeRules, FollowRules))
+_MEMORY, _LIGHT, _PLATE, _TAKE, _FOLLOW = (
+    ctypes.POINTER(kind) for kind in (MemoryRules, LightRules, PlateRules, TakeRules, FollowRules)
+)
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "temporal_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INT, _INT, _TEMPORAL),
     "guided_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _BOOLS, _INT, _INT, _GUIDED),
     "foreground_fill": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOAT, _FLOAT),
     "composite": (_BYTES, _BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
     "key": (_BYTES, _BYTES, _INT, _RECTANGLES, _INT, ctypes.POINTER(Grid), _INT, _FLOAT),
+    "remember": (*(_FLOATS,) * 7, _INTS, _INT, _INT, _MEMORY),
     "fit_light": (_FLOATS, _FLOATS, _BOOLS, *(_FLOATS,) * 3, _INTS, _INT, _INT, _LIGHT),
     "make_plate": (_FLOATS, _BYTES, _FLOATS, _INT, _INT, _INT, _FLOAT),
     "compare": (*(_BYTES,) * 4, *(_FLOATS,) * 4, _BOOLS, _INTS, _INT, _INT, _PLATE),

@@ -1,5 +1,5 @@
-"""What is known of the room, in C: as the package's other functions, for `room_light.py`, `room_plate.py` and
-`learnt_room.py`."""
+"""What is known of the room, in C: as the package's other functions, for `room_memory.py`, `room_light.py`,
+`room_plate.py` and `learnt_room.py`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture.native import CUT, Float, Picture, call, contiguous
-from bgcam.realtime.picture.native.structures import FollowRules, LightRules, PlateRules, TakeRules
+from bgcam.realtime.picture.native.structures import FollowRules, LightRules, MemoryRules, PlateRules, TakeRules
 
 Mask = NDArray[np.bool_]
+
+
+def remember(
+    alpha: Float, y: Float, luma: Float, belief: Float, *, rules: MemoryRules
+) -> tuple[Float | None, Float, Float] | None:
+    """`room_memory.remember` on its grid: the share that is taken away, None for nothing, and the new luma and belief;
+    None for all where most of the background is new."""
+    share, new_luma, new_belief = (np.empty(alpha.shape, np.float32) for _ in range(3))
+    given, any_share = (contiguous(one, np.float32) for one in (alpha, y, luma, belief)), np.empty(1, np.int32)
+    height, width = alpha.shape
+    if call("remember", *given, share, new_luma, new_belief, any_share, width, height, rules) == CUT:
+        return None
+    return share if any_share[0] else None, new_luma, new_belief
 
 
 def fit_light(

@@ -79,6 +79,28 @@ class Rectangle(ctypes.Structure):
     _fields_ = (("top", _INT), ("bottom", _INT), ("left", _INT), ("right", _INT))
 
 
+class MemoryRules(ctypes.Structure):
+    """The constants of `room_memory.py`. texture, alike: their squares."""
+
+    _fields_ = (
+        ("texture", _FLOAT),
+        ("alike", _FLOAT),
+        ("near", _FLOAT),
+        ("gain", _FLOAT * 2),
+        ("gain_plain", _FLOAT * 2),
+        ("low", _FLOAT),
+        ("high", _FLOAT),
+        ("learn", _FLOAT),
+        ("unlearn", _FLOAT),
+        ("doubt", _FLOAT),
+        ("follow", _FLOAT),
+        ("follow_person", _FLOAT),
+        ("trusted", _FLOAT * 2),
+        ("dark", _FLOAT),
+        ("window", _INT),
+    )
+
+
 class LightRules(ctypes.Structure):
     """The constants of `room_light.py`."""
 
