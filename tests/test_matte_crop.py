@@ -51,7 +51,7 @@ class White:
 
     def infer(self, one: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         self.asked.append((one.number, np.array_equal(seen_bgr, self.see(one))))
-        return CoarseMatte(one.number, seen_bgr[..., 0].astype(np.float32) / 255, seen_bgr)
+        return CoarseMatte(one.number, seen_bgr[..., 0] / np.float32(255), seen_bgr)
 
     def looks(self, number: int) -> list[bool]:
         return [whole for at, whole in self.asked if at == number]
@@ -180,7 +180,7 @@ def test_it_is_for_cameras_and_not_with_far(live: bool, far: bool, crops: bool, 
         looked.append((one.number, int(seen_bgr[..., 0].mean())))
         return real(one, seen_bgr)
 
-    matting.infer = infer  # type: ignore[method-assign]
+    matting.infer = infer  # type: ignore[method-assign, assignment]
     find = Finding(live=live, crop=True).by(matting, far=far)
     for number in range(3):
         find(frame(number, (60 + number, 50, 20, 46)))

@@ -57,7 +57,7 @@ def crop_for(alpha: Alpha, now: Crop | None = None) -> Crop | None:
     seen = alpha > SEEN
     if seen.mean() < EMPTY_SHARE:
         return None
-    (top, bottom), (left, right) = (_ends(seen.any(axis=axis)) for axis in (1, 0))
+    (top, bottom), (left, right) = (_ends(np.asarray(seen.any(axis=axis))) for axis in (1, 0))
     share = max(MARGIN * (bottom - top) / height, MARGIN * (right - left) / width, LEAST_SHARE)
     if share > MOST_SHARE:
         return None
