@@ -71,7 +71,7 @@ def samples(frame_wh: tuple[int, int], *, frames: int) -> Iterator[Sample]:
             move = np.array([[scale, 0, left], [0, scale, 0.1 * height]])
             alpha = cv2.warpAffine(matte, move, frame_wh).astype(np.float32) / 255
             person = cv2.warpAffine(portrait, move, frame_wh, borderMode=cv2.BORDER_REPLICATE)
-            scene = room + alpha[..., None] * (person - room)
+            scene = np.asarray(room + alpha[..., None] * (person - room), np.float32)
         top, left_px = random.integers(0, 16, 2)
         noisy = scene + grain[top : top + height, left_px : left_px + width]
         bgr = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)

@@ -51,7 +51,7 @@ class White:
 
     def infer(self, one: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
         self.asked.append((one.number, np.array_equal(seen_bgr, self.see(one))))
-        return CoarseMatte(one.number, seen_bgr[..., 0] / np.float32(255), seen_bgr)
+        return CoarseMatte(one.number, np.asarray(seen_bgr[..., 0] / 255, np.float32), seen_bgr)
 
     def looks(self, number: int) -> list[bool]:
         return [whole for at, whole in self.asked if at == number]
