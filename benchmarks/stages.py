@@ -65,11 +65,12 @@ def samples(frame_wh: tuple[int, int], *, frames: int) -> Iterator[Sample]:
     scale = 0.9 * height / portrait.shape[0]
     grain = random.normal(0, 2, (height + 16, width + 16, 3)).astype(np.float32)
     for number in range(EMPTY_FRAMES + frames):
-        alpha, scene = np.zeros((height, width), np.float32), room
+        alpha: NDArray[np.float32] = np.zeros((height, width), np.float32)
+        scene = room
         if number >= EMPTY_FRAMES:
             left = (width - scale * portrait.shape[1]) / 2 + 0.02 * width * np.sin(2 * np.pi * number / FPS / 2.6)
             move = np.array([[scale, 0, left], [0, scale, 0.1 * height]])
-            alpha = cv2.warpAffine(matte, move, frame_wh).astype(np.float32) / 255
+            alpha = np.asarray(cv2.warpAffine(matte, move, frame_wh) / 255, np.float32)
             person = cv2.warpAffine(portrait, move, frame_wh, borderMode=cv2.BORDER_REPLICATE)
             scene = np.asarray(room + alpha[..., None] * (person - room), np.float32)
         top, left_px = random.integers(0, 16, 2)
