@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from bgcam.benchmarks import clips, control, fps, gpu, load, peers, picture, plot, quality, rooms, scale
+from bgcam.benchmarks import clips, control, fps, gpu, live, load, peers, picture, plot, quality, rooms, scale, stages
 from bgcam.packages import lacking, missing
 from bgcam.realtime.errors import BgcamError, UsageError
 
@@ -19,9 +19,11 @@ COMMANDS = {
     "rooms": (rooms, "score networks on still rooms: how much of them shows, and how it flickers"),
     "fps": (fps, "time the pipeline on a clip"),
     "load": (load, "run a camera on a busy machine: drops, latency and messages"),
+    "live": (live, "run a camera as in a call: processor time a frame, and wakeups a second"),
     "control": (control, "send random commands while frames flow: the longest time without a frame"),
     "peers": (peers, "time bgcam and the loop of Linux-Fake-Background-Webcam in turn"),
     "picture": (picture, "what each stage of the picture chain gains and costs"),
+    "stages": (stages, "processor time of each stage of the picture, compiled and not"),
     "plot": (plot, "draw quality against processor time: bgcam and other tools' networks"),
     "gpu": (gpu, "time the GPU path, part by part"),
     "scale": (scale, "simulate a batch on up to 1,000 workers: what is the first limit"),

@@ -216,15 +216,21 @@ def test_a_machine_that_slept_or_a_stopped_process_does_not_end_the_run(monkeypa
     watch.begin([LookingSink()], on_failure=failed.append)
     try:
         wait_for(lambda: watch._thread.is_alive())
-        real_wait = watch._stop.wait
+        news = watch._news
 
-        def wait(timeout_s):
-            nonlocal ahead_s
-            ended = real_wait(timeout_s)
-            ahead_s = 3600.0
-            return ended
+        class Jumps:
+            """The queue that the watching thread sleeps on."""
 
-        watch._stop.wait = wait  # type: ignore[assignment]
+            def get(self, timeout):
+                nonlocal ahead_s
+                try:
+                    news.get(timeout=timeout)
+                finally:
+                    ahead_s = 3600.0
+
+            get_nowait, put = news.get_nowait, news.put
+
+        watch._news = Jumps()  # type: ignore[assignment]
         wait_for(lambda: ahead_s > 0)
         time.sleep(0.1)
         assert failed == []

@@ -156,6 +156,7 @@ def _run(settings: Settings) -> int:
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
             half_rate=settings.matte_rate == HALF,
+            crop=settings.matte_crop,
             mirror=settings.mirror,
             slide_interval_s=settings.slide_interval_s,
             background_fit=settings.background_fit,

@@ -8,6 +8,7 @@ refused matte becomes a placeholder: other errors end the run.
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,9 @@ from bgcam.realtime.failsafe.stall import FROZEN_S, GIVE_UP_S, hangs
 from bgcam.realtime.frames import CameraFrame, OutputFrame
 
 WATCHDOG_MS = 500.0
-TICK_S = 0.01
+# A placeholder is due this long before the watchdog's time, so that it is there by then; and one that is due while its
+# output is being written to is tried again after this long.
+EARLY_S, RETRY_S = 0.02, 0.01
 # A slow source must not count as stalled: this many of its frames may be missing, but only for this long.
 PATIENCE_FRAMES = 2.5
 MOST_PATIENCE_MS = 2000.0
@@ -80,7 +83,7 @@ class OutputGuard:
     """
 
     def __init__(self, placeholders: Placeholders, *, watchdog_ms: float = WATCHDOG_MS, give_up_s: float = GIVE_UP_S):
-        self.panic = self._resting = False
+        self._panic = self._resting = False
         self.placeholders_shown = self.replaced = 0
         self.why: Exception | None = None
         self.lost: list[str] = []
@@ -93,8 +96,19 @@ class OutputGuard:
         self._number = self._written = 0
         self._good_s = self._trouble_s = 0.0
         self._ended = False
-        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        # Wakes the thread, which otherwise sleeps until something is due. Unlike an Event, it may be used in a signal
+        # handler that interrupts its own use.
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    @property
+    def panic(self) -> bool:
+        return self._panic
+
+    @panic.setter
+    def panic(self, on: bool) -> None:
+        self._panic = on
+        self._wake()
 
     def set_panic(self, on: bool) -> None:
         """Show only placeholders, or pictures again. Idempotent; safe in a signal handler."""
@@ -107,6 +121,7 @@ class OutputGuard:
         """Show placeholders on the live sinks until `rest(False)`, and wait a moment for the first, before the process
         stops."""
         self._resting = stopped
+        self._wake()
         if stopped and self.guards:
             time.sleep(LAST_PLACEHOLDER_S)
 
@@ -180,6 +195,7 @@ class OutputGuard:
             self._error, self._trouble_s = error, time.monotonic()
         if isinstance(error, SourceWaits):
             self._good_s = self._trouble_s
+        self._wake()
         self._show_placeholders(wait_s=LOCK_PATIENCE_S)
 
     def instead_of(self, frame: CameraFrame | OutputFrame) -> OutputFrame:
@@ -216,6 +232,8 @@ class OutputGuard:
                         raise
                     self._give_up(output, error)
         self.placeholders_shown += replaced_by_placeholder
+        if replaced_by_placeholder:  # it is repeated sooner than a picture is missed
+            self._wake()
         if failed is None and not self._is_stale(frame):
             self._good_s = time.monotonic()
 
@@ -242,7 +260,7 @@ class OutputGuard:
         if self._ended:
             return
         self._ended = True
-        self._stop.set()
+        self._wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(LOCK_PATIENCE_S)
         for output in self._outputs:
@@ -255,10 +273,11 @@ class OutputGuard:
 
     def _run(self, on_failure: Callable[[BaseException], None]) -> None:
         try:
-            while not self._tick():
+            while not self._ended:
                 self._show_placeholders()
                 if time.monotonic() - self._good_s > self.give_up_s:
                     raise self._error or hangs(self.give_up_s)
+                self._sleep()
         except BaseException as error:
             on_failure(error)
 
@@ -272,17 +291,30 @@ class OutputGuard:
                 finally:
                     output.lock.release()
 
-    def _tick(self) -> bool:
-        """Wait for the next check; True at the end. Time in which the process was suspended does not count."""
+    def _wake(self) -> None:
+        if self._thread is not None:
+            self._news.put(None)
+
+    def _sleep(self) -> None:
+        """Until something may be due, or there is news. Time in which the process was suspended does not count."""
         begun_s = time.monotonic()
-        ended = self._stop.wait(TICK_S)
-        waited_s = time.monotonic() - begun_s
-        if waited_s > FROZEN_S:
-            self._good_s += waited_s
-        return ended
+        due_s = min(self._due_s(output) for output in self._outputs if output.live)
+        asked_s = max(RETRY_S, min(due_s, self._good_s + self.give_up_s) - begun_s)
+        with contextlib.suppress(queue.Empty):
+            self._news.get(timeout=asked_s)
+            while True:  # all of it, at once
+                self._news.get_nowait()
+        over_s = time.monotonic() - begun_s - asked_s
+        if over_s > FROZEN_S:
+            self._good_s += over_s
+
+    def _due_s(self, output: _Output) -> float:
+        """When a placeholder is due, by `time.monotonic`, if nothing changes until then."""
+        if output.shows_placeholder:
+            return output.wrote_s + PLACEHOLDER_EVERY_S
+        if self.panic or self._resting or self._error is not None:
+            return 0.0
+        return output.wrote_s + self._watchdog_s - EARLY_S
 
     def _due(self, output: _Output) -> bool:
-        age_s = time.monotonic() - output.wrote_s
-        if output.shows_placeholder:
-            return age_s >= PLACEHOLDER_EVERY_S
-        return self.panic or self._resting or self._error is not None or age_s >= self._watchdog_s - 2 * TICK_S
+        return time.monotonic() >= self._due_s(output)

@@ -25,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.errors import UsageError
-from bgcam.realtime.picture import room_plate
+from bgcam.realtime.picture import native, room_plate
 from bgcam.realtime.picture.guided_filter import luma_of
-from bgcam.realtime.picture.room_light import fit_light, grid_means
+from bgcam.realtime.picture.native import room as native_room
+from bgcam.realtime.picture.native.structures import FollowRules
+from bgcam.realtime.picture.room_light import Light, fit_light, grid_means
 from bgcam.realtime.picture.room_plate import LOW, Comparison, Plate, apart, compare, make_plate, take_away
 from bgcam.realtime.room_status import RoomState, RoomStatus
 
@@ -170,7 +172,11 @@ class LearntRoom:
         known.unfit = known.moved = 0
         known.frames += 1
         if known.frames % EVERY == 0:
-            _follow(known, compared, alpha, seen_bgr, since_s=time_s - known.followed_s)
+            trust, mean = follow(
+                known.trust, known.mean, known.steady, compared, alpha, seen_bgr, since_s=time_s - known.followed_s
+            )
+            known.trust, known.mean = trust, mean
+            known.plate = make_plate(mean, noise=known.plate.noise)
             known.followed_s = time_s
         alpha, known.share = take_away(alpha, compared, trust=known.trust, before=known.share)
         return alpha
@@ -190,12 +196,12 @@ class LearntRoom:
 
     def _learn(self, alpha: Float, seen_bgr: Picture, time_s: float, *, needs_s: float) -> None:
         share = float((alpha > LOW).mean())
-        cells, so_far = grid_means(seen_bgr), self._learning
+        so_far = self._learning
         if share > EMPTY_SHARE:
             self._learning = None
             self._why = f"the model sees someone in {max(share, 0.01):.0%} of the picture; step out of it and try again"
             return
-        light = None
+        cells, light = grid_means(seen_bgr), None
         if so_far is not None and so_far.total.shape == seen_bgr.shape and time_s >= so_far.began_s:
             light = fit_light(cells, so_far.cells, np.ones(cells.shape[:2], np.bool_))
         if so_far is None or light is None or light.fitting < STILL_SHARE:
@@ -206,9 +212,7 @@ class LearntRoom:
             elif self._why == NO_PICTURE:
                 self._why = "there was too little time"
             return
-        values = np.asarray((seen_bgr - light.offset) * (1 / light.gain), np.float32)
-        so_far.total += values
-        so_far.squares += values * values
+        add_frame(so_far.total, so_far.squares, seen_bgr, light)
         so_far.count += 1
         if time_s - so_far.began_s >= needs_s and so_far.count >= LEAST_FRAMES:
             self._learning = None
@@ -233,17 +237,45 @@ class LearntRoom:
             self._notice_until_s = 0.0
 
 
-def _follow(known: _Known, compared: Comparison, alpha: Float, seen_bgr: Picture, *, since_s: float) -> None:
-    """Trust falls where the network sees background that differs, and grows where it fits; there, the plate follows."""
-    background = alpha < LOW
+def add_frame(total: Float, squares: Float, seen_bgr: Picture, light: Light) -> None:
+    """Adds a frame (h, w, 3), in the light of the plate, to the sums (h, w, 3) of frames and of their squares."""
+    scale = np.asarray(1 / light.gain, np.float32)
+    if native.LIBRARY is not None:
+        native_room.learn(seen_bgr, total, squares, offset=light.offset, scale=scale)
+        return
+    values = np.asarray((seen_bgr - light.offset) * scale, np.float32)
+    total += values
+    squares += values * values
+
+
+def follow(
+    trust: Float, mean: Float, steady: Float, compared: Comparison, alpha: Float, seen_bgr: Picture, *, since_s: float
+) -> tuple[Float, Float]:
+    """The new trust and mean: trust falls where the network sees background that differs, and grows where it fits;
+    there, the mean follows. Changes no argument."""
     step = np.float32(min(max(since_s, 0.0), 1.0) / FORGET_S)
+    scale = np.asarray(1 / compared.light.gain, np.float32)
+    if native.LIBRARY is not None:
+        trust, mean = trust.copy(), mean.copy()
+        native_room.follow(
+            alpha,
+            compared.equals,
+            compared.differs,
+            steady,
+            seen_bgr,
+            offset=compared.light.offset,
+            scale=scale,
+            trust=trust,
+            mean=mean,
+            rules=FollowRules(LOW, step, FOLLOW),
+        )
+        return trust, mean
+    background = alpha < LOW
     fits = background & (compared.equals >= 0.5)
-    trust = known.trust + step * fits - step * (background & compared.differs)
-    known.trust = np.asarray(np.clip(trust, 0, known.steady), np.float32)
-    now = (seen_bgr - compared.light.offset) * (1 / compared.light.gain)
+    changed = trust + step * fits - step * (background & compared.differs)
+    now = (seen_bgr - compared.light.offset) * scale
     rate = np.asarray(np.float32(FOLLOW) * fits, np.float32)[..., None]
-    known.mean = np.asarray(known.mean + rate * (now - known.mean), np.float32)
-    known.plate = make_plate(known.mean, noise=known.plate.noise)
+    return np.asarray(np.clip(changed, 0, steady), np.float32), np.asarray(mean + rate * (now - mean), np.float32)
 
 
 def _is_other_view(plate: Plate, seen_bgr: Picture, alpha: Float) -> bool:

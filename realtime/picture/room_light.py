@@ -19,6 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.native import room as native_room
+from bgcam.realtime.picture.native.structures import LightRules
+
 Float = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
@@ -58,6 +62,10 @@ def fit_light(frame: Float, plate: Float, asked: NDArray[np.bool_]) -> Light | N
 
     Returns None if too few cells fit.
     """
+    if native.LIBRARY is not None:
+        rules = LightRules(DARK, NEAR, NEAR_SHARE, STIFF, FADES, MOST, LEAST_CELLS)
+        found = native_room.fit_light(frame, plate, asked, rules=rules)
+        return None if found is None else Light(*found)
     cells, known = frame[asked], plate[asked]
     if len(cells) < LEAST_CELLS:
         return None
@@ -81,12 +89,21 @@ def fit_light(frame: Float, plate: Float, asked: NDArray[np.bool_]) -> Light | N
 
 def relit(plate_bgr: Picture, light: Light) -> Picture:
     """The plate (h, w, 3) uint8 in a frame's light: (h, w, 3) uint8."""
-    height, width = plate_bgr.shape[:2]
+    lit = cv2.LUT(plate_bgr, light_levels(light)[None])
+    shade = shade_of(light, (plate_bgr.shape[1], plate_bgr.shape[0]))
+    return np.asarray(cv2.addWeighted(lit, 1, shade, 1, -128), np.uint8)
+
+
+def light_levels(light: Light) -> Picture:
+    """What gain and offset make of each level: (256, 3) uint8."""
     levels = np.arange(256, dtype=np.float32)[:, None]
-    table = np.clip(np.rint(levels * light.gain + light.offset), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(levels * light.gain + light.offset), 0, 255), np.uint8)
+
+
+def shade_of(light: Light, size_wh: tuple[int, int]) -> Picture:
+    """What is left locally, plus 128: (h, w, 3) uint8."""
     local = np.clip(np.rint(light.local + 128), 0, 255).astype(np.uint8)
-    local = np.asarray(cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return np.asarray(cv2.addWeighted(cv2.LUT(plate_bgr, table[None]), 1, local, 1, -128), np.uint8)
+    return np.asarray(cv2.resize(local, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _around(values: Float) -> Float:

@@ -34,6 +34,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.native import room as native_room
+from bgcam.realtime.picture.native.structures import MemoryRules
+
 Float = NDArray[np.float32]
 
 WINDOW = 5
@@ -77,18 +81,50 @@ def remember(alpha: Float, luma: NDArray[np.uint8], room: Room | None) -> tuple[
     small: Float = np.asarray(cv2.resize(alpha, half_wh, interpolation=cv2.INTER_AREA), np.float32)
     if room is None or room.luma.shape != y.shape:
         return alpha, _nothing(y)
+    left = _remember_fast(room, y, small) if native.LIBRARY is not None else _remember(room, y, small)
+    if left is None:
+        return alpha, _nothing(y)
+    share, room = left
+    if share is not None:
+        size_wh = (alpha.shape[1], alpha.shape[0])
+        alpha = alpha * (1 - np.asarray(cv2.resize(share, size_wh, interpolation=cv2.INTER_LINEAR), np.float32))
+    return alpha, room
+
+
+def _remember(room: Room, y: Float, small: Float) -> tuple[Float | None, Room] | None:
+    """All on the grid: the share that is taken away, None for nothing, and the new memory; None for all after a cut."""
     found, same = _compare(y, room.luma)
     background, person = small < LOW, small > HIGH
     new = background & ~same
     if 2 * np.count_nonzero(new) > np.count_nonzero(background):
-        return alpha, _nothing(y)
+        return None
     trust = _ramp(room.belief)
     other = (small >= LOW) & ~(same & (trust > 0))
     share: Float = trust * (found & (cv2.dilate(other.view(np.uint8), SQUARE) == 0))
-    if share.any():
-        size_wh = (alpha.shape[1], alpha.shape[0])
-        alpha = alpha * (1 - np.asarray(cv2.resize(share, size_wh, interpolation=cv2.INTER_LINEAR), np.float32))
-    return alpha, _learn(room, y, background=background & same, new=new, person=person, same=same)
+    learnt = _learn(room, y, background=background & same, new=new, person=person, same=same)
+    return share if share.any() else None, learnt
+
+
+def _remember_fast(room: Room, y: Float, small: Float) -> tuple[Float | None, Room] | None:
+    rules = MemoryRules(
+        texture=TEXTURE**2,
+        alike=ALIKE**2,
+        near=NEAR,
+        gain=GAIN,
+        gain_plain=GAIN_PLAIN,
+        low=LOW,
+        high=HIGH,
+        learn=LEARN,
+        unlearn=UNLEARN,
+        doubt=DOUBT,
+        follow=FOLLOW,
+        follow_person=FOLLOW_PERSON,
+        trusted=TRUSTED,
+        dark=DARK,
+        window=WINDOW,
+    )
+    left = native_room.remember(small, y, room.luma, room.belief, rules=rules)
+    return None if left is None else (left[0], Room(left[1], left[2]))
 
 
 def _nothing(y: Float) -> Room:

@@ -14,8 +14,9 @@ around it. At network size, for each pixel:
 4. agreement = the share of the textured pixels with alpha < LOW that match at least half. See `learnt_room.py`.
 5. share, the largest of three:
    - matches.
-   - equals * ramp(p, PROOF), with p the share of matches in what has alpha > LOW within AROUND x AROUND cells of half
-     the size: a chair's plain seat between its edges. 0 where AGAINST of all pixels there differ: there is a person.
+   - equals * ramp(p, PROOF), with p the share of matches in what has alpha > LOW within AROUND x AROUND cells of 2x2
+     pixels: a chair's plain seat between its edges. 0 where AGAINST of all pixels there differ: there is a person.
+     Borders are repeated, also that of an odd size.
    - equals * ramp of the network's doubt: 1 for alpha < DOUBTS[0], 0 for alpha > DOUBTS[1]; only within REACH pixels of
      what has alpha < LOW, so that the inside of a person in clothes of the wall's colour has no hole.
    All of it times the plate's trust.
@@ -32,7 +33,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture.room_light import Light, fit_light, grid_means, relit
+from bgcam.realtime.picture import native
+from bgcam.realtime.picture.native import room as native_room
+from bgcam.realtime.picture.native.structures import PlateRules, TakeRules
+from bgcam.realtime.picture.room_light import Light, fit_light, grid_means, light_levels, relit, shade_of
 
 Float = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -83,6 +87,9 @@ class Comparison:
 
 def make_plate(mean_bgr: Float, *, noise: float) -> Plate:
     """A plate of the mean of frames (h, w, 3), from 0 to 255. noise: the median error of one of them, see 1."""
+    if native.LIBRARY is not None:
+        fast_bgr, fast_deviation = native_room.make_plate(mean_bgr, side=WINDOW, flat=FLAT)
+        return Plate(fast_bgr, grid_means(fast_bgr), fast_deviation, noise)
     bgr: Picture = np.clip(np.rint(mean_bgr), 0, 255).astype(np.uint8)
     values = bgr.astype(np.float32)
     mean = _box(values, WINDOW)
@@ -96,6 +103,8 @@ def compare(plate: Plate, seen_bgr: Picture, alpha: Float) -> Comparison | None:
     light = fit_light(grid_means(seen_bgr), plate.cells, grid_means(alpha) < LOW / 2)
     if light is None:
         return None
+    if native.LIBRARY is not None:
+        return _compare_fast(plate, seen_bgr, alpha, light)
     error = apart(seen_bgr, relit(plate.bgr, light))
     background = alpha < LOW
     few = error[::SPARSE, ::SPARSE][background[::SPARSE, ::SPARSE]]
@@ -122,8 +131,33 @@ def compare(plate: Plate, seen_bgr: Picture, alpha: Float) -> Comparison | None:
     )
 
 
+def _compare_fast(plate: Plate, seen_bgr: Picture, alpha: Float, light: Light) -> Comparison:
+    rules = PlateRules(
+        low=LOW,
+        texture=TEXTURE,
+        matches=MATCHES,
+        equal_full=EQUAL[0],
+        equal_none=EQUAL[1],
+        differs=DIFFERS,
+        gain=float(light.gain.mean()),
+        most_noise=2 * plate.noise + 1,
+        plate_noise=plate.noise,
+        sparse=SPARSE,
+    )
+    shade = shade_of(light, (alpha.shape[1], alpha.shape[0]))
+    matches, equals, differs, (textured, background, matching) = native_room.compare(
+        plate.bgr, seen_bgr, shade, light_levels(light), alpha, plate.deviation, rules=rules
+    )
+    share, agreement = textured / max(1, background), matching / textured if textured else 0.0
+    return Comparison(matches, equals, differs, light, share, agreement)
+
+
 def take_away(alpha: Float, compared: Comparison, *, trust: Float, before: Float | None = None) -> tuple[Float, Float]:
     """Steps 5 and 6: the new alpha (h, w), and what is left slowly; before: that of the last frame."""
+    if native.LIBRARY is not None:
+        rules = TakeRules(LOW, PROOF, AGAINST, DOUBTS, HOLD, SURE, AROUND, REACH)
+        planes = compared.matches, compared.equals, compared.differs, trust
+        return native_room.take_away(alpha, *planes, np.zeros_like(alpha) if before is None else before, rules=rules)
     matter = np.asarray(alpha > LOW, np.float32)
     low, high = DOUBTS
     reached = cv2.dilate((alpha < LOW).view(np.uint8), np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
@@ -143,16 +177,18 @@ def take_away(alpha: Float, compared: Comparison, *, trust: Float, before: Float
 def _proven(compared: Comparison, matter: Float) -> Float:
     """How far the furniture around proves a plain pixel to be the room: (h, w) in [0, 1]."""
     height, width = matter.shape
-    half_wh = max(1, width // 2), max(1, height // 2)
+    cells_wh = (width + 1) // 2, (height + 1) // 2
+    even_wh = 2 * cells_wh[0], 2 * cells_wh[1]
 
     def around(values: Float) -> Float:
-        return _box(np.asarray(cv2.resize(values, half_wh, interpolation=cv2.INTER_AREA), np.float32), AROUND)
+        even = cv2.copyMakeBorder(values, 0, even_wh[1] - height, 0, even_wh[0] - width, cv2.BORDER_REPLICATE)
+        return _box(np.asarray(cv2.resize(even, cells_wh, interpolation=cv2.INTER_AREA), np.float32), AROUND)
 
     proof = around(compared.matches * matter) / np.maximum(around(matter), np.float32(1e-3))
     low, high = PROOF
     proven = np.clip((proof - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     proven *= around(compared.differs * matter) < AGAINST
-    return np.asarray(cv2.resize(proven, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(proven, even_wh, interpolation=cv2.INTER_LINEAR)[:height, :width], np.float32)
 
 
 def apart(seen_bgr: Picture, expected_bgr: Picture) -> Float:

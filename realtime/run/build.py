@@ -63,6 +63,7 @@ def build_live(
     give_up_s: float = GIVE_UP_S,
     far: bool = False,
     half_rate: bool = False,
+    crop: bool = False,
     mirror: bool = False,
     empty: EmptyFrames | None = None,
     drawn_by: Callable[[SafeBackground, Look], Draw] | None = None,
@@ -85,6 +86,8 @@ def build_live(
     watchdog_ms, give_up_s: see `OutputGuard`.
     far: whether an empty frame is examined again.
     half_rate: whether the model runs on every other frame, where it can, if the processor composes the picture.
+    crop: whether the model sees a camera's frames through a crop around the person, if the processor composes the
+        picture.
     mirror: whether the source mirrors its frames.
     empty: counts such frames, if the processor composes the picture.
     drawn_by: makes the function that composes the picture; default: `Chain`. What it shows can be changed if that is
@@ -108,7 +111,7 @@ def build_live(
         half_rate=half_rate,
         background_fit=background_fit,
     )
-    finding = Finding(live=source.live, independent=independent, empty=empty)
+    finding = Finding(live=source.live, independent=independent, empty=empty, crop=crop)
     find = None if matting is None else finding.by(matting, far=far, half_rate=half_rate)
     check = MatteCheck(independent=independent, on_refusal=finding.forget) if background.needs_matte else None
     previews = Previews()

@@ -9,6 +9,7 @@ import numpy as np
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.model.half_rate import HalfRate
+from bgcam.realtime.model.matte_crop import CropMatting
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.model.motion_gate import SamePicture, StillMatting
 from bgcam.realtime.model.second_look import EmptyFrames, Finder, SecondLook
@@ -30,12 +31,14 @@ class Finding:
     live: the source is a camera; then inference is saved while nothing moves.
     independent: the frames are unrelated pictures.
     empty: counts frames without a person.
+    crop: a camera's frames are seen through a crop, see `CropMatting`, but with `far`, which has windows of its own.
     """
 
-    def __init__(self, *, live: bool, independent: bool = False, empty: EmptyFrames | None = None):
+    def __init__(self, *, live: bool, independent: bool = False, empty: EmptyFrames | None = None, crop: bool = False):
         self._live, self._independent, self._empty = live, independent, empty
+        self._crop = crop and live and not independent
         # All that are in use: by the run, by frames in progress, or by a change that may yet fail.
-        self._keeping: list[ref[StillMatting | HalfRate]] = []
+        self._keeping: list[ref[StillMatting | HalfRate | CropMatting]] = []
 
     def by(self, matting: Matting, *, far: bool, half_rate: bool = False) -> Find:
         """Its mattes of this run's frames.
@@ -45,7 +48,10 @@ class Finding:
         """
         at_once = int(self._live and not self._independent)
         looks: Finder = SecondLook(matting, at_once=at_once) if far else matting
-        keeping: list[StillMatting | HalfRate] = []
+        keeping: list[StillMatting | HalfRate | CropMatting] = []
+        if self._crop and not far:
+            looks = cropped = CropMatting(looks)
+            keeping.append(cropped)
         if half_rate and not self._independent:
             # All frames of a file come here; a camera's in which nothing moved do not.
             looks = half = HalfRate(looks, wait_s=0.0 if self._live else WAIT_S)

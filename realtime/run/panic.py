@@ -13,7 +13,8 @@ from types import FrameType
 from typing import TextIO
 
 KEY = b"p"
-LOOK_EVERY_S = 0.05
+# A key that was typed for the program in front of us is not ours; so long until we look again.
+NOT_OURS_S = 0.5
 HINT = (
     "press p to show the placeholder instead of you, p again to show yourself; `bgcam ui` opens the control page; "
     "Ctrl-C quits"
@@ -93,17 +94,22 @@ def _on_key(toggle: Callable[[], None], terminal: int) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(terminal)
-    ended = threading.Event()
+    ended, end = os.pipe()
 
     def listen() -> None:
-        while not ended.is_set():
+        while True:
             try:
-                if select.select([terminal], [], [], LOOK_EVERY_S)[0] and _in_front(terminal):
-                    typed = os.read(terminal, 1)
-                    if not typed:  # hung up
-                        return
-                    if typed.lower() == KEY:
-                        toggle()
+                ready = select.select([terminal, ended], [], [])[0]
+                if ended in ready:
+                    return
+                if not _in_front(terminal):
+                    select.select([ended], [], [], NOT_OURS_S)
+                    continue
+                typed = os.read(terminal, 1)
+                if not typed:  # hung up
+                    return
+                if typed.lower() == KEY:
+                    toggle()
             except OSError:
                 return
 
@@ -113,8 +119,10 @@ def _on_key(toggle: Callable[[], None], terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        os.write(end, b"\n")
         thread.join(1)
+        for descriptor in (ended, end):
+            os.close(descriptor)
         if _in_front(terminal):
             termios.tcsetattr(terminal, termios.TCSANOW, before)
 

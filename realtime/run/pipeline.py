@@ -27,7 +27,8 @@ from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.trace import span, wait
 
-TICK_S = 0.1
+# How often the run is looked at and `on_tick` called. Each look wakes a core; the status line changes as often.
+TICK_S = 0.25
 # A camera that gives no more frames is closed this long after `stop`.
 STOP_PATIENCE_S = 0.5
 # Frames in progress that are not finished this long after `stop` are abandoned, and the outputs are closed.
@@ -138,7 +139,7 @@ class Pipeline(Generic[AnyMatte]):
     def run(self, sinks: Sequence[Sink], on_tick: Callable[[Summary], None] | None = None) -> Summary:
         """Run to the end of the source, or until `stop`; then close the sinks, so that their files are complete.
 
-        on_tick is called in this thread about ten times per second. If a stage fails, its error is raised here, after
+        on_tick is called in this thread about four times per second. If a stage fails, its error is raised here, after
         the sinks were aborted. With a live source, whose frames cannot be repeated, they are closed instead, and a note
         on the error says where the files are; without a single frame they are aborted. The source is always closed.
         """

@@ -24,7 +24,7 @@ class Summary:
     fps: over the whole run.
     recent_fps: over the last 60 frames.
     latencies_ms: from camera to outputs, of each of the last frames. Their percentiles are computed only on request:
-        a summary is made ten times per second, but rarely shown.
+        a summary is made several times per second, but rarely shown.
     """
 
     frames: int

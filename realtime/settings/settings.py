@@ -403,6 +403,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hot=True,
         ),
     ] = values.FULL
+    matte_crop: Annotated[
+        bool,
+        Option(
+            flags=("--matte-crop",),
+            help="the model sees the part of the camera's picture where you are, so that it finds more of you where "
+            "you fill less than half of it; whoever comes in elsewhere is seen a quarter of a second later; not with "
+            "--far, nor on a GPU that draws whole frames",
+            about="The model sees the part of the picture where you are, for people who are small in it.",
+            group=MODEL,
+        ),
+    ] = False
     max_cpu: Annotated[
         float | None,
         Option(

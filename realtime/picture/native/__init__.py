@@ -1,8 +1,8 @@
 """The slow stages of the picture in C, where bgcam was installed with a compiler available.
 
 Each function computes what the Python function named in its docstring does, which falls back on OpenCV; tests compare
-the two. This module only passes arrays: the calls release the GIL and use one thread. A structure here has the same
-fields as the one of the same name in the C files, and ctypes checks every argument against `_SIGNATURES`.
+the two. This module only passes arrays, and `room.py` those of what is known of the room: the calls release the GIL and
+use one thread. ctypes checks every argument against `_SIGNATURES`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.picture.buffers import Region
+from bgcam.realtime.picture.native.structures import (
+    FollowRules,
+    Grid,
+    GuidedRules,
+    Layers,
+    LightRules,
+    MemoryRules,
+    PlateRules,
+    Rectangle,
+    TakeRules,
+    TemporalRules,
+)
 
 Float = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -24,80 +36,14 @@ Picture = NDArray[np.uint8]
 DONE, CUT, NO_MEMORY = range(3)
 
 _INT, _FLOAT = ctypes.c_int32, ctypes.c_float
-
-
-class TemporalRules(ctypes.Structure):
-    """The constants of `temporal_filter.py`."""
-
-    _fields_ = (
-        ("rest", _FLOAT),
-        ("apart", _FLOAT * 2),
-        ("moved", _FLOAT * 2),
-        ("sure", _FLOAT),
-        ("leave", _FLOAT),
-        ("held", _FLOAT),
-        ("cut", _FLOAT),
-    )
-
-
-class GuidedRules(ctypes.Structure):
-    """The constants of `guided_filter.py`, for a radius of 1."""
-
-    _fields_ = (("eps", _FLOAT), ("span", _FLOAT), ("low", _FLOAT), ("high", _FLOAT))
-
-
-class Grid(ctypes.Structure):
-    """A grid of cells, and how many columns and rows of it one pixel covers. It does not keep its cells alive."""
-
-    _fields_ = (
-        ("cells", ctypes.c_void_p),
-        ("columns", _INT),
-        ("rows", _INT),
-        ("channels", _INT),
-        ("step_x", _FLOAT),
-        ("step_y", _FLOAT),
-    )
-
-    @classmethod
-    def of(cls, cells: Float, step_xy: tuple[float, float]) -> Grid:
-        """cells: (rows, columns) or (rows, columns, channels) float32, C-contiguous."""
-        if cells.dtype != np.float32 or not cells.flags.c_contiguous:
-            raise ValueError(f"expected contiguous float32 cells, found {cells.dtype} with strides {cells.strides}")
-        channels = cells.shape[2] if cells.ndim == 3 else 1
-        return cls(cells.ctypes.data, cells.shape[1], cells.shape[0], channels, *step_xy)
-
-
-class Layers(ctypes.Structure):
-    """What `composite` needs besides pictures.
-
-    a, b: the coefficients of the guided filter.
-    person, room: the smooth colours of both sides, three channels; without cells, the frame's own colours are used.
-    limits: of despill, two channels, along `spill_direction`; without cells, nothing is removed.
-    glow: of the light wrap, three channels; without cells, none is added.
-    """
-
-    _fields_ = (
-        ("a", Grid),
-        ("b", Grid),
-        ("person", Grid),
-        ("room", Grid),
-        ("limits", Grid),
-        ("glow", Grid),
-        ("spill_direction", _FLOAT * 3),
-    )
-
-
-class Rectangle(ctypes.Structure):
-    """Pixels from `top` to `bottom` and from `left` to `right`, both ends exclusive."""
-
-    _fields_ = (("top", _INT), ("bottom", _INT), ("left", _INT), ("right", _INT))
-
-
 _FLOATS, _BYTES, _BOOLS, _INTS = (
     np.ctypeslib.ndpointer(kind, flags="C_CONTIGUOUS") for kind in (np.float32, np.uint8, np.bool_, np.int32)
 )
 _TEMPORAL, _GUIDED, _LAYERS, _RECTANGLES = (
     ctypes.POINTER(kind) for kind in (TemporalRules, GuidedRules, Layers, Rectangle)
+)
+_MEMORY, _LIGHT, _PLATE, _TAKE, _FOLLOW = (
+    ctypes.POINTER(kind) for kind in (MemoryRules, LightRules, PlateRules, TakeRules, FollowRules)
 )
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "temporal_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INT, _INT, _TEMPORAL),
@@ -105,6 +51,13 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "foreground_fill": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOAT, _FLOAT),
     "composite": (_BYTES, _BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
     "key": (_BYTES, _BYTES, _INT, _RECTANGLES, _INT, ctypes.POINTER(Grid), _INT, _FLOAT),
+    "remember": (*(_FLOATS,) * 7, _INTS, _INT, _INT, _MEMORY),
+    "fit_light": (_FLOATS, _FLOATS, _BOOLS, *(_FLOATS,) * 3, _INTS, _INT, _INT, _LIGHT),
+    "make_plate": (_FLOATS, _BYTES, _FLOATS, _INT, _INT, _INT, _FLOAT),
+    "compare": (*(_BYTES,) * 4, *(_FLOATS,) * 4, _BOOLS, _INTS, _INT, _INT, _PLATE),
+    "take_away": (*(_FLOATS,) * 3, _BOOLS, *(_FLOATS,) * 4, _INT, _INT, _TAKE),
+    "learn": (_BYTES, *(_FLOATS,) * 4, _INT),
+    "follow": (_FLOATS, _FLOATS, _BOOLS, _FLOATS, _BYTES, *(_FLOATS,) * 4, _INT, _FOLLOW),
     "resize": (_BYTES, _BYTES, _INT, _INT, _INT, _INT),
     "normalize": (_BYTES, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS),
     "head": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS, _FLOATS),
@@ -133,10 +86,10 @@ def temporal_filter(
 ) -> tuple[Float, Float] | None:
     """`temporal_filter.temporal_filter` for arrays of one size (h, w): the new alpha and luma, or None after a cut."""
     new_alpha, new_luma = np.empty_like(kept_alpha, order="C"), np.empty_like(kept_luma, order="C")
-    given = _contiguous(alpha, np.float32), _contiguous(luma, np.uint8)
-    kept = _contiguous(kept_alpha, np.float32), _contiguous(kept_luma, np.float32)
+    given = contiguous(alpha, np.float32), contiguous(luma, np.uint8)
+    kept = contiguous(kept_alpha, np.float32), contiguous(kept_luma, np.float32)
     height, width = alpha.shape
-    result = _call("temporal_filter", *given, *kept, new_alpha, new_luma, width, height, rules)
+    result = call("temporal_filter", *given, *kept, new_alpha, new_luma, width, height, rules)
     return None if result == CUT else (new_alpha, new_luma)
 
 
@@ -144,8 +97,8 @@ def guided_filter(p: Float, luma: Picture, *, rules: GuidedRules) -> tuple[Float
     """`guided_filter.guided_coefficients`: a, b and unsure, each (h, w)."""
     height, width = p.shape
     a, b, unsure = np.empty(p.shape, np.float32), np.empty(p.shape, np.float32), np.empty(p.shape, np.bool_)
-    given = _contiguous(p, np.float32), _contiguous(luma, np.uint8)
-    _call("guided_filter", *given, a, b, unsure, width, height, rules)
+    given = contiguous(p, np.float32), contiguous(luma, np.uint8)
+    call("guided_filter", *given, a, b, unsure, width, height, rules)
     return a, b, unsure
 
 
@@ -153,8 +106,8 @@ def foreground_fill(colours: Float, weight: Float, *, levels: int, least: float,
     """`foreground.fill`: (h, w, 3)."""
     height, width = weight.shape
     out = np.empty((height, width, 3), np.float32)
-    given = _contiguous(colours, np.float32), _contiguous(weight, np.float32)
-    _call("foreground_fill", *given, out, width, height, levels, least, tiny)
+    given = contiguous(colours, np.float32), contiguous(weight, np.float32)
+    call("foreground_fill", *given, out, width, height, levels, least, tiny)
     return out
 
 
@@ -168,10 +121,10 @@ def composite(
     if not regions:
         return
     tiles = _rectangles(regions)
-    whole_frame = _contiguous(frame, np.uint8)
-    whole_luma = whole_frame if luma_from is frame else _contiguous(luma_from, np.uint8)
-    whole_background = _contiguous(background, np.uint8)
-    _call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
+    whole_frame = contiguous(frame, np.uint8)
+    whole_luma = whole_frame if luma_from is frame else contiguous(luma_from, np.uint8)
+    whole_background = contiguous(background, np.uint8)
+    call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
 
 
 def key(
@@ -189,9 +142,9 @@ def key(
         return
     if frame.shape != out.shape or not 0 <= channel < 3:
         raise ValueError(f"expected two pictures of one size and a channel of three, found {frame.shape}, {out.shape}")
-    tiles, cells = _rectangles(regions), _contiguous(slope, np.float32)
+    tiles, cells = _rectangles(regions), contiguous(slope, np.float32)
     grid = Grid.of(cells, (1 / cell_px,) * 2)
-    _call("key", out, _contiguous(frame, np.uint8), out.shape[1], tiles, len(tiles), grid, channel, top)
+    call("key", out, contiguous(frame, np.uint8), out.shape[1], tiles, len(tiles), grid, channel, top)
 
 
 def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
@@ -200,7 +153,7 @@ def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:
         raise ValueError(f"expected (H, W, 3) uint8, found {bgr.shape} {bgr.dtype}")
     (rows, columns), (width, height) = bgr.shape[:2], size_wh
     out = np.empty((height, width, 3), np.uint8)
-    _call("resize", _contiguous(bgr, np.uint8), out, rows, columns // width, width, height)
+    call("resize", contiguous(bgr, np.uint8), out, rows, columns // width, width, height)
     return out
 
 
@@ -208,7 +161,7 @@ def normalize(bgr: Picture, order: NDArray[np.int32], scale: Float, shift: Float
     """`backends.normalize.Normalize`: (h, w, 3) uint8 to (1, 3, h, w)."""
     height, width = bgr.shape[:2]
     out = np.empty((1, 3, height, width), np.float32)
-    _call("normalize", _contiguous(bgr, np.uint8), out, height * width, order, scale, shift)
+    call("normalize", contiguous(bgr, np.uint8), out, height * width, order, scale, shift)
     return out
 
 
@@ -216,8 +169,8 @@ def head(features: Float, planes: Float, weights: Float, bias: Float) -> Float:
     """`backends._head.Head`: features (h, w, channels) and planes (3, 2 h, 2 w) to alpha (2 h, 2 w); see head.c."""
     height, width, channels = features.shape
     alpha = np.empty((2 * height, 2 * width), np.float32)
-    given = _contiguous(features, np.float32), _contiguous(planes, np.float32)
-    _call("head", *given, alpha, width, height, channels, weights, bias)
+    given = contiguous(features, np.float32), contiguous(planes, np.float32)
+    call("head", *given, alpha, width, height, channels, weights, bias)
     return alpha
 
 
@@ -227,12 +180,13 @@ def _rectangles(regions: Sequence[Region]) -> Any:
     )
 
 
-def _contiguous(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+def contiguous(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
     """As C reads it; the array itself if it is contiguous already."""
     return np.ascontiguousarray(array, kind)
 
 
-def _call(name: str, *arguments: Any) -> int:
+def call(name: str, *arguments: Any) -> int:
+    """A function of the library, by its name in `_SIGNATURES`. Raises MemoryError."""
     assert LIBRARY is not None
     result: int = getattr(LIBRARY, f"bgcam_{name}")(*arguments)
     if result == NO_MEMORY:

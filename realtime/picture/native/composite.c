@@ -47,7 +47,7 @@ FAST static void blend_row(const float *restrict foreground, const uint8_t *rest
     }
 }
 
-/* The same structures as `Rectangle` and `Layers` in __init__.py. Pixels [top, bottom) x [left, right). A grid whose
+/* The same structures as `Rectangle` and `Layers` in structures.py. Pixels [top, bottom) x [left, right). A grid whose
    cells are NULL is skipped; a and b are required. */
 typedef struct {
     int32_t top, bottom, left, right;

@@ -8,7 +8,7 @@
 #include "rows.h"
 
 /* A grid of `channels` floats per cell. Pixel x lies at (x + 0.5) * step_x - 0.5 of its columns, borders repeated.
-   The same structure as `Grid` in __init__.py. */
+   The same structure as `Grid` in structures.py. */
 typedef struct {
     const float *cells;
     int32_t columns, rows, channels;

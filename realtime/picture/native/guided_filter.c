@@ -3,7 +3,7 @@
 
 #include "rows.h"
 
-/* The constants of picture/guided_filter.py; the same structure as `GuidedRules` in __init__.py. */
+/* The constants of picture/guided_filter.py; the same structure as `GuidedRules` in structures.py. */
 typedef struct {
     float eps, span, low, high;
 } GuidedRules;

@@ -13,7 +13,7 @@ FAST static void key_row(const uint8_t *restrict bgr, const float *restrict slop
     }
 }
 
-/* The same structure as `Rectangle` in __init__.py. */
+/* The same structure as `Rectangle` in structures.py. */
 typedef struct {
     int32_t top, bottom, left, right;
 } Rectangle;

@@ -2,7 +2,7 @@
 
 #include "rows.h"
 
-/* The constants of picture/temporal_filter.py; the same structure as `TemporalRules` in __init__.py. Each ramp rises
+/* The constants of picture/temporal_filter.py; the same structure as `TemporalRules` in structures.py. Each ramp rises
    from its first number to its second. */
 typedef struct {
     float rest, apart[2], moved[2], sure, leave, held, cut;

@@ -1,0 +1,193 @@
+"""`--matte-crop`: what the network sees, when it sees the whole frame again, and that the room is never shown by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_model import SPEC
+
+from bgcam.realtime.command.options import parse_arguments
+from bgcam.realtime.frames import CameraFrame, CoarseMatte
+from bgcam.realtime.model.matte_crop import REFRESH_FRAMES, REST_FRAMES, Crop, CropMatting, crop_for, touches
+from bgcam.realtime.model.matting import Matting, resize_area
+from bgcam.realtime.run.finding import Finding
+
+SIZE_WH = (160, 96)
+FRAME_WH = (640, 384)
+Alpha = NDArray[np.float32]
+# Left, top, width and height in cells.
+PERSON = (60, 50, 20, 46)
+
+
+def matte(*people: tuple[int, int, int, int]) -> Alpha:
+    alpha = np.zeros(SIZE_WH[::-1], np.float32)
+    for left, top, width, height in people:
+        alpha[top : top + height, left : left + width] = 1
+    return alpha
+
+
+def frame(number: int, *people: tuple[int, int, int, int]) -> CameraFrame:
+    """White people before a black room."""
+    shown = np.kron(matte(*people), np.ones((4, 4)))
+    return CameraFrame(number, np.dstack([(255 * shown).astype(np.uint8)] * 3), number / 30, 0.0)
+
+
+class White:
+    """A network that finds what is white, and notes how much of the frame it saw: True for all of it."""
+
+    spec = SPEC
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, bool]] = []
+
+    def __call__(self, one: CameraFrame) -> CoarseMatte:
+        return self.infer(one, self.see(one))
+
+    def see(self, one: CameraFrame) -> NDArray[np.uint8]:
+        return resize_area(one.room_bgr, SIZE_WH)
+
+    def infer(self, one: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
+        self.asked.append((one.number, np.array_equal(seen_bgr, self.see(one))))
+        return CoarseMatte(one.number, np.asarray(seen_bgr[..., 0] / 255, np.float32), seen_bgr)
+
+    def looks(self, number: int) -> list[bool]:
+        return [whole for at, whole in self.asked if at == number]
+
+
+def cropped(*people: tuple[int, int, int, int]) -> tuple[CropMatting, White]:
+    """After a first frame with these people."""
+    network = White()
+    matting = CropMatting(network)
+    matting(frame(0, *(people or (PERSON,))))
+    assert matting.crop is not None
+    return matting, network
+
+
+@pytest.mark.parametrize("people", [[PERSON], [(0, 60, 12, 36)], [(150, 0, 10, 20)], [PERSON, (85, 60, 10, 30)]])
+def test_the_crop_has_everybody_with_a_margin_and_the_frames_aspect(people: list[tuple[int, int, int, int]]) -> None:
+    crop = crop_for(matte(*people))
+    assert crop is not None
+    assert 0 <= crop.left <= crop.left + crop.width <= SIZE_WH[0]
+    assert 0 <= crop.top <= crop.top + crop.height <= SIZE_WH[1]
+    assert crop.width / crop.height == pytest.approx(SIZE_WH[0] / SIZE_WH[1], rel=0.03)
+    alpha = matte(*people)
+    assert alpha[crop.cells].sum() == alpha.sum()
+    assert not touches(alpha[crop.cells], crop, alpha.shape)
+
+
+@pytest.mark.parametrize("people", [[], [(0, 0, 3, 3)], [(20, 10, 100, 86)], [(2, 40, 10, 40), (150, 40, 9, 40)]])
+def test_the_whole_frame_is_seen_for_nobody_somebody_near_and_people_far_apart(people) -> None:
+    assert crop_for(matte(*people)) is None
+
+
+def test_the_crop_stays_while_the_person_moves_a_little() -> None:
+    crop = crop_for(matte(PERSON))
+    assert crop_for(matte((62, 50, 20, 46)), crop) == crop
+    assert crop_for(matte((80, 50, 20, 46)), crop) != crop
+
+
+def test_edges_of_the_frame_are_not_edges_of_the_crop() -> None:
+    at_the_bottom = Crop(40, 46, 80, 50)
+    closer = np.zeros((96, 160), np.float32)
+    closer[40:, 60:90] = 1
+    assert not touches(closer, at_the_bottom, (96, 160))
+    assert touches(closer, Crop(40, 40, 80, 50), (96, 160))
+    closer[60, 0] = 1
+    assert touches(closer, at_the_bottom, (96, 160))
+
+
+def test_the_matte_is_in_its_place_and_the_network_runs_once_a_frame() -> None:
+    matting, network = cropped()
+    coarse = matting(frame(1, PERSON))
+    assert network.looks(1) == [False]
+    assert coarse.number == 1
+    assert coarse.alpha.dtype == np.float32
+    assert coarse.seen_bgr.shape == (*SIZE_WH[::-1], 3)
+    assert np.abs(coarse.alpha - matte(PERSON)).mean() < 0.01
+
+
+def test_outside_the_crop_alpha_is_nothing() -> None:
+    matting, _ = cropped()
+    crop = matting.crop
+    assert crop is not None
+    coarse = matting(frame(1, PERSON, (0, 2, 8, 30)))  # somebody else, or whatever the network would take for them
+    outside = np.ones(SIZE_WH[::-1], np.bool_)
+    outside[crop.cells] = False
+    assert coarse.alpha[outside].max() == 0
+
+
+def test_whoever_comes_in_elsewhere_is_seen_within_the_refresh() -> None:
+    other = (2, 40, 16, 50)
+    for first in range(1, REFRESH_FRAMES + 1):
+        matting, network = cropped()
+        for number in range(1, first):
+            matting(frame(number, PERSON))
+        seen = [float(matting(frame(first + wait, PERSON, other)).alpha[60, 8]) for wait in range(REFRESH_FRAMES)]
+        assert max(seen) == 1
+        # From then on they belong to the crop, or to the whole frame.
+        first_seen = seen.index(1)
+        assert all(seen[first_seen:])
+        assert sum(True in network.looks(number) for number in range(1, REFRESH_FRAMES + 1)) >= 1
+
+
+def test_a_person_who_reaches_the_edge_is_seen_whole_in_the_same_frame() -> None:
+    matting, network = cropped()
+    crop = matting.crop
+    assert crop is not None
+    moved = (crop.left + crop.width - 10, 50, 20, 46)
+    coarse = matting(frame(1, moved))
+    assert network.looks(1) == [False, True]
+    assert np.abs(coarse.alpha - matte(moved)).mean() < 0.01
+
+
+def test_who_reaches_it_again_and_again_is_seen_whole_for_a_while() -> None:
+    matting, network = cropped()
+    for number in range(1, REST_FRAMES):
+        crop, left = matting.crop, 60 + 3 * number
+        if crop is not None and number < 6:
+            left = crop.left + crop.width - 10
+        matting(frame(number, (left % 120, 50, 20, 46)))
+    twice = [number for number in range(1, REST_FRAMES) if len(network.looks(number)) == 2]
+    assert len(twice) <= 2 + REST_FRAMES // REFRESH_FRAMES
+    assert network.looks(4) == [True]
+
+
+def test_a_person_who_leaves_is_looked_for_in_the_whole_frame() -> None:
+    matting, network = cropped()
+    assert matting(frame(1)).alpha.max() == 0
+    assert len(network.looks(1)) == 2
+    assert matting.crop is None
+    assert matting(frame(2, (2, 40, 16, 50))).alpha[60, 8] == 1
+
+
+def test_after_a_refused_matte_the_next_frame_is_seen_whole() -> None:
+    matting, network = cropped()
+    matting.forget()
+    matting(frame(1, PERSON))
+    assert network.looks(1) == [True]
+
+
+@pytest.mark.parametrize(("live", "far", "crops"), [(True, False, True), (True, True, False), (False, False, False)])
+def test_it_is_for_cameras_and_not_with_far(live: bool, far: bool, crops: bool, tiny_model: Path) -> None:
+    looked: list[tuple[int, int]] = []
+    matting = Matting(tiny_model)
+    real = matting.infer
+
+    def infer(one: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
+        looked.append((one.number, int(seen_bgr[..., 0].mean())))
+        return real(one, seen_bgr)
+
+    matting.infer = infer  # type: ignore[method-assign, assignment]
+    find = Finding(live=live, crop=True).by(matting, far=far)
+    for number in range(3):
+        find(frame(number, (60 + number, 50, 20, 46)))
+    whole, second = (next(mean for at, mean in looked if at == number) for number in (0, 1))
+    assert (second > 1.5 * whole) == crops
+
+
+def test_it_is_off_unless_asked_for() -> None:
+    assert not parse_arguments([]).matte_crop
+    assert parse_arguments(["--matte-crop"]).matte_crop
