@@ -12,7 +12,15 @@ from tiny_model import write_tiny_model
 from bgcam.realtime.command import cli
 from bgcam.realtime.control.wire import packed, unpacked
 from bgcam.realtime.devices import listing
-from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, SinkError, SourceError, about_setting
+from bgcam.realtime.errors import (
+    BackendError,
+    BackgroundError,
+    BgcamError,
+    ModelError,
+    SinkError,
+    SourceError,
+    about_setting,
+)
 
 CLIP = ("--input", "clip.mp4", "--output", "null")
 # What nobody can do as it is asked for.
@@ -167,4 +175,7 @@ def test_a_running_bgcam_answers_with_the_same_code(code: int) -> None:
     answer = unpacked(packed(error))
     assert isinstance(answer, BackgroundError)
     assert answer.exit_code == code
+    damaged = ModelError("fast.onnx: not the file that was shipped")
+    damaged.exit_code = code
+    assert unpacked(packed(damaged)).exit_code == code  # type: ignore[attr-defined]
     assert unpacked({"kind": "UsageError", "message": "x"}).exit_code == 2  # type: ignore[attr-defined]
