@@ -122,7 +122,9 @@ def test_the_code_says_whether_to_try_again(
         one_line(err)
 
 
-def test_what_is_configured_is_named_with_its_line(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_configured_is_named_with_its_line(
+    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = in_tmp / "config.toml"
     monkeypatch.setenv("BGCAM_CONFIG", str(file))
     for line, begins in (
@@ -132,10 +134,16 @@ def test_what_is_configured_is_named_with_its_line(in_tmp: Path, bgcam: Run, mon
         ('output = ["out.xyz"]', "config.toml:2: cannot write to 'out.xyz'"),
         ('key_colour = "nosuch"', "config.toml:2: key_colour: 'nosuch' is not a colour"),
         ('trace = "gone/trace.json"', "config.toml:2: --trace gone/trace.json: there is no such folder"),
+        ('light_wrap = 5\nbackground = "transparent"', "config.toml:2: --light-wrap needs a background to show"),
     ):
-        file.write_text(f"light_wrap = 3\n{line}\n[profile.empty]\n")
+        file.write_text(f"far = false\n{line}\n[profile.empty]\n")
         code, _, err = bgcam("--input", "clip.mp4", *(() if "output" in line else ("--output", "null")))
         assert (code, one_line(err).startswith(f"bgcam: {begins}")) == (2, True), err
+    file.write_text('on_demand = true\noutput = ["web"]\n')
+    assert one_line(bgcam()[2]).startswith("bgcam: config.toml:1: --on-demand depends on who watches")
+    file.write_text('model = "fast"\nbackend = "nosuch"\n')
+    assert cli.main(["matte", "photo.png", "out.png"]) == 2
+    assert one_line(capsys.readouterr().err).startswith("bgcam: config.toml:2: unknown backend 'nosuch'")
     file.write_text('[profile.work]\nbackground = "nosuch"\n')
     code, _, err = bgcam("--profile", "work", *CLIP)
     assert (code, one_line(err).startswith("bgcam: config.toml:2, profile work: nosuch: no such")) == (2, True)
