@@ -14,7 +14,8 @@ BgcamError                  caught by the command: printed as `bgcam: ...`, exit
     ├── GpuFailed                   the GPU failed, not the frame
     └── MatteRefused                a frame's matte cannot be a person's: that frame is not shown, others may be
 
-What else is raised inside `about_setting` exits with 2 too.
+A SourceError, SinkError or BackgroundError inside `about_setting` exits with 2 too, unless it is about a device; a
+ModelError about a damaged file of bgcam's own exits with 1.
 """
 
 from __future__ import annotations

@@ -233,6 +233,10 @@ def find_node(wanted: str | None) -> Device:
         ("camera:0", "2", "", True),
         ("/dev/video2", None, str(NODES[0]), True),
         ("camera:0", None, "/dev/video2", True),
+        # It was off, and is plugged in elsewhere now; the second time, the desk's camera has its place.
+        ("camera:2", None, "/dev/video9 (Integrated Camera: Integrated C)", True),
+        ("camera:2", None, "/dev/video4 (Integrated Camera: Integrated C)", True),
+        ("camera:4", None, "/dev/video9 (Integrated Camera: Integrated C)", False),
         ("camera:4", None, "", False),
         ("camera:2", None, str(NODES[2]), False),
         ("camera:6", "5", "", False),
@@ -244,17 +248,23 @@ def test_the_infrared_picture_of_the_calls_webcam_is_not_the_background(
     if not refused:
         refuse_own_camera(background, camera=camera, in_use=in_use, find=find_node)
         return
-    own = find_node(in_use.partition(" (")[0] or camera)
+    own = NODES[0] if NODES[0].name in in_use else find_node(in_use or camera)
     said = f"background {background} is in the same webcam as {own}, the camera that looks at you; give another one"
     with pytest.raises(UsageError, match=re.escape(said)):
         refuse_own_camera(background, camera=camera, in_use=in_use, find=find_node)
 
 
-def test_the_page_does_not_offer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_calls_camera_is_not_the_background_where_it_was_plugged_in_elsewhere() -> None:
+    with pytest.raises(UsageError, match="background camera:0 is the camera that looks at you"):
+        refuse_own_camera("camera:0", camera=None, in_use=f"/dev/video9 ({NODES[0].name})", find=find_node)
+
+
+@pytest.mark.parametrize("path", ["/dev/video0", "/dev/video9"])
+def test_the_page_does_not_offer_it(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     call = Call(monkeypatch)
     call.control._list_cameras = lambda: NODES
-    call.run.camera.name = str(NODES[0])  # type: ignore[misc]
-    call.control._cameras.source.name = str(NODES[0])  # type: ignore[union-attr]
+    call.run.camera.name = f"{path} ({NODES[0].name})"  # type: ignore[misc]
+    call.control._cameras.source.name = call.run.camera.name  # type: ignore[union-attr]
     offered = [info.name for info in call.control.backgrounds() if info.kind == "camera"]
     assert offered == ["Desk Camera", "Input 1", "Input 2"]
 

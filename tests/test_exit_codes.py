@@ -12,7 +12,15 @@ from tiny_model import write_tiny_model
 from bgcam.realtime.command import cli
 from bgcam.realtime.control.wire import packed, unpacked
 from bgcam.realtime.devices import listing
-from bgcam.realtime.errors import BackendError, BackgroundError, BgcamError, SinkError, SourceError, about_setting
+from bgcam.realtime.errors import (
+    BackendError,
+    BackgroundError,
+    BgcamError,
+    ModelError,
+    SinkError,
+    SourceError,
+    about_setting,
+)
 
 CLIP = ("--input", "clip.mp4", "--output", "null")
 # What nobody can do as it is asked for.
@@ -114,7 +122,9 @@ def test_the_code_says_whether_to_try_again(
         one_line(err)
 
 
-def test_what_is_configured_is_named_with_its_line(in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_configured_is_named_with_its_line(
+    in_tmp: Path, bgcam: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = in_tmp / "config.toml"
     monkeypatch.setenv("BGCAM_CONFIG", str(file))
     for line, begins in (
@@ -124,10 +134,16 @@ def test_what_is_configured_is_named_with_its_line(in_tmp: Path, bgcam: Run, mon
         ('output = ["out.xyz"]', "config.toml:2: cannot write to 'out.xyz'"),
         ('key_colour = "nosuch"', "config.toml:2: key_colour: 'nosuch' is not a colour"),
         ('trace = "gone/trace.json"', "config.toml:2: --trace gone/trace.json: there is no such folder"),
+        ('light_wrap = 5\nbackground = "transparent"', "config.toml:2: --light-wrap needs a background to show"),
     ):
-        file.write_text(f"light_wrap = 3\n{line}\n[profile.empty]\n")
+        file.write_text(f"far = false\n{line}\n[profile.empty]\n")
         code, _, err = bgcam("--input", "clip.mp4", *(() if "output" in line else ("--output", "null")))
         assert (code, one_line(err).startswith(f"bgcam: {begins}")) == (2, True), err
+    file.write_text('on_demand = true\noutput = ["web"]\n')
+    assert one_line(bgcam()[2]).startswith("bgcam: config.toml:1: --on-demand depends on who watches")
+    file.write_text('model = "fast"\nbackend = "nosuch"\n')
+    assert cli.main(["matte", "photo.png", "out.png"]) == 2
+    assert one_line(capsys.readouterr().err).startswith("bgcam: config.toml:2: unknown backend 'nosuch'")
     file.write_text('[profile.work]\nbackground = "nosuch"\n')
     code, _, err = bgcam("--profile", "work", *CLIP)
     assert (code, one_line(err).startswith("bgcam: config.toml:2, profile work: nosuch: no such")) == (2, True)
@@ -167,4 +183,7 @@ def test_a_running_bgcam_answers_with_the_same_code(code: int) -> None:
     answer = unpacked(packed(error))
     assert isinstance(answer, BackgroundError)
     assert answer.exit_code == code
+    damaged = ModelError("fast.onnx: not the file that was shipped")
+    damaged.exit_code = code
+    assert unpacked(packed(damaged)).exit_code == code  # type: ignore[attr-defined]
     assert unpacked({"kind": "UsageError", "message": "x"}).exit_code == 2  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from bgcam.realtime.command.install.service import install_service, service_comm
 from bgcam.realtime.command.install.unit import FILE_BOUNDS, FORBIDDING, quoted, unit_text, why_no_namespaces
 from bgcam.realtime.command.options import build_parser
 from bgcam.realtime.command.system import Ran
-from bgcam.realtime.errors import BackgroundError, ModelError, SinkError, SourceError, UsageError
+from bgcam.realtime.errors import BackgroundError, BgcamError, ModelError, SinkError, SourceError, UsageError
 
 VERBS = ("daemon-reload", "enable bgcam.service", "restart bgcam.service", "disable --now bgcam.service")
 
@@ -251,6 +251,16 @@ def test_options_after_the_dashes_are_bgcams_own(monkeypatch: pytest.MonkeyPatch
     )
     assert cli.main(["install-service", "--", "--background", "#336699", "--yes"]) == 0
     assert (seen[0].service_options, seen[0].yes) == (["--background", "#336699", "--yes"], False)
+
+
+def test_a_mistake_in_what_is_configured_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BGCAM_CONFIG", str(tmp_path / "config.toml"))
+    for line in ('background = "nosuch"', 'model = "nosuch"', 'backend = "nosuch"', "on_demand = true"):
+        (tmp_path / "config.toml").write_text(f'output = ["web"]\n{line}\n')
+        with pytest.raises(BgcamError, match=r"^config\.toml:2: "):
+            service_command([])
 
 
 def test_what_is_configured_is_the_services_too(

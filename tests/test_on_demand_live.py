@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from live_run import LiveRun
 from waiting import wait_for
 
+from bgcam.realtime.backgrounds import open_background
+from bgcam.realtime.backgrounds.slideshow import Slideshow
 from bgcam.realtime.control.controller import LiveControl
 from bgcam.realtime.devices.viewers import Viewers
 from bgcam.realtime.errors import UsageError
@@ -21,10 +25,10 @@ from bgcam.realtime.sources.reopening import ReopeningSource
 class Switched:
     """A run whose virtual camera has the viewers that `seen` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, **given: Any) -> None:
         self.seen = Viewers.NONE
         self.demand = OnDemand(self.sinks, on=False, demand=Demand(linger_s=0.2))
-        self.run = LiveRun(fps=100, wanted=self.demand)
+        self.run = LiveRun(fps=100, wanted=self.demand, **given)
         self.run.sink.viewers = lambda: self.seen  # type: ignore[method-assign]
         self.control = LiveControl(
             self.run.run,
@@ -85,6 +89,35 @@ def test_it_changes_together_with_the_rest_or_not_at_all(switched: Switched) -> 
     switched.control.change({"on_demand": True, "background": "navy"})
     assert switched.demand.on
     wait_for(lambda: not switched.lit)
+
+
+def test_while_the_camera_is_off_the_placeholder_is_fitted_and_a_slide_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        tall = np.full((400, 100, 3), (100, 0, 0), np.uint8)
+        tall[:40] = tall[-40:] = (250, 0, 0)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), tall)
+    switched = Switched(real=open_background)
+    run, control = switched.run, switched.control
+
+    def edge() -> int:
+        """The blue in the middle of the upper edge."""
+        bgr = run.sink.pictures[-1]
+        return int(bgr[1, bgr.shape[1] // 2, 0])
+
+    with run:
+        control.change({"on_demand": True, "background": str(tmp_path), "slide_interval_s": 0})
+        wait_for(lambda: not switched.lit and edge() > 200)
+        control.change({"background_fit": "cover"})
+        wait_for(lambda: edge() < 150)
+        waited: list[float] = []
+        monkeypatch.setattr(Slideshow, "wait_turned", lambda show, timeout_s: waited.append(timeout_s))
+        control.next_background()
+        assert waited == [0]
+        assert "waits for the camera" in control.status().slide
+        assert not switched.lit
+    assert not run.sink.leaks + run.file.leaks
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from live_run import LiveRun
@@ -184,6 +186,17 @@ def test_a_slide_that_is_not_shown_in_time_is_said_to_be_coming(
     wait_for(lambda: level(show, 2) == 20)
     show.wait_turned(0)
     assert show.shown == "slide 2 of 3: 1.png"
+
+
+@pytest.mark.parametrize("name", [b"\xff.png", b"a\nb.png"])
+def test_the_slide_is_one_line_that_json_can_hold_whatever_its_name_is(tmp_path: Path, name: bytes) -> None:
+    (write(tmp_path, 10) / "0.png").rename(tmp_path / os.fsdecode(name))
+    with LiveRun(begins_with=str(tmp_path), real=open_background) as run:
+        control = LiveControl(run.run, run.camera, Settings(background="navy"))
+        slide = control.status().slide
+        assert slide.startswith("slide 1 of 1: '")
+        assert slide.isprintable()
+        assert msgspec.json.decode(msgspec.json.encode(control.status()))["slide"] == slide
 
 
 def test_a_folder_of_one_picture_has_no_next_slide(tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ class Slideshow:
     def shown(self) -> str:
         """ "slide 3 of 12: x.png", and whether another one was asked for and is not shown yet."""
         coming = "; another one is still being read, or waits for the camera" if self._asked else ""
-        return f"slide {self._at + 1} of {self.count}: {self._paths[self._at].name}{coming}"
+        name = self._paths[self._at].name
+        # A name may have bytes that are no text, which no JSON can hold, or a line's end.
+        return f"slide {self._at + 1} of {self.count}: {name if name.isprintable() else ascii(name)}{coming}"
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self.count > 1 and not self._closed:

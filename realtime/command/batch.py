@@ -43,8 +43,7 @@ def _batch(options: Namespace, mode: Mode, whole: Settings) -> int:
         for name in OF_MODE["background"]:
             if name in options.given and name not in OF_MODE[mode]:
                 raise UsageError(f"--{name.replace('_', '-')} has no meaning with --{mode}; leave one of them out")
-    with about_setting("backend"):
-        check_backend_name(settings.backend)
+    check_backend_name(settings.backend)
     if not (options.batch_source and options.batch_target):
         raise UsageError("a folder's name is empty; give bgcam batch SRC DST")
     source, target = options.batch_source, options.batch_target

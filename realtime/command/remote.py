@@ -136,7 +136,6 @@ def _shows_room(values: Mapping[str, Any]) -> bool:
 
 def _next(client: Any, options: argparse.Namespace) -> int:
     return _tell_shown(client, client.next_background())
-    return 0
 
 
 def _previous(client: Any, options: argparse.Namespace) -> int:

@@ -79,8 +79,7 @@ def _run(settings: Settings) -> int:
     with about_setting("output"):
         for output in settings.output:
             check_output(output, allow_remote=settings.allow_remote, transparent=transparent)
-    with about_setting("backend"):
-        check_backend_name(settings.backend)
+    check_backend_name(settings.backend)
     check_fit(settings)
     look = look_of(settings)
     if keyed:
@@ -94,8 +93,7 @@ def _run(settings: Settings) -> int:
         if not settings.input:
             refuse_own_camera(settings.background, camera=settings.camera)
         background = Nothing() if transparent else open_background(spec)
-    with about_setting("presenter"):
-        check_presenter(look, background)
+    check_presenter(look, background)
     needs_matte = background.needs_matte or look.needs_matte
     # A model that is named is looked for before the camera goes on; how fast one must be, only the camera tells.
     matting = _open_matting(settings) if needs_matte and settings.model != AUTO else None

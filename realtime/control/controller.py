@@ -15,7 +15,7 @@ from bgcam.realtime.backgrounds.camera_name import camera_spec
 from bgcam.realtime.control.camera_switch import CameraSwitch
 from bgcam.realtime.control.changes import Changes, changes_between
 from bgcam.realtime.control.library import Library
-from bgcam.realtime.control.own_camera import are_one_webcam, refuse_own_camera
+from bgcam.realtime.control.own_camera import are_one_webcam, in_use_among, refuse_own_camera
 from bgcam.realtime.control.protocol import (
     BackgroundInfo,
     ConfirmationNeeded,
@@ -175,8 +175,8 @@ class LiveControl:
     def _other_cameras(self) -> list[BackgroundInfo]:
         own = self._source.name if self._cameras is None else self._cameras.source.name
         there = self._list_cameras()
-        used = [device for device in there if own in (str(device), device.name)]
-        others = [one for one in there if one not in used and not any(are_one_webcam(one, own) for own in used)]
+        used = in_use_among(there, own)
+        others = [one for one in there if one not in used and not any(are_one_webcam(one, mine) for mine in used)]
         return [BackgroundInfo(camera_spec(device), device.name, "camera") for device in others]
 
     def thumbnail(self, spec: str) -> bytes:

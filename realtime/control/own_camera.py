@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 
 from bgcam.realtime.backgrounds.camera_name import camera_named
 from bgcam.realtime.devices.listing import Device
@@ -34,12 +35,11 @@ def refuse_own_camera(
     except SourceError as error:
         raise BackgroundError(f"background {background}: {error}") from error
     own = _own(camera, in_use, find)
-    if in_use:
-        same = in_use in (str(behind), behind.name) or _may_be(_number_of(in_use), behind)
-    elif own is None:  # opening it says more
+    if own is None and not in_use:  # opening it says more
         return
-    else:
-        same = (own.path, own.index) == (behind.path, behind.index) or _may_be(_number(own), behind)
+    number = _number_of(in_use) if in_use or own is None else _number(own)
+    same = in_use in (str(behind), behind.name) or _may_be(number, behind)
+    same = same or (own is not None and (own.path, own.index) == (behind.path, behind.index))
     if own is not None and are_one_webcam(own, behind):
         raise UsageError(
             f"background {background} is in the same webcam as {own}, the camera that looks at you; give another one, "
@@ -56,12 +56,23 @@ def are_one_webcam(one: Device, other: Device) -> bool:
     return one.path != other.path and one.bus == other.bus and one.bus.startswith(_USB)
 
 
+def in_use_among(devices: Sequence[Device], in_use: str) -> list[Device]:
+    """Which of them the camera of this name is, or may be by its label alone."""
+    return [one for one in devices if in_use in (str(one), one.name)] or [
+        one for one in devices if in_use.endswith(f" ({one.name})")
+    ]
+
+
 def _own(camera: str | None, in_use: str, find: Callable[[str | None], Device]) -> Device | None:
-    """The camera that looks at the person, None where it cannot be found."""
-    try:
-        return find(in_use.partition(" (")[0] if in_use else camera)
-    except SourceError:
-        return None
+    """The camera that looks at the person, None where it cannot be found. While it is off, it may be plugged in
+    elsewhere, and another one in its place: then its label says which it is."""
+    path, _, label = in_use.removesuffix(")").partition(" (")
+    for wanted in filter(None, (path, label)) if in_use else (camera,):
+        with contextlib.suppress(SourceError):
+            found = find(wanted)
+            if found.name == label or not label:
+                return found
+    return None
 
 
 def _may_be(own: int | None, behind: Device) -> bool:

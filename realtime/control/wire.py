@@ -29,14 +29,13 @@ KINDS: dict[str, type[Exception]] = {one.__name__: one for one in _TYPES}
 
 
 def packed(error: BaseException) -> dict[str, str | bool]:
-    """{"kind": ..., "message": ...}, and "wrong_request": true for an exit code of 2 that does not come from the kind.
+    """{"kind": ..., "message": ...}, and "wrong_request", whether the exit code is 2, where the kind says otherwise.
     What is no error for users becomes a BgcamError that names its type."""
     for name, kind in KINDS.items():
         if isinstance(error, kind):
-            wrong = getattr(error, "exit_code", 2) > getattr(kind, "exit_code", 2)
-            return {"kind": name, "message": " ".join(str(error).split()) or name} | (
-                {"wrong_request": True} if wrong else {}
-            )
+            code = getattr(error, "exit_code", None)
+            differs = {} if code == getattr(kind, "exit_code", None) else {"wrong_request": code == 2}
+            return {"kind": name, "message": " ".join(str(error).split()) or name, **differs}
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return {"kind": "BgcamError", "message": f"unexpected error in the running bgcam: {what}"}
 
@@ -46,6 +45,7 @@ def unpacked(found: object) -> Exception:
     if not isinstance(found, Mapping) or not isinstance(found.get("message"), str):
         return BgcamError("the running bgcam gave an answer that this bgcam does not understand; start it again")
     error = KINDS.get(str(found.get("kind")), BgcamError)(found["message"])
-    if isinstance(error, BgcamError) and found.get("wrong_request") is True:
-        error.exit_code = 2
+    wrong = found.get("wrong_request")
+    if isinstance(error, BgcamError) and isinstance(wrong, bool):
+        error.exit_code = 2 if wrong else 1
     return error

@@ -40,8 +40,7 @@ class SafeBackground:
         self.background, self._lock = background, threading.Lock()
         self._placeholder_bgr = np.full((size_wh[1], size_wh[0], 3), PLAIN_GREY, np.uint8)
         if not self.same_room:
-            black = CameraFrame(0, np.zeros_like(self._placeholder_bgr), begins_s, 0.0)
-            self.picture(black, _empty_matte())
+            self._alone(begins_s)
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         if self._begins_s:
@@ -78,15 +77,22 @@ class SafeBackground:
         """Raise BackgroundError unless the background's first picture can be shown, before it is used in a run."""
         if self.same_room:
             return
-        height, width = self._placeholder_bgr.shape[:2]
-        black = CameraFrame(0, np.zeros((height, width, 3), np.uint8), self._begins_s, 0.0)
-        why = self._why_unfit(self.picture(black, _empty_matte()))
+        why = self._why_unfit(self._alone(self._begins_s))
         if why:
             raise BackgroundError(f"background {self.name}: {why}; give another background")
+
+    def draw_placeholder(self, newest: CameraFrame | None) -> None:
+        """Draw the placeholder as the background is now, at the time of the newest frame; None: there was none yet."""
+        if not self.same_room and not self.shows_camera:
+            self._alone(self._begins_s if newest is None else newest.time_s)
 
     def close(self) -> None:
         """See `Background`."""
         self.background.close()
+
+    def _alone(self, time_s: float) -> NDArray[np.uint8]:
+        """The background's picture at the camera's time, without a frame of the camera's."""
+        return self.picture(CameraFrame(0, np.zeros_like(self._placeholder_bgr), time_s, 0.0), _empty_matte())
 
     def _why_unfit(self, bgr: NDArray[np.uint8]) -> str:
         if bgr.shape != self._placeholder_bgr.shape or bgr.dtype != np.uint8:

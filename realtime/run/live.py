@@ -202,14 +202,16 @@ class Live:
                 self._watch.wait_written()
             if opened is not None:
                 close_aside(old.behind)
+            elif self._watch.error is not None:  # the next frame may be long in coming
+                new.behind.draw_placeholder(self._drawing.newest)
             if self._ended:  # meanwhile
                 close_aside(new.behind)
             return new
 
     def turn_slide(self, steps: int) -> bool:
         """Go on by a number of pictures of a slideshow, back if it is negative, and wait a little until that one is
-        shown; False if there is no slideshow."""
-        return turn_slide(self._scene.background, steps, wait_s=TURN_S)
+        shown, unless no frame comes; False if there is no slideshow."""
+        return turn_slide(self._scene.background, steps, wait_s=TURN_S if self._watch.error is None else 0.0)
 
     @property
     def slide(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bgcam.realtime.devices.viewers import Viewers
-from bgcam.realtime.errors import UsageError
+from bgcam.realtime.errors import UsageError, about_setting
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources.base import is_live_address
 
@@ -90,6 +90,7 @@ class OnDemand:
         return self._demand(max(asked), self._clock())
 
 
+@about_setting("on_demand")
 def check_on_demand(inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:
     """Raise UsageError where `--on-demand` makes no sense or is not supported."""
     if sys.platform != "linux":

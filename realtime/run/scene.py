@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bgcam.realtime.background import Background
 from bgcam.realtime.backgrounds.fit import AUTO
 from bgcam.realtime.backgrounds.slideshow import SLIDE_S
-from bgcam.realtime.errors import UsageError
+from bgcam.realtime.errors import UsageError, about_setting
 from bgcam.realtime.failsafe.placeholder import SafeBackground
 from bgcam.realtime.look import Look
 
@@ -45,6 +45,7 @@ class Scene:
         return not self.shows_room or self.look.needs_matte
 
 
+@about_setting("presenter")
 def check_presenter(look: Look, background: Background) -> None:
     """Raise UsageError if a presenter is wanted in front of the room that the person is in."""
     if look.presenter is not None and background.same_room:

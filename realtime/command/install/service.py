@@ -89,18 +89,20 @@ def _make_own_folders() -> None:
 
 def service_command(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     """The command that the service runs, its paths absolute; and its settings. Raises BgcamError or exits with 2."""
-    from bgcam.realtime.command.chosen import chosen
+    from bgcam.realtime.command.chosen import chosen, naming_lines
     from bgcam.realtime.command.options import checked, parse_arguments
 
     arguments = checked(arguments)
     options = parse_arguments(arguments)
     if options.command is not None:
         raise UsageError(f"the service runs bgcam itself, not {options.command!r}; give only options after --")
-    told = chosen(options).settings
+    found = chosen(options)
+    told = found.settings
     for output in told.output:
         if output.partition(":")[0] not in OUTPUTS:
             raise UsageError(f"--output {output} would be overwritten at every start; give a service virtual or web")
-    _check_values(told)
+    with naming_lines(found):
+        _check_values(told)
     words = [_absolute(word, told) for word in arguments]
     # Without one, bgcam would take the web page where there is no virtual camera yet, and stay with it.
     if not told.output:
@@ -149,7 +151,8 @@ def _check_values(told: Settings) -> None:
             check_output(output, allow_remote=told.allow_remote)
     if told.on_demand:
         check_on_demand(told.input, told.output or ["virtual"])
-    find_model(told.model)
+    with about_setting("model"):
+        find_model(told.model)
     spec = background_spec(with_last_background(told, say=lambda line: None))
     with about_setting("background", device=camera_named(spec) is not None):
         open_background(spec)

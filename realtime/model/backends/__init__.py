@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.errors import BackendError, UsageError
+from bgcam.realtime.errors import BackendError, UsageError, about_setting
 from bgcam.realtime.model.known_matte import why_wrong
 from bgcam.realtime.model.spec import ModelSpec
 
@@ -121,6 +121,7 @@ def _open(name: str, path: Path, spec: ModelSpec, size_wh: tuple[int, int], *, t
     return backend
 
 
+@about_setting("backend")
 def check_backend_name(name: str) -> None:
     """Raise UsageError, with the known names, unless `load_backend` knows this one."""
     if name != "auto" and name not in BACKENDS:
