@@ -67,6 +67,15 @@ def test_errors_are_raised_as_they_were(control: FakeControl) -> None:
     assert client.change({"background": "none"}, confirm_room=True)["background"] == "none"
 
 
+def test_a_file_whose_name_is_no_text_does_not_end_the_status(control: FakeControl) -> None:
+    name = os.fsdecode(b"/home/me/caf\xe9.jpg")
+    control.now["background"] = name
+    client = Client()
+    assert client.values()["background"] == r"/home/me/caf\xe9.jpg"
+    with pytest.raises(UsageError, match=r"has bytes that are no text; rename the file"):
+        client.change({"background": name})
+
+
 def test_where_none_runs() -> None:
     with pytest.raises(NotRunning, match=r"^no bgcam is running; start it with: bgcam$"):
         Client().values()

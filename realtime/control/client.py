@@ -15,7 +15,7 @@ from bgcam.realtime.control.instance import DEFAULT_NAME, NOT_ON_WINDOWS, check_
 from bgcam.realtime.control.protocol import BackgroundInfo, LiveStatus, RoomStatus, SettingInfo
 from bgcam.realtime.control.socket import peer_uid
 from bgcam.realtime.control.wire import unpacked
-from bgcam.realtime.errors import BgcamError
+from bgcam.realtime.errors import BgcamError, UsageError
 
 T = TypeVar("T")
 ANSWER_S = 5.0
@@ -75,7 +75,12 @@ class Client:
 
     def ask(self, do: str, timeout_s: float = ANSWER_S, **details: Any) -> dict[str, Any]:
         """The answer to one request of `requests.py`."""
-        line = msgspec.json.encode({"do": do, **details}) + b"\n"
+        try:
+            line = msgspec.json.encode({"do": do, **details}) + b"\n"
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{details!a} has bytes that are no text; rename the file, and give its new name"
+            ) from None
         try:
             with self._connected(timeout_s) as connection:
                 with contextlib.suppress(BrokenPipeError):  # refused before it asked: the answer says why

@@ -22,7 +22,7 @@ import msgspec
 from bgcam.realtime.control.calls import Calls
 from bgcam.realtime.control.instance import DEFAULT_NAME, Instance
 from bgcam.realtime.control.requests import REQUESTS, Served, details_of
-from bgcam.realtime.control.wire import packed
+from bgcam.realtime.control.wire import packed, to_json
 from bgcam.realtime.errors import SinkError, UsageError
 from bgcam.realtime.spelling import closest
 
@@ -152,7 +152,7 @@ def _name_of(line: bytes) -> str:
 
 
 async def _say(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-    writer.write(msgspec.json.encode(answer) + b"\n")
+    writer.write(to_json(answer) + b"\n")
     async with asyncio.timeout(_SEND_S):
         await writer.drain()
 

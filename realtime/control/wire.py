@@ -1,8 +1,12 @@
-"""Errors on their way to another process: their kind and their one line, as JSON; there, the same exception again."""
+"""Answers on their way to another process, as JSON; of errors their kind and their one line; there, the same exception
+again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.errors import (
@@ -26,6 +30,22 @@ _TYPES = (
     BgcamError,
 )
 KINDS: dict[str, type[Exception]] = {one.__name__: one for one in _TYPES}
+
+
+def to_json(answer: Mapping[str, Any]) -> bytes:
+    """An answer in JSON. Bytes of a file's name that are no text, which JSON cannot hold, are written as \\xff."""
+    try:
+        return msgspec.json.encode(answer)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_readable(msgspec.to_builtins(answer)))
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {_readable(key): _readable(one) for key, one in value.items()}
+    return [_readable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def packed(error: BaseException) -> dict[str, str | bool]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from bgcam.realtime.control.page.bodies import TooLarge, file_name, read_json, r
 from bgcam.realtime.control.page.stream import MAX_STREAMS, Streams
 from bgcam.realtime.control.protocol import ConfirmationNeeded
 from bgcam.realtime.control.requests import REQUESTS, Request, Served, details_of
-from bgcam.realtime.control.wire import packed
+from bgcam.realtime.control.wire import packed, to_json
 from bgcam.realtime.errors import BackgroundError, BgcamError, UsageError
 from bgcam.realtime.look import VIEWS
 
@@ -124,7 +123,7 @@ def _thumbnail(served: Served, spec: str) -> bytes:
 
 
 def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+    return Response(to_json(content), status, media_type="application/json")
 
 
 async def _refused(http: HttpRequest, error: Exception) -> Response:
