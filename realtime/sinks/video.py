@@ -25,7 +25,7 @@ from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.sinks.claims import Claim
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
-from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
+from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS, repeatable
 from bgcam.realtime.trace import span
 
 _CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames per second
@@ -79,7 +79,7 @@ class VideoSink:
         try:
             self._file = ReservedFile(self._claim.file)
             self._container = av.open(self._file, "w", format=kind.container, container_options=options)
-            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=kind.options)
+            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=kind.options | repeatable(kind.codec))
             self._stream = cast(av.VideoStream, stream)
             self._stream.width, self._stream.height = self._size_wh
             self._stream.pix_fmt = kind.pix_fmt
