@@ -39,4 +39,12 @@ def run_batch(options: Namespace) -> int:
     if not (options.batch_source and options.batch_target):
         raise UsageError("a folder's name is empty; give bgcam batch SRC DST")
     source, target = options.batch_source, options.batch_target
-    return batch(source, target, mode, settings, address=options.address or "", workers=options.workers)
+    return batch(
+        source,
+        target,
+        mode,
+        settings,
+        address=options.address or "",
+        workers=options.workers,
+        segment_s=options.segment or 0.0,
+    )
