@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from batch_setup import in_progress, outputs, records
+from batch_setup import in_progress, lamp_scene, outputs, records
 from command import Run, one_line
 from numpy.typing import NDArray
 from talks import SIZE_WH, Track, picture_times_s, sound_packets, write_talk
@@ -30,15 +30,8 @@ CHAPTERS = {"one": (0.0, 2.0), "two": (2.0, 5.0)}
 
 
 def picture(number: int) -> NDArray[np.uint8]:
-    """A person, a bright square that moves and stops, before furniture. A lamp makes the model take that for a person,
-    also where parts begin."""
-    width, height = SIZE_WH
-    bgr = np.full((height, width, 3), 20, np.uint8)
-    lit = number >= 30 and (number + 2) % 40 < 10
-    bgr[4:20, 40:60] = (np.where(np.arange(20) % 2, 120, 80) * (1.35 if lit else 1.0))[None, :, None]
-    left = 4 + min(16, number // 3 % 40)
-    bgr[16:, left : left + 16] = 235
-    return bgr
+    """The lamp is lit also where parts begin."""
+    return lamp_scene(number, SIZE_WH, lit=number >= 30 and (number + 2) % 40 < 10)
 
 
 @pytest.fixture(scope="module")
