@@ -19,6 +19,7 @@ from talks import SIZE_WH, Track, picture_times_s, sound_packets, write_talk
 from bgcam.realtime.batch import segments, worker
 from bgcam.realtime.batch.parts_store import PartsStore
 from bgcam.realtime.batch.process import Figures
+from bgcam.realtime.batch.remote_store import RemoteStore
 from bgcam.realtime.sinks import video_kinds
 
 FRAMES, GOP, WARM = 120, 20, 20
@@ -278,3 +279,33 @@ def test_a_source_that_changes_between_two_parts_is_set_aside(
     code, out, _ = run("dst", "-b", "green", "--segment", "1.5")
     assert (code, outputs(tmp_path / "dst")) == (1, {})
     assert "set aside: talk.mp4: changed while it was read; the next run processes it" in out
+
+
+def test_parts_of_an_address_are_joined_and_removed(
+    bgcam: Run, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source is fetched once for all parts, and nothing is left in the temporary folder."""
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    files.pipe("/long/src/talk.mp4", talk.read_bytes())
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    fetched: list[str] = []
+    fetch = RemoteStore.fetch
+
+    def noted(self: RemoteStore, name: str, scratch: Any) -> Path:
+        fetched.append(name.rpartition(".")[2] if ".bgcam" in name else name)
+        return fetch(self, name, scratch)
+
+    monkeypatch.setattr(RemoteStore, "fetch", noted)
+    given = ("-b", "green", "--segment", "1.5", "--workers", "1", "--threads", "1")
+    try:
+        code, out, err = bgcam("batch", "memory://long/src", "memory://long/dst", *given)
+        assert (code, err) == (0, ""), out
+        found = sorted(name.removeprefix("/long/dst/") for name in files.find("/long/dst"))
+        assert [name for name in found if not name.startswith(".bgcam/")] == ["bgcam-sheet.html", "talk.mp4"]
+        assert not [name for name in found if "parts" in name]
+        assert fetched == ["talk.mp4", "mp4", "mp4", "mp4"]
+        assert [path.name for path in tmp_path.glob("bgcam-batch-*")] == []
+    finally:
+        files.rm("/long", recursive=True)

@@ -142,9 +142,18 @@ class Worker:
 
     def _join(self, on: _OnOne) -> Outcome:
         self._check_source(on)
-        found, figures, parts = self._segments.join(
-            on.job.unit, on.local, on.staged, lambda name: self._target.fetch(name, self._temporary)
-        )
+        fetched: list[Path] = []
+
+        def fetch(name: str) -> Path:
+            fetched.append(self._target.fetch(name, self._temporary))
+            return fetched[-1]
+
+        try:
+            found, figures, parts = self._segments.join(on.job.unit, on.local, on.staged, fetch)
+        finally:
+            for path in fetched:
+                if self._scratch is not None and path.parent == self._scratch.path:
+                    path.unlink(missing_ok=True)
         self._check_unchanged(on)
         outcome = self._finished(on, figures, found.source_sha256, sum(one.took_s for one in parts), parts=len(parts))
         self._segments.forget(on.job.unit)
