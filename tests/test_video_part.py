@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -30,7 +31,7 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
 
 def write(path: Path, codec: str, pix_fmt: str, options: dict[str, str]) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
+        stream = cast(av.VideoStream, container.add_stream(codec, rate=25, options=options))
         stream.width, stream.height, stream.pix_fmt = *SIZE_WH, pix_fmt
         for number in range(FRAMES):
             frame = av.VideoFrame.from_ndarray(scene(number % 17), format="bgr24")
