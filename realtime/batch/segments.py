@@ -88,10 +88,16 @@ class Segments:
         return found
 
     def do(
-        self, unit: Unit, number: int, staged: Path, process: Callable[[Piece], Figures], *, clock: Callable[[], float]
-    ) -> tuple[CutVideo, Figures]:
-        """A part. process: writes it to `staged`. clock: for how long it took, in seconds."""
-        found = self.known(unit)
+        self,
+        unit: Unit,
+        found: CutVideo,
+        number: int,
+        staged: Path,
+        process: Callable[[Piece], Figures],
+        *,
+        clock: Callable[[], float],
+    ) -> Figures:
+        """A part. process: writes it to `staged`. clock: for how long it took, in seconds. Raises NotInParts."""
         part, begun_s = found.parts[number], clock()
         try:
             figures = process(Piece(part, found.delay_s))
@@ -110,13 +116,12 @@ class Segments:
             least_sure=figures.watch.least_sure,
         )
         self._parts.add(unit, number, done, staged, figures.watch.strip())
-        return found, figures
+        return figures
 
     def join(
-        self, unit: Unit, local: Path, staged: Path, fetch: Callable[[str], Path]
-    ) -> tuple[CutVideo, Figures, Sequence[DonePart]]:
+        self, unit: Unit, found: CutVideo, local: Path, staged: Path, fetch: Callable[[str], Path]
+    ) -> tuple[Figures, Sequence[DonePart]]:
         """Write the output to `staged`. fetch: gives a local file of one in the target. Raises NotInParts."""
-        found = self.known(unit)
         there = self._parts.done(unit, found)
         if len(there) < len(found.parts):
             raise NotInParts("a part of it is missing")
@@ -144,7 +149,7 @@ class Segments:
             why=next((one.why for one in done if one.why), ""),
             nobody=sum(nobody) if len(nobody) == len(done) else None,
         )
-        return found, figures, done
+        return figures, done
 
     def forget(self, unit: Unit) -> None:
         """Remove all that is kept of a video's parts."""

@@ -17,7 +17,7 @@ from bgcam import __version__
 from bgcam.realtime.batch.faults import is_nearly_full, one_line, stops
 from bgcam.realtime.batch.jobs import Job, Outcome
 from bgcam.realtime.batch.ledger import Ledger, Record, escaped
-from bgcam.realtime.batch.parts_store import PartsStore
+from bgcam.realtime.batch.parts_store import CutVideo, PartsStore
 from bgcam.realtime.batch.plan import Plan
 from bgcam.realtime.batch.process import Figures, Piece, process
 from bgcam.realtime.batch.scratch import Scratch
@@ -123,12 +123,12 @@ class Worker:
 
     def _part(self, on: _OnOne) -> Outcome:
         unit, number = on.job.unit, on.job.part
-        self._check_source(on)
+        found = self._checked_cut(on)
 
         def process(piece: Piece) -> Figures:
-            return self._process(on, piece)
+            return self._process(on, piece, of_frames=found.frames)
 
-        found, figures = self._segments.do(unit, number, on.staged, process, clock=time.monotonic)
+        figures = self._segments.do(unit, found, number, on.staged, process, clock=time.monotonic)
         self._check_unchanged(on)
         return Outcome(
             unit=unit,
@@ -141,7 +141,7 @@ class Worker:
         )
 
     def _join(self, on: _OnOne) -> Outcome:
-        self._check_source(on)
+        found = self._checked_cut(on)
         fetched: list[Path] = []
 
         def fetch(name: str) -> Path:
@@ -149,7 +149,7 @@ class Worker:
             return fetched[-1]
 
         try:
-            found, figures, parts = self._segments.join(on.job.unit, on.local, on.staged, fetch)
+            figures, parts = self._segments.join(on.job.unit, found, on.local, on.staged, fetch)
         finally:
             for path in fetched:
                 if self._scratch is not None and path.parent == self._scratch.path:
@@ -175,11 +175,12 @@ class Worker:
             worker=self._name,
         )
 
-    def _process(self, on: _OnOne, piece: Piece | None = None) -> Figures:
+    def _process(self, on: _OnOne, piece: Piece | None = None, *, of_frames: int = 0) -> Figures:
+        """of_frames: how many frames the whole video has, of which this is a piece."""
         settings = self._plan.settings
 
         def ticked(frames: int, total: int) -> None:
-            self.frames, self.total = frames, total
+            self.frames, self.total = frames, of_frames or total
             on.tick()
 
         if self._matting is None:
@@ -206,8 +207,8 @@ class Worker:
             self._copy[1].unlink(missing_ok=True)
             self._copy = None
 
-    def _check_source(self, on: _OnOne) -> None:
-        """That it is the file that was cut; a copy of it may be of another content."""
+    def _checked_cut(self, on: _OnOne) -> CutVideo:
+        """How the video was cut. Raises _Changed if it is not the file that was."""
         found = self._segments.known(on.job.unit)
         unit = on.job.unit
         same = found.source_bytes == on.before[0] and (found.source_bytes, found.source_version) == (
@@ -216,6 +217,7 @@ class Worker:
         )
         if not same or (self._copy is None and str(on.before[1]) != unit.version):
             raise _Changed
+        return found
 
     def _check_unchanged(self, on: _OnOne) -> None:
         if _state(on.local) != on.before:
