@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from batch_setup import in_progress, outputs, records, write_source
-from batch_workers import has_open, killing
+from batch_workers import has_open, killing, workers_of
 from clips import write_clip
 from command import Run, one_line
 from waiting import wait_for
@@ -89,7 +89,7 @@ def test_a_killed_driver_loses_the_files_in_progress_alone(
     run = command(str(source), str(tmp_path / "dst"), *given)
     driver = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(records(tmp_path / "dst")) >= 2, limit_s=120)
-    below = psutil.Process(driver.pid).children(recursive=True)
+    below = workers_of(psutil.Process(driver.pid))
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert not psutil.wait_procs(below, timeout=60)[1]  # its workers end with it
