@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from clips import write_clip, write_picture
+from numpy.typing import NDArray
 
 
 def write_source(folder: Path, *, clips: int = 2, pictures: int = 1) -> Path:
@@ -17,6 +19,17 @@ def write_source(folder: Path, *, clips: int = 2, pictures: int = 1) -> Path:
     for number in range(pictures):
         write_picture(folder / "inner" / f"photo{number}.jpg", number=number)
     return folder
+
+
+def lamp_scene(number: int, size_wh: tuple[int, int], *, lit: bool) -> NDArray[np.uint8]:
+    """A person, a bright square that moves and stops, before furniture; where a lamp shines on that, the tiny model
+    takes it for a person too. (H, W, 3) uint8 BGR."""
+    width, height = size_wh
+    bgr = np.full((height, width, 3), 20, np.uint8)
+    bgr[4:20, 40:60] = (np.where(np.arange(20) % 2, 120, 80) * (1.35 if lit else 1.0))[None, :, None]
+    left = 4 + min(16, number // 3 % 40)
+    bgr[16:, left : left + 16] = 235
+    return bgr
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

@@ -11,8 +11,13 @@ import psutil
 
 def workers() -> list[psutil.Process]:
     """The processes of `RayWorker`s below this one."""
+    return workers_of(psutil.Process())
+
+
+def workers_of(driver: psutil.Process) -> list[psutil.Process]:
+    """The processes of `RayWorker`s below a process; Ray's others, some of which outlive it, write nothing."""
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for process in driver.children(recursive=True):
         with suppress(psutil.Error):
             if "RayWorker" in " ".join(process.cmdline()):
                 found.append(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,10 +40,14 @@ def write_talk(
     sound_s: float = 1.2,
     times_s: list[float] | None = None,
     chapters: dict[str, tuple[float, float]] | None = None,
+    picture: Callable[[int], NDArray[np.uint8]] | None = None,
+    options: dict[str, str] | None = None,
 ) -> Path:
-    """H.264 pictures of `begin_s` on, dark and white from `flash_s` on, beside these tracks."""
+    """H.264 pictures of `begin_s` on, dark and white from `flash_s` on, beside these tracks. picture: gives other ones,
+    of SIZE_WH. options: of the encoder."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "10"})
+        encoder = {"preset": "ultrafast", "crf": "10"} | (options or {})
+        video = container.add_stream("libx264", rate=FPS, options=encoder)
         video.width, video.height = SIZE_WH
         video.codec_context.time_base = Fraction(1, 90_000)
         sounds = []
@@ -68,8 +73,10 @@ def write_talk(
         packets = []
         for number in range(len(times_s) if times_s is not None else frames):
             time_s = begin_s + (times_s[number] if times_s is not None else number / FPS)
-            picture = np.full((SIZE_WH[1], SIZE_WH[0], 3), 235 if time_s >= flash_s - 1e-6 else 20, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            shown = np.full((SIZE_WH[1], SIZE_WH[0], 3), 235 if time_s >= flash_s - 1e-6 else 20, np.uint8)
+            if picture is not None:
+                shown = picture(number)
+            frame = av.VideoFrame.from_ndarray(shown, format="bgr24")
             frame.pts, frame.time_base = round(time_s * 90_000), Fraction(1, 90_000)
             packets += video.encode(frame)
         packets += video.encode(None)

@@ -14,6 +14,7 @@ from batch_setup import in_progress, outputs, records, write_source
 from batch_workers import has_open, killing
 from clips import write_clip
 from command import Run, one_line
+from talks import Track, write_talk
 
 if importlib.util.find_spec("ray") is None:  # it must not be imported before a batch has set how it behaves
     pytest.skip("Ray is not installed", allow_module_level=True)
@@ -78,6 +79,22 @@ def test_a_killed_worker_costs_its_file_a_second_try(running: None, bgcam: Run, 
     assert "4 files done; 310 frames" in out
     assert list(outputs(tmp_path / "dst")) == ["clip0.mp4", "clip1.mp4", "inner/photo0.jpg", "long.mp4"]
     assert in_progress(tmp_path / "dst") == []
+
+
+def test_workers_share_a_long_video(running: None, bgcam: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if one of them dies over a part."""
+    (tmp_path / "src").mkdir()
+    options = {"g": "25", "keyint_min": "25", "sc_threshold": "0"}
+    write_talk(tmp_path / "src" / "long.mp4", Track(), frames=250, flash_s=99, sound_s=10, options=options)
+    given = ("batch", str(tmp_path / "src"), "-b", "#336699", "--segment", "2")
+    with killing(lambda worker: has_open(worker, "long.mp4"), at_most=1) as killed:
+        code, out, err = bgcam(*given[:2], str(tmp_path / "many"), *given[2:])
+    assert (len(killed), code, err) == (1, 0, "")
+    assert "1 files to do: 2 workers" in out
+    assert "1 files done; 250 frames" in out
+    assert bgcam(*given[:2], str(tmp_path / "one"), *given[2:], "--workers", "1")[0] == 0
+    assert outputs(tmp_path / "many") == outputs(tmp_path / "one")
+    assert records(tmp_path / "many")["long.mp4"]["parts"] == 5
 
 
 def test_a_worker_that_cannot_work_stops_the_batch(

@@ -172,6 +172,9 @@ class Things:
 class Sampler:
     """Draws sample number k: a photo by its set's weight, as it is or pasted onto a room, with a webcam's flaws.
 
+    Of as many samples as there are photos, an epoch, each photo begins one, more or fewer by its weight; the order
+    changes from epoch to epoch.
+
     twins: samples 2k and 2k + 1 are the same picture with different flaws, a pixel or less apart.
     things: what stands in the rooms besides, behind the people.
     """
@@ -190,10 +193,24 @@ class Sampler:
         self.things = things or Things(None)
         weights = np.array([policy_of(p.stem).weight if style != "paper" else 1.0 for p in photos.pairs])
         self._cumulative = np.cumsum(weights / weights.sum())
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
 
-    def _draw_photo(self, rng: np.random.Generator) -> tuple[int, Photo]:
+    def _place(self, number: int, random: float) -> float:
+        """Where sample `number` draws its photo, from 0 to 1: each part of an epoch is drawn from once."""
+        count = len(self.photos)
+        epoch, at = divmod(number, count)
+        if self._order[0] != epoch:
+            order = np.random.default_rng((self.seed, epoch, 2)).permutation(count)
+            self._order = epoch, order
+        return float(self._order[1][at] + random) / count
+
+    def _draw_photo(self, rng: np.random.Generator, number: int | None = None) -> tuple[int, Photo]:
+        """number: of the sample that it begins; None for one more in the same picture."""
         for _ in range(100):
-            index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self.photos) - 1)
+            place = rng.random()
+            if number is not None:
+                place, number = self._place(number, place), None
+            index = min(int(np.searchsorted(self._cumulative, place, side="right")), len(self.photos) - 1)
             photo = self.photos.photo(index)
             if photo is not None:
                 return index, photo
@@ -203,10 +220,13 @@ class Sampler:
         return self.backgrounds.image(int(rng.integers(len(self.backgrounds))))
 
     def picture(
-        self, rng: np.random.Generator, size_wh: tuple[int, int]
+        self, rng: np.random.Generator, size_wh: tuple[int, int], number: int | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """A picture without flaws at a size: rgb (H, W, 3) uint8 and alpha (H, W) uint8."""
-        index, photo = self._draw_photo(rng)
+        """A picture without flaws at a size: rgb (H, W, 3) uint8 and alpha (H, W) uint8.
+
+        number: among the pictures of a run, which decides on its photo; None for any photo.
+        """
+        index, photo = self._draw_photo(rng, number)
         if self.style == "paper":
             return augment.paper(rng, photo, size_wh)
         policy = policy_of(self.photos.pairs[index].stem)
@@ -230,7 +250,8 @@ class Sampler:
 
     def sample(self, number: int, size_wh: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Sample `number` at a size, as `picture` but with flaws."""
-        rgb, alpha = self.picture(np.random.default_rng((self.seed, number // 2 if self.twins else number)), size_wh)
+        of = number // 2 if self.twins else number
+        rgb, alpha = self.picture(np.random.default_rng((self.seed, of)), size_wh, of)
         if self.style == "paper":
             return rgb, alpha
         rng = np.random.default_rng((self.seed, number, 1))

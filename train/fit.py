@@ -246,18 +246,30 @@ def make_fabric(run: Run) -> Any:
 
     if run.threads:
         torch.set_num_threads(run.threads)
-    devices, nodes = launched_processes(os.environ) or (run.devices, 1)
-    fabric = Fabric(accelerator=run.device, devices=devices, num_nodes=nodes, precision=PRECISIONS[run.precision])
+    launched = launched_processes(os.environ)
+    devices, nodes = launched or (run.devices, 1)
+    given: dict[str, Any] = {"accelerator": run.device, "devices": devices, "num_nodes": nodes}
+    if launched is not None:
+        from lightning_fabric.plugins.environments import TorchElasticEnvironment
+
+        os.environ.setdefault("GROUP_RANK", os.environ.get("NODE_RANK", "0"))
+        given["plugins"] = [TorchElasticEnvironment()]
+    fabric = Fabric(**given, precision=PRECISIONS[run.precision])
     fabric.launch()
     return fabric
 
 
 def launched_processes(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """How many processes torchrun has started on each node, and on how many nodes; None if it has not.
+    """How many processes torchrun or Ray Train has started on each node, and on how many nodes; None if neither has.
 
-    Lightning would take one process to be all there is, and each would train by itself.
+    Lightning would take one process to be all there is, and each would train by itself; beside Ray Train's it would
+    start more. Raises ValueError if the nodes have different numbers of processes.
     """
-    if "TORCHELASTIC_RUN_ID" not in environment:
+    if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"} <= {*environment}:
         return None
-    here = int(environment["LOCAL_WORLD_SIZE"])
-    return here, int(environment["WORLD_SIZE"]) // here
+    here, all_of_them = int(environment["LOCAL_WORLD_SIZE"]), int(environment["WORLD_SIZE"])
+    if all_of_them % here:
+        raise ValueError(
+            f"{here} of {all_of_them} processes are on one node; give each node the same number of processes"
+        )
+    return here, all_of_them // here

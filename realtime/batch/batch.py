@@ -7,22 +7,28 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import msgspec
+
 from bgcam.packages import install_command, packages_of
+from bgcam.realtime.batch.following import Following
+from bgcam.realtime.batch.jobs import FINAL, Job, Outcome
 from bgcam.realtime.batch.ledger import Ledger
 from bgcam.realtime.batch.naming import Mode, Unit, Unnamed, ident_of, name_units
+from bgcam.realtime.batch.parts_store import PartsStore
 from bgcam.realtime.batch.plan import Plan, make_plan
-from bgcam.realtime.batch.pool import OneByOne, Pool
+from bgcam.realtime.batch.pool import Heard, OneByOne, Pool
 from bgcam.realtime.batch.progress import Progress
 from bgcam.realtime.batch.report import print_report
 from bgcam.realtime.batch.resume import Left, check_in_the_way, what_is_left
 from bgcam.realtime.batch.scratch import only_batch
+from bgcam.realtime.batch.segments import why_whole
 from bgcam.realtime.batch.sheet import SHEET, sheet
 from bgcam.realtime.batch.store import AGAIN, Store
 from bgcam.realtime.batch.stores import open_store
-from bgcam.realtime.batch.worker import Outcome, now
+from bgcam.realtime.batch.worker import now
 from bgcam.realtime.errors import BgcamError, SinkError, SourceError, UsageError
 from bgcam.realtime.settings import Settings
 
@@ -38,20 +44,28 @@ def batch(
     *,
     address: str = "",
     workers: int | None = None,
+    segment_s: float = 0.0,
 ) -> int:
     """Process every file of `source` into `target`, but those that are done. Gives the exit code: 1 if any was set
     aside, or shows the background alone in some frames.
 
-    address: of a Ray cluster, "" for this machine. workers: at most this many, None for all that fit.
+    address: of a Ray cluster, "" for this machine. workers: at most this many, None for all that fit. segment_s: cut
+    long videos into parts of about this length; 0: never.
     Raises BgcamError for what concerns all files, after those that are done were reported; a later call goes on.
     """
-    plan = make_plan(source, target, mode, settings, run=secrets.token_hex(4))
+    whole = why_whole(mode, settings) if segment_s else ""
+    if whole:
+        print(f"no video is cut into parts: {whole}")
+        segment_s = 0.0
+    plan = make_plan(source, target, mode, settings, run=secrets.token_hex(4), segment_s=segment_s)
     read, written = open_store(plan.source), open_store(plan.target)
     units, unnamed, others = _units(read, written, plan)
     with only_batch(written.scratch(), written.shown):
         ledger = Ledger(written)
         outputs = {one.name: one for one in written.files()}
         left = what_is_left(units, ledger.records(), outputs, plan, source=read, target=written)
+        parts = PartsStore(written)
+        parts.clear(but={job.unit.ident for job in left.jobs} if segment_s else ())
         check_in_the_way(left, written.shown, overwrite=settings.overwrite)
         if others:
             print(f"{others} other file{'s' * (others > 1)} left alone: neither video nor picture")
@@ -112,12 +126,14 @@ class _Run:
         self._plan, self._ledger, self._left, self._target = plan, ledger, left, target
         self._address, self._workers = address, workers
         self._outcomes = [*known]
+        self._following = Following(left.jobs, segment=plan.segment_s > 0)
         self._left_over = len(left.jobs)
         self._unread = 0
+        self._uncut: dict[str, str] = {}  # why a video that was cut is processed as a whole, by `Unit.ident`
 
     def outcomes(self) -> list[Outcome]:
         """Do the jobs, and report. Raises BgcamError if all is to stop, KeyboardInterrupt if the user wants it."""
-        jobs, before = self._left.jobs, len(self._left.done)
+        jobs, before = self._following.jobs, len(self._left.done)
         begun_s = time.monotonic()
         pool = self._pool()
         stopped: BaseException | None = None
@@ -131,6 +147,8 @@ class _Run:
         finally:
             pool.close()
         with contextlib.suppress(SinkError, SourceError):
+            ended = {one.unit.ident for one in self._outcomes if one.status == "done"}
+            PartsStore(self._target).clear(but={job.unit.ident for job in jobs} - ended)
             self._write_sheet()
         print_report(
             self._outcomes,
@@ -148,7 +166,8 @@ class _Run:
         return self._outcomes
 
     def _pool(self) -> Pool:
-        if not self._address and (self._workers == 1 or len(self._left.jobs) == 1):
+        alone = len(self._left.jobs) == 1 and not self._plan.segment_s
+        if not self._address and (self._workers == 1 or alone):
             return OneByOne(self._plan)
         if not _has_ray() and not self._address and self._workers is None:
             command = install_command(*(packages_of("batch") or ["ray", "fsspec"]))
@@ -163,20 +182,29 @@ class _Run:
         self._target.write(RUN_FILE, self._plan.run.encode())
         return RayPool(self._plan, address=self._address, workers=self._workers)
 
-    def _heard(self, progress: Progress) -> Callable[[Outcome], None]:
-        def heard(outcome: Outcome) -> None:
+    def _heard(self, progress: Progress) -> Heard:
+        def heard(outcome: Outcome) -> list[Job]:
             if outcome.status == "stop":
                 raise _Stopped(outcome.reason)
-            self._outcomes.append(outcome)
-            self._left_over -= 1
             progress.heard(outcome)
-            if outcome.status == "failed":
-                self._ledger.set_aside(outcome.unit, outcome.reason, finished=now())
-            self._unread = self._unread + 1 if outcome.unread else 0
-            if self._unread >= MOST_UNREAD:
-                raise _Stopped(f"the last {MOST_UNREAD} files {outcome.reason}; check the source, then {AGAIN}")
+            if outcome.status == "whole":
+                self._uncut[outcome.unit.ident] = outcome.reason
+            elif outcome.status != "cut":
+                why = outcome.in_one_piece or self._uncut.get(outcome.unit.ident, "")
+                self._outcomes.append(msgspec.structs.replace(outcome, in_one_piece=why))
+            if outcome.status in FINAL:
+                self._ended(outcome)
+            return self._following.after(outcome)
 
         return heard
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._left_over -= 1
+        if outcome.status == "failed":
+            self._ledger.set_aside(outcome.unit, outcome.reason, finished=now())
+        self._unread = self._unread + 1 if outcome.unread else 0
+        if self._unread >= MOST_UNREAD:
+            raise _Stopped(f"the last {MOST_UNREAD} files {outcome.reason}; check the source, then {AGAIN}")
 
     def _write_sheet(self) -> None:
         done = [ident_of(one.unit.output) for one in self._outcomes if one.status == "done"]

@@ -38,8 +38,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     key: of the model and the options, see `plan`. replaces: the sha256 of the earlier output that it takes the place
     of. background_only: how many frames show the background alone, because their mattes were refused; why: the reason
-    of the first. nobody: in how many frames nobody was found. took_s: how long it took. least_sure: the first is the
-    worst. Figures that were not measured are None.
+    of the first. parts: of how many it was joined, 0 if it was processed at once. nobody: in how many frames nobody was
+    found. took_s: how long it took. least_sure: the first is the worst. Figures that were not measured are None.
     """
 
     source: str
@@ -63,6 +63,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     background_only: int = 0
     why: str = ""
     nobody: int | None = None
+    parts: int = 0
     least_sure: list[Frame] = []
     format: int = _FORMAT
 

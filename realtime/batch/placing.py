@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bgcam.realtime.batch.worker import Job
+from bgcam.realtime.batch.jobs import Job
 from bgcam.realtime.model.backends import GPU_MODULES, cpu_order
 
 # Decoding and encoding go on beside a GPU's network.

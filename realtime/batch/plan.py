@@ -39,9 +39,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model_sha256: str
     key: str
     run: str
+    segment_s: float = 0.0
 
 
-def make_plan(source: str, target: str, mode: Mode, settings: Settings, *, run: str) -> Plan:
+def make_plan(source: str, target: str, mode: Mode, settings: Settings, *, run: str, segment_s: float = 0.0) -> Plan:
     """Raises ModelError, and BackgroundError for a background that cannot be read."""
     model = find_model(settings.model)
     background = settings.background
@@ -65,6 +66,7 @@ def make_plan(source: str, target: str, mode: Mode, settings: Settings, *, run: 
         model_sha256=model_sha256,
         key=hashlib.sha256(told).hexdigest()[:32],
         run=run,
+        segment_s=segment_s,
     )
 
 

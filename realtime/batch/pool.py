@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bgcam.realtime.batch.following import is_moot
+from bgcam.realtime.batch.jobs import Job, Outcome
 from bgcam.realtime.batch.naming import Unit
 from bgcam.realtime.batch.plan import Plan
-from bgcam.realtime.batch.worker import Job, Outcome, Worker
+from bgcam.realtime.batch.worker import Worker
 
 
 @dataclass(frozen=True)
 class Busy:
-    """A unit in progress. frames: done; total: of how many, 0 if that is unknown."""
+    """A unit in progress. frames: done; total: of how many, 0 if that is unknown; of a part, how many of the whole."""
 
     unit: Unit
     frames: int
     total: int
 
 
-Heard = Callable[[Outcome], None]
+# Gives the jobs that follow.
+Heard = Callable[[Outcome], list[Job]]
 Tick = Callable[[Sequence[Busy]], None]
 
 
@@ -30,8 +34,8 @@ class Pool(Protocol):
     described: str
 
     def run(self, jobs: Sequence[Job], heard: Heard, tick: Tick) -> None:
-        """Do all jobs. heard: gets what became of each, and may raise, which ends the run. tick: called about once a
-        second or more often."""
+        """Do all jobs, and those that follow. heard: gets what became of each, and may raise, which ends the run. tick:
+        called about once a second or more often."""
 
     def close(self) -> None:
         """Stop what is in progress."""
@@ -45,13 +49,17 @@ class OneByOne:
         self.described = "one file after the other"
 
     def run(self, jobs: Sequence[Job], heard: Heard, tick: Tick) -> None:
-        for job in jobs:
+        waiting = deque(jobs)
+        while waiting:
+            job = waiting.popleft()
 
             def ticked(unit: Unit = job.unit) -> None:
                 tick([Busy(unit, self._worker.frames, self._worker.total)])
 
             ticked()
-            heard(self._worker.do(job, ticked))
+            outcome = self._worker.do(job, ticked)
+            waiting = deque(one for one in waiting if not is_moot(one, outcome))
+            waiting.extendleft(reversed(heard(outcome)))
 
     def close(self) -> None:
         self._worker.close()

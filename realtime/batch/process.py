@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ from bgcam.realtime.backgrounds.nothing import Nothing
 from bgcam.realtime.batch.ledger import Frame
 from bgcam.realtime.batch.naming import Kind, Mode
 from bgcam.realtime.batch.unsure import Draw, Watch, unsure_share
+from bgcam.realtime.batch.warm_up import AfterWarmUp
 from bgcam.realtime.errors import SinkError, SourceError
 from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
@@ -30,11 +32,13 @@ from bgcam.realtime.run.pipeline import Pipeline
 from bgcam.realtime.run.stats import Summary
 from bgcam.realtime.settings import Settings, look_of
 from bgcam.realtime.sinks import Sink, open_sink
+from bgcam.realtime.sinks.video import VideoSink
 from bgcam.realtime.sources import open_source
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.sources.files import is_picture
 from bgcam.realtime.sources.images import read_picture
 from bgcam.realtime.sources.primed import FirstRead
+from bgcam.realtime.sources.video_part import NotInParts, Part, VideoPart
 
 # Called with how many frames are done, and how many there will be, 0 if that is unknown.
 Tick = Callable[[int, int], None]
@@ -42,7 +46,7 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Figures:
-    """What is known of an output; see `ledger.Record`. watch: its least sure frames."""
+    """What is known of an output; see `ledger.Record`. watch: its least sure frames. first_tick: see `VideoSink`."""
 
     frames: int
     backend: str
@@ -50,22 +54,40 @@ class Figures:
     background_only: int = 0
     why: str = ""
     nobody: int | None = None
+    first_tick: int = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a video to process alone. delay_s: by how much the video's pictures begin later than its sound."""
+
+    part: Part
+    delay_s: float
 
 
 def process(
-    source: Path, output: Path, kind: Kind, mode: Mode, settings: Settings, matting: Matting, *, tick: Tick
+    source: Path,
+    output: Path,
+    kind: Kind,
+    mode: Mode,
+    settings: Settings,
+    matting: Matting,
+    *,
+    tick: Tick,
+    piece: Piece | None = None,
 ) -> Figures:
     """Write the output of a file. Raises BgcamError, and then there is none.
 
-    output: its suffix says the format. matting: the model, which stays loaded.
+    output: its suffix says the format. matting: the model, which stays loaded. piece: only this part of a video,
+    without sound; raises NotInParts if that gives other frames than the whole would.
     """
     if kind == "picture" and not is_picture(source):
         raise SourceError(f"{source.name}: a picture that moves; process it alone: bgcam -i {source.name} -o FILE.mp4")
     if kind == "picture" and mode in ("matte", "cutout"):
         return _still(source, output, settings, matting, as_cutout=mode == "cutout", tick=tick)
-    opened = open_source(input=str(source))
+    opened: Source = open_source(input=str(source)) if piece is None else VideoPart(source, piece.part)
     with closing(opened):
-        return _run(opened, output, mode, settings, matting, tick)
+        return _run(opened, output, mode, settings, matting, tick, piece)
 
 
 def _still(source: Path, output: Path, settings: Settings, matting: Matting, *, as_cutout: bool, tick: Tick) -> Figures:
@@ -83,28 +105,55 @@ def _still(source: Path, output: Path, settings: Settings, matting: Matting, *, 
     return Figures(1, backend, watch, nobody=int(is_empty(coarse.alpha)))
 
 
-def _run(opened: Source, output: Path, mode: Mode, settings: Settings, matting: Matting, tick: Tick) -> Figures:
-    watch, empty = Watch(), EmptyFrames()
+def _run(
+    opened: Source,
+    output: Path,
+    mode: Mode,
+    settings: Settings,
+    matting: Matting,
+    tick: Tick,
+    piece: Piece | None,
+) -> Figures:
+    warm = piece.part.warm if piece is not None else 0
+    watch, empty = Watch(first=warm), EmptyFrames()
     begun = FirstRead(opened)
-    pipeline, found = _pipeline(opened, begun, mode, settings, matting, watch, empty)
+    pipeline, found = _pipeline(opened, begun, mode, settings, matting, watch, empty, alone=piece is not None)
     transparent = mode in ("transparent", "cutout")
     job = job_of(opened, pipeline, transparent=transparent, sound=mode != "matte" and not settings.no_audio)
-    total = begun.frames or begun.about_frames or 0
+    total = max(0, (begun.frames or begun.about_frames or 0) - warm)
+    guard = pipeline.watch
 
     def ticked(summary: Summary) -> None:
-        tick(summary.frames, total)
+        tick(max(0, summary.frames - warm), total)
 
+    def replaced_so_far() -> int:
+        return guard.replaced if guard is not None else 0
+
+    sink: Sink
+    part: AfterWarmUp | None = None
+    if piece is not None:
+        before = piece.part.first - warm, piece.delay_s
+        video = VideoSink(
+            str(output), size_wh=begun.size_wh, fps=begun.fps, job=dataclasses.replace(job, file=None, before=before)
+        )
+        sink = part = AfterWarmUp(video, warm=warm, replaced=replaced_so_far)
+    else:
+        sink = _sink(output, begun, job)
     # From here on the pipeline closes the sink.
-    summary = pipeline.run([_sink(output, begun, job)], ticked)
-    guard = pipeline.watch
-    replaced = guard.replaced if guard is not None else 0
+    summary = pipeline.run([sink], ticked)
+    replaced = replaced_so_far() - (part.replaced_before if part is not None else 0)
+    if piece is not None and summary.frames != warm + piece.part.frames:
+        raise NotInParts("it has other frames than its index says")
+    if part is not None and part.unsure:
+        raise NotInParts("the model fails where a part would begin")
     return Figures(
-        frames=summary.frames,
+        frames=summary.frames - warm,
         backend=matting.prepare(begun.size_wh).description if found else "no model",
         watch=watch,
         background_only=replaced,
         why=" ".join(str(guard.why).split()) if guard is not None and replaced else "",
-        nobody=len(empty.numbers) if found and mode != "matte" else None,
+        nobody=sum(number >= warm for number in empty.numbers) if found and mode != "matte" else None,
+        first_tick=(part.sink.first_tick or 0) if part is not None else 0,
     )
 
 
@@ -116,13 +165,16 @@ def _pipeline(
     matting: Matting,
     watch: Watch,
     empty: EmptyFrames,
+    *,
+    alone: bool,
 ) -> tuple[Pipeline[Any], bool]:
-    """The run, and whether it looks for a person."""
+    """The run, and whether it looks for a person. alone: what other parts of the video show is not known."""
     independent = getattr(opened, "independent", False)
     transparent = mode in ("transparent", "cutout")
 
     def drawn_by(behind: Background, look: Look) -> Draw:
         kind = CutoutChain if transparent else Chain
+        look = dataclasses.replace(look, room="off") if alone else look
         return watch.over(kind(behind, look, independent=independent, also=watch.also))
 
     if mode in ("matte", "cutout"):
@@ -131,6 +183,8 @@ def _pipeline(
         return matte_run(begun, matting, **given, as_cutout=as_cutout, empty=empty), True
     background = Nothing() if transparent else open_background(settings.background)
     look = look_of(settings)
+    if alone:  # an empty room that is learnt in one part would be unknown in the others
+        look = dataclasses.replace(look, room="off")
     finds = background.needs_matte or look.needs_matte
     pipeline = build_run(
         begun,

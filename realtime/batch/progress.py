@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
+from bgcam.realtime.batch.jobs import FINAL, Job, Outcome
 from bgcam.realtime.batch.pool import Busy
-from bgcam.realtime.batch.worker import Job, Outcome
 from bgcam.realtime.run.status import BAR_CELLS, LIVE_EVERY_S, PLAIN_EVERY_S, as_clock
 
 # The rate is over this long.
@@ -30,7 +30,8 @@ class Progress:
         self._to, self._clock = to or sys.stdout, clock
         self._files, self._before = len(jobs), before
         self._bytes = sum(max(1, job.unit.size_bytes) for job in jobs)
-        self._done_bytes = self._done_frames = 0
+        self._done_bytes, self._done_frames = 0.0, 0
+        self._part_bytes: dict[str, float] = {}  # of videos that are done in parts, by `Unit.ident`
         self.done = self.failed = 0
         self._begun_s = self._shown_s = clock()
         self._rates: list[tuple[float, int]] = [(self._begun_s, 0)]
@@ -52,8 +53,15 @@ class Progress:
             self._live.stop()
 
     def heard(self, outcome: Outcome) -> None:
-        """A unit is over."""
-        self._done_bytes += max(1, outcome.unit.size_bytes)
+        """A unit is over, or a part of it."""
+        size, ident = max(1, outcome.unit.size_bytes), outcome.unit.ident
+        if outcome.status == "part":
+            done = size * outcome.frames / max(1, outcome.of_frames)
+            self._part_bytes[ident] = self._part_bytes.get(ident, 0.0) + done
+            self._done_bytes += done
+        elif outcome.status in (*FINAL, "whole"):
+            self._done_bytes -= self._part_bytes.pop(ident, 0.0)
+            self._done_bytes += size if outcome.status in FINAL else 0
         self._done_frames += outcome.frames
         self.done += outcome.status == "done"
         self.failed += outcome.status == "failed"

@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgcam.packages import missing
+from bgcam.realtime.batch.following import is_moot
+from bgcam.realtime.batch.jobs import Job, Outcome
 from bgcam.realtime.batch.placing import Slot, grouped, place
 from bgcam.realtime.batch.plan import Plan
 from bgcam.realtime.batch.pool import Busy, Heard, Tick
 from bgcam.realtime.batch.ray_worker import RayWorker
-from bgcam.realtime.batch.worker import Job, Outcome
 from bgcam.realtime.cores import cores
 from bgcam.realtime.errors import BgcamError
 
@@ -96,7 +97,8 @@ class RayPool:
                 else:
                     idle.append(actor)
                 for outcome in outcomes:
-                    heard(outcome)
+                    waiting = deque(task for task in waiting if not is_moot(task.jobs[0], outcome))
+                    waiting.extendleft(_Task([job]) for job in reversed(heard(outcome)))
             if time.monotonic() - asked_s >= ASK_EVERY_S:
                 asked_s = time.monotonic()
                 at_work = {actor for actor, _ in working.values()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from bgcam.realtime.batch.jobs import Job, Outcome
 from bgcam.realtime.batch.naming import PRIVATE_FOLDER, Unit
 from bgcam.realtime.batch.placing import Slot
 from bgcam.realtime.batch.plan import Plan
 from bgcam.realtime.batch.stores import open_store
-from bgcam.realtime.batch.worker import Job, Outcome, Worker
+from bgcam.realtime.batch.worker import Worker
 from bgcam.realtime.errors import BgcamError
 
 RUN_FILE = f"{PRIVATE_FOLDER}/run"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bgcam.realtime.batch.jobs import Job
 from bgcam.realtime.batch.ledger import Record
 from bgcam.realtime.batch.naming import Found, Unit
 from bgcam.realtime.batch.plan import Plan, changed_options
 from bgcam.realtime.batch.store import Store
-from bgcam.realtime.batch.worker import Job
 from bgcam.realtime.errors import SinkError, SourceError
 
 

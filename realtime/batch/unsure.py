@@ -10,7 +10,7 @@ Two signs, both as shares of the matte at the network's size:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -62,8 +62,12 @@ class _Kept:
 
 @dataclass
 class Watch:
-    """Looks on while an output is drawn, and keeps its least sure frames as small pictures of the output alone."""
+    """Looks on while an output is drawn, and keeps its least sure frames as small pictures of the output alone.
 
+    first: frames with lower numbers are not part of the output.
+    """
+
+    first: int = 0
     _kept: dict[int, _Kept] = field(default_factory=dict)  # one for each APART_S
     _belief: NDArray[np.float32] | None = None
     _unsure: float = 0.0
@@ -81,6 +85,8 @@ class Watch:
 
         def drawn(frame: CameraFrame, coarse: CoarseMatte) -> OutputFrame:
             out = draw(frame, coarse)
+            if out.number < self.first:
+                return out
             pixels = out.bgra if isinstance(out, CutoutFrame) else out.bgr
             self.note(Frame(out.time_s, self._unsure, self._flips), pixels)
             return out
@@ -99,6 +105,16 @@ class Watch:
                 return
             del self._kept[place]
         self._kept[int(frame.time_s // APART_S)] = _Kept(_rounded(frame), thumb_of(pixels))
+
+    def take_over(self, frames: Sequence[Frame], strip: bytes | None) -> None:
+        """Keep what another watch kept of a part of the same output: its `least_sure`, and its `strip`."""
+        if not frames or strip is None:
+            return
+        pictures = cv2.imdecode(np.frombuffer(strip, np.uint8), cv2.IMREAD_COLOR)
+        if pictures is None or pictures.shape[1] % len(frames):
+            return
+        for frame, thumb in zip(frames, np.hsplit(pictures, len(frames)), strict=True):
+            self.note(frame, np.ascontiguousarray(thumb, np.uint8))
 
     @property
     def least_sure(self) -> list[Frame]:

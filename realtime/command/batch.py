@@ -49,4 +49,12 @@ def _batch(options: Namespace, mode: Mode, whole: Settings) -> int:
     source, target = options.batch_source, options.batch_target
     if "://" not in source and not os.path.exists(source):
         raise UsageError(f"{source}: no such folder; check the path")
-    return batch(source, target, mode, settings, address=options.address or "", workers=options.workers)
+    return batch(
+        source,
+        target,
+        mode,
+        settings,
+        address=options.address or "",
+        workers=options.workers,
+        segment_s=options.segment or 0.0,
+    )

@@ -61,6 +61,13 @@ ADDRESS = Option(
     help="run on this Ray cluster: HOST:PORT or auto; bgcam, the background and the model must be there too",
     metavar="ADDRESS",
 )
+SEGMENT = Option(
+    flags=("--segment",),
+    help="cut long videos into parts of about this many seconds, so that several workers share one; at key frames, "
+    "and joined without a loss; not with --frame follow",
+    metavar="SECONDS",
+    parse=values.segment,
+)
 PROFILE = Option(
     flags=("--profile",),
     help="use [profile.NAME] of the configuration file too; see `bgcam config`",
@@ -182,7 +189,7 @@ def _add_commands(commands: Any) -> None:
     what = batch.add_mutually_exclusive_group()
     for option in (ONLY_MATTE, ONLY_CUTOUT):
         add_option(what, option)
-    for option in (WORKERS, ADDRESS):
+    for option in (WORKERS, ADDRESS, SEGMENT):
         add_option(batch, option)
     add_shared(batch, OF_BATCH, keep=True)
     add_option(batch, PROFILE, keep=True)
@@ -212,7 +219,7 @@ def _add_commands(commands: Any) -> None:
 def _options_of() -> dict[str, tuple[Option, ...]]:
     """Each command's own options; demo sees to its own."""
     own: dict[str, tuple[Option, ...]] = {"matte": (CUTOUT, PROFILE, *map(option_of, OF_MATTE)), "cache": (CLEAR,)}
-    own["batch"] = (ONLY_MATTE, ONLY_CUTOUT, WORKERS, ADDRESS, PROFILE, *map(option_of, OF_BATCH))
+    own["batch"] = (ONLY_MATTE, ONLY_CUTOUT, WORKERS, ADDRESS, SEGMENT, PROFILE, *map(option_of, OF_BATCH))
     own |= {"config": (PROFILE,), "completion": (), **dict.fromkeys(PLAIN, ())}
     own |= {name: options for name, (_, options) in SETUP.items()}
     own |= {name: options for name, (_, options, _) in REMOTE.items()}

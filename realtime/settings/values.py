@@ -84,6 +84,11 @@ def worker_count(text: str) -> int:
     return int(text)
 
 
+def segment(text: str) -> float:
+    """1 to 86400 seconds; argparse.ArgumentTypeError for anything else."""
+    return _number(text, least=1, most=86_400, example="600")
+
+
 def edge_steps(text: str) -> tuple[str, float]:
     """ "shrink" or "grow:3" to the word and its steps, 1 unless given; argparse.ArgumentTypeError for anything else."""
     word, colon, steps = text.partition(":")

@@ -21,6 +21,8 @@ class Job:
     file: the input, if it may have sound.
     one_frame: the input is a single picture.
     keep: the frames cannot be repeated, so an unfinishable file is kept too.
+    before: for a part of a video, how many of its frames are before number 0 of this run, and by how many seconds its
+        pictures begin later than its sound: frames get the times that they have in the output of the whole video.
     is_whole: called when an output is closed; whether the input was written to its end.
     """
 
@@ -30,6 +32,7 @@ class Job:
     file: InputFile | None = None
     one_frame: bool = False
     keep: bool = True
+    before: tuple[int, float] | None = None
     is_whole: Callable[[], bool] = lambda: False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -72,10 +72,8 @@ class SoundTracks:
         except BaseException:
             self._input.close()
             raise
-        starts_s = [_start_s(stream) for stream in self._input.streams.audio if stream.index in self._tracks]
         begin_s = _exact(file.start_s)
-        near_s = [start_s for start_s in starts_s if start_s is not None and abs(start_s - begin_s) <= _FAR_S]
-        self._origin_s = min([begin_s, *near_s])
+        self._origin_s = _origin_s(begin_s, [one for one in self._input.streams.audio if one.index in self._tracks])
         self.begin_s = float(begin_s - self._origin_s)
         self.note = ", ".join(track.note for track in self._tracks.values())
         self._clocks = {index: _Clock(begin_s) for index in self._tracks}
@@ -173,6 +171,23 @@ class _Clock:
         self._last_dts = time_s - self._shift_s
         self._end_s = self._last_dts + (packet.duration or 0) * packet.time_base
         return self._shift_s
+
+
+def pictures_begin_s(file: InputFile) -> float:
+    """How much later than its sound the pictures of a file begin in an output: `SoundTracks.begin_s`."""
+    if not file.sound:
+        return 0.0
+    begin_s = _exact(file.start_s)
+    with av.open(f"file:{file.path}", options=_LIMITS, metadata_errors="replace") as container:
+        tracks = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        return float(begin_s - _origin_s(begin_s, tracks))
+
+
+def _origin_s(begin_s: Fraction, tracks: Iterable[AudioStream]) -> Fraction:
+    """The output's second 0 on the input's clock. begin_s: of the pictures, on that clock."""
+    starts_s = [_start_s(stream) for stream in tracks]
+    near_s = [start_s for start_s in starts_s if start_s is not None and abs(start_s - begin_s) <= _FAR_S]
+    return min([begin_s, *near_s])
 
 
 def _start_s(stream: AudioStream) -> Fraction | None:

@@ -25,10 +25,10 @@ from bgcam.realtime.sinks._shape import cropped_note, even_size, to_size
 from bgcam.realtime.sinks.claims import Claim
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
 from bgcam.realtime.sinks.sound import EVERYTHING, SoundTracks
-from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS
+from bgcam.realtime.sinks.video_kinds import KINDS, TRANSPARENT_KINDS, repeatable
 from bgcam.realtime.trace import span
 
-_CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames per second
+CLOCK_HZ = 90_000  # whole ticks for 24, 25, 30, 50, 60 and for 29.97 frames per second
 # Times in whole milliseconds, like Matroska's, are snapped to an even rate this close.
 _ROUNDED_S = 0.000_501
 _ABORT_S = 2.0  # for a write that does not return
@@ -45,6 +45,7 @@ class VideoSink:
     The constructor raises SinkError if the disk is nearly full, or if another run writes to the same name.
 
     kept: see `Sink`.
+    first_tick: when the first frame is shown, in ticks of CLOCK_HZ a second; None without a frame.
     left: what killed runs to this name have left.
     """
 
@@ -58,7 +59,8 @@ class VideoSink:
         self._size_wh = even_size(size_wh)
         self.name = argument + cropped_note(size_wh)
         self._fps = fps
-        self._start: tuple[int, float] | None = None
+        self._start: tuple[int, float] | None = (-job.before[0], 0.0) if job.before is not None else None
+        self.first_tick: int | None = None
         self._last_pts = -1
         self._off_s = _ROUNDED_S if job.own_times else 0.5 / fps
         self._beside: SoundTracks | None = None
@@ -79,12 +81,14 @@ class VideoSink:
         try:
             self._file = ReservedFile(self._claim.file)
             self._container = av.open(self._file, "w", format=kind.container, container_options=options)
-            stream = self._container.add_stream(kind.codec, rate=_rate(fps), options=kind.options)
+            stream = self._container.add_stream(
+                kind.codec, rate=_rate(fps), options=kind.options | repeatable(kind.codec)
+            )
             self._stream = cast(av.VideoStream, stream)
             self._stream.width, self._stream.height = self._size_wh
             self._stream.pix_fmt = kind.pix_fmt
             context = self._stream.codec_context
-            context.time_base = Fraction(1, _CLOCK_HZ)
+            context.time_base = Fraction(1, CLOCK_HZ)
             context.colorspace = _AVCOL_SPC_BT709
             context.color_range = ColorRange.MPEG
             context.color_primaries = ColorPrimaries.BT709
@@ -118,7 +122,7 @@ class VideoSink:
                     yuv = self._yuv(frame)
                 if self._beside is not None:
                     with span("sound"):
-                        self._beside.until(self._last_pts / _CLOCK_HZ)
+                        self._beside.until(self._last_pts / CLOCK_HZ)
                 with span("encode"):
                     packets = self._stream.encode(yuv)
                 with span("write"):
@@ -132,7 +136,7 @@ class VideoSink:
         with self._lock:
             if self._container is None or self._claim is None:
                 return
-            if self._start is None:
+            if self.first_tick is None:
                 self._remove()
                 return
             failed: SinkError | None = None
@@ -149,7 +153,7 @@ class VideoSink:
         """The rest of the sound: all of it, or up to the last picture of an interrupted run."""
         if self._beside is None or self._container is None:
             return
-        end_s = self._last_pts / _CLOCK_HZ + 1 / self._fps
+        end_s = self._last_pts / CLOCK_HZ + 1 / self._fps
         whole = self._job.is_whole() and self._file is not None and self._file.full is None
         self._container.set_chapters(self._beside.chapters(end_s=EVERYTHING if whole else end_s))
         self._beside.finish(EVERYTHING if whole else end_s)
@@ -217,7 +221,7 @@ class VideoSink:
             threads=1,
         )
         yuv.pts = self._pts(frame)
-        yuv.time_base = Fraction(1, _CLOCK_HZ)
+        yuv.time_base = Fraction(1, CLOCK_HZ)
         return yuv
 
     def _pts(self, frame: OutputFrame) -> int:
@@ -229,7 +233,11 @@ class VideoSink:
         if abs(frame.time_s - start_s - time_s) > self._off_s:
             time_s = frame.time_s - start_s
         begin_s = self._beside.begin_s if self._beside is not None else 0.0
-        self._last_pts = max(self._last_pts + 1, round((begin_s + time_s) * _CLOCK_HZ))
+        if self._job.before is not None:
+            begin_s = self._job.before[1]
+        self._last_pts = max(self._last_pts + 1, round((begin_s + time_s) * CLOCK_HZ))
+        if self.first_tick is None:
+            self.first_tick = self._last_pts
         return self._last_pts
 
     def _error(self, error: Exception) -> SinkError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from av.video.frame import VideoFrame
 
 # A larger gap between two frames means a broken clock: a broadcast's clock jumps, others may have gaps of a day.
@@ -22,6 +25,15 @@ class FrameClock:
         self._max_gap_s = _MAX_BROADCAST_GAP_S if leaps else _MAX_GAP_S
         self._zero_s = 0.0
         self._last_s: float | None = None
+
+    @staticmethod
+    def is_steady(times_s: Sequence[float]) -> bool:
+        """Whether frames of these times, in this order, keep them, whatever kind of file they are in."""
+        return all(0 < after - before <= _MAX_BROADCAST_GAP_S for before, after in pairwise(times_s))
+
+    def go_on(self, *, zero_s: float, last_s: float) -> None:
+        """As if the frames up to the one of `last_s` had been read. zero_s: the first one's, on the file's clock."""
+        self._zero_s, self._last_s = zero_s, last_s
 
     def time_s(self, frame: VideoFrame) -> float:
         """Seconds since the first frame, increasing: where the clock jumps, back or far ahead, by one frame's time."""

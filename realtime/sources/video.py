@@ -43,6 +43,11 @@ _TIMEOUT_S, _CAMERA_TIMEOUT_S = 10.0, 5.0  # without any data
 _TS_DISCONT = 0x200  # AVFMT_TS_DISCONT
 
 
+def limits() -> dict[str, str]:
+    """What FFmpeg gets as options for opening a file."""
+    return dict(_LIMITS)
+
+
 class Decoded(NamedTuple):
     """A frame, and how to show it; independent of the video from here on."""
 

@@ -8,15 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from batch_setup import in_progress, outputs, records, write_source
-from batch_workers import has_open, killing
+from batch_workers import has_open, killing, workers_of
 from clips import write_clip
 from command import Run, one_line
 from waiting import wait_for
@@ -89,9 +89,10 @@ def test_a_killed_driver_loses_the_files_in_progress_alone(
     run = command(str(source), str(tmp_path / "dst"), *given)
     driver = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(records(tmp_path / "dst")) >= 2, limit_s=120)
+    below = workers_of(psutil.Process(driver.pid))
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    time.sleep(2)  # its workers end with it
+    assert not psutil.wait_procs(below, timeout=60)[1]  # its workers end with it
     before = outputs(tmp_path / "dst")
     ran = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
     assert (ran.returncode, ran.stderr) == (0, "")
