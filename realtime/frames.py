@@ -55,12 +55,14 @@ class CoarseMatte:
 
     alpha: (h, w) float32 in [0, 1]. seen_bgr: (h, w, 3) uint8, the frame resized, aspect not kept. Secret as the frame.
     carried: the network did not run on this frame; alpha is that of the frame before, moved as the picture moved.
+    cropped: the network saw only a part of this frame; elsewhere alpha is 0, whoever is there.
     """
 
     number: int
     alpha: NDArray[np.float32]
     seen_bgr: NDArray[np.uint8]
     carried: bool = False
+    cropped: bool = False
 
     def __post_init__(self) -> None:
         check_bgr(self.seen_bgr)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bgcam.realtime.backgrounds.still import Still
 from bgcam.realtime.devices.viewers import Viewers
+from bgcam.realtime.failsafe import output_guard
 from bgcam.realtime.failsafe.output_guard import OutputGuard
 from bgcam.realtime.failsafe.placeholder import Placeholders, SafeBackground
 from bgcam.realtime.frames import CameraFrame, OutputFrame
@@ -49,7 +51,7 @@ class Guarded:
             show(**wait)
 
         self.guard._show_placeholders = counted  # type: ignore[method-assign]
-        self.guard.begin([self.screen], on_failure=self.fail)
+        self.guard.begin([self.screen], on_failure=lambda error: self.fail(error))
 
     def fail(self, error: BaseException) -> None:
         raise AssertionError(error)
@@ -105,7 +107,7 @@ def test_it_acts_at_once_however_long_it_would_sleep(change: str, guarded: Calla
     }
     count = len(run.screen.written_s)
     actions[change]()
-    assert until(lambda: len(run.screen.written_s) > count) < 1.0
+    assert until(lambda: len(run.screen.written_s) > count) < 0.5
     assert run.guard._outputs[0].shows_placeholder
     # And for new viewers it is repeated.
     assert until(lambda: len(run.screen.written_s) > count + 2) < 2.0
@@ -130,3 +132,20 @@ def test_its_end_is_not_waited_for(guarded: Callable[[float], Guarded]) -> None:
     assert thread is not None
     run.guard.end()
     assert not thread.is_alive()
+
+
+def test_time_in_which_the_process_stood_still_does_not_count_however_long_it_would_sleep(
+    guarded: Callable[[float], Guarded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, stopped_s, failures = guarded(60_000.0), 0.0, list[BaseException]()
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + stopped_s, sleep=time.sleep)
+    monkeypatch.setattr(output_guard, "time", clock)
+    run.guard.give_up_s, run.fail = 3.0, failures.append  # type: ignore[method-assign, assignment]
+    run.picture()
+    time.sleep(0.15)
+    stopped_s = 2.5
+    run.guard._news.put(None)
+    time.sleep(0.9)
+    assert not failures
+    assert run.guard._thread is not None
+    assert run.guard._thread.is_alive()

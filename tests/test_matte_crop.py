@@ -11,7 +11,7 @@ from tiny_model import SPEC
 
 from bgcam.realtime.command.options import parse_arguments
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.model.matte_crop import REFRESH_FRAMES, REST_FRAMES, Crop, CropMatting, crop_for, touches
+from bgcam.realtime.model.matte_crop import REFRESH_FRAMES, REST_FRAMES, Crop, CropMatting, _placed, crop_for, touches
 from bgcam.realtime.model.matting import Matting, resize_area
 from bgcam.realtime.run.finding import Finding
 
@@ -120,12 +120,12 @@ def test_outside_the_crop_alpha_is_nothing() -> None:
 
 
 def test_whoever_comes_in_elsewhere_is_seen_within_the_refresh() -> None:
-    other = (2, 40, 16, 50)
+    other = (0, 40, 8, 50)  # beside the crop
     for first in range(1, REFRESH_FRAMES + 1):
         matting, network = cropped()
         for number in range(1, first):
             matting(frame(number, PERSON))
-        seen = [float(matting(frame(first + wait, PERSON, other)).alpha[60, 8]) for wait in range(REFRESH_FRAMES)]
+        seen = [float(matting(frame(first + wait, PERSON, other)).alpha[60, 4]) for wait in range(REFRESH_FRAMES)]
         assert max(seen) == 1
         # From then on they belong to the crop, or to the whole frame.
         first_seen = seen.index(1)
@@ -168,6 +168,41 @@ def test_after_a_refused_matte_the_next_frame_is_seen_whole() -> None:
     matting.forget()
     matting(frame(1, PERSON))
     assert network.looks(1) == [True]
+
+
+def test_rounding_of_the_smaller_matte_stays_within_its_range() -> None:
+    """OpenCV's mean of ones is above 1 at some sizes, and the matte's check refuses that."""
+    ones = np.ones((192, 320), np.float32)
+    for share in np.arange(0.25, 0.8, 0.005):
+        crop = Crop(0, 0, round(share * 320), round(share * 192))
+        assert _placed(ones, crop, np.zeros_like(ones)).max() <= 1
+
+
+def test_somebody_who_stops_outside_the_crop_is_seen_although_nothing_moves_then() -> None:
+    """A frame like the one before gets its matte, but not one of a crop."""
+    network, other = White(), (0, 40, 8, 50)
+    find = Finding(live=True, crop=True).by(network, far=False)  # type: ignore[arg-type]
+    for number in range(3):
+        find(frame(number, (60 + number, 50, 20, 46)))
+    seen = [float(find(frame(number, PERSON, other)).alpha[60, 4]) for number in range(3, 3 + REFRESH_FRAMES)]
+    assert seen[-1] == 1
+    assert all(len(network.looks(number)) == 0 for number in range(3 + REFRESH_FRAMES, 10 + REFRESH_FRAMES))
+
+
+def test_a_frame_that_was_begun_before_all_was_forgotten_brings_no_crop_back() -> None:
+    matting, network = cropped()
+    real = network.infer
+
+    def meanwhile(one: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
+        matting.forget()
+        return real(one, seen_bgr)
+
+    network.infer = meanwhile  # type: ignore[method-assign]
+    matting(frame(1, PERSON))
+    network.infer = real  # type: ignore[method-assign]
+    assert matting.crop is None
+    matting(frame(2, PERSON))
+    assert network.looks(2) == [True]
 
 
 @pytest.mark.parametrize(("live", "far", "crops"), [(True, False, True), (True, True, False), (False, False, False)])

@@ -257,3 +257,10 @@ def test_a_learnt_room_in_a_call() -> None:
     apart = np.array([np.abs(one - other).mean() for one, other in zip(fast, slow, strict=True)])
     assert apart.max() < 2e-3
     assert fast[-1][40:, 102:108].mean() < 0.5  # the room beside the person, which the network took for the person
+
+
+def test_a_room_is_learnt_of_pictures_in_any_memory_order() -> None:
+    learnt, scene = LearntRoom(), room(np.random.default_rng(0), (160, 96)).astype(np.uint8)
+    for number in range(100):
+        learnt.step(np.zeros((96, 160), np.float32), np.asfortranarray(scene), time_s=number / 30)
+    assert learnt.status().state == "known"

@@ -299,7 +299,8 @@ class OutputGuard:
         """Until something may be due, or there is news. Time in which the process was suspended does not count."""
         begun_s = time.monotonic()
         due_s = min(self._due_s(output) for output in self._outputs if output.live)
-        asked_s = max(RETRY_S, min(due_s, self._good_s + self.give_up_s) - begun_s)
+        # No longer than FROZEN_S, or the process could be stopped within that time without a trace.
+        asked_s = max(RETRY_S, min(due_s - begun_s, self._good_s + self.give_up_s - begun_s, FROZEN_S))
         with contextlib.suppress(queue.Empty):
             self._news.get(timeout=asked_s)
             while True:  # all of it, at once

@@ -12,6 +12,7 @@ shows the room. The whole frame is seen instead
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 
 import cv2
@@ -85,12 +86,13 @@ def touches(closer: Alpha, crop: Crop, shape: tuple[int, int]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What the frames so far say of the next one. whole_at: the last that was seen whole; rests_until: the first that
-    may be cropped again."""
+    may be cropped again. forgotten: how often all was forgotten before."""
 
     crop: Crop | None = None
     whole_at: int = -REFRESH_FRAMES
     rests_until: int = 0
     touched: bool = False
+    forgotten: int = 0
 
 
 class CropMatting:
@@ -99,6 +101,7 @@ class CropMatting:
     def __init__(self, matting: Matter):
         self._matting = matting
         self._known = _Known()
+        self._lock = threading.Lock()
 
     @property
     def crop(self) -> Crop | None:
@@ -107,7 +110,8 @@ class CropMatting:
 
     def forget(self) -> None:
         """The next frame is seen whole: a matte was refused, or another camera is used."""
-        self._known = _Known()
+        with self._lock:
+            self._known = _Known(forgotten=self._known.forgotten + 1)
 
     def __call__(self, frame: CameraFrame) -> CoarseMatte:
         """The matte of this frame. Raises BackendError."""
@@ -132,11 +136,11 @@ class CropMatting:
             coarse = self._matting.infer(frame, seen_bgr)
             rests = nobody or known.touched
             until = frame.number + REST_FRAMES if rests else known.rests_until
-            now = _Known(known.crop, frame.number, until, touched)
+            now = replace(known, whole_at=frame.number, rests_until=until, touched=touched)
             self._learn(frame, np.maximum(coarse.alpha, placed), now)
             return coarse
         if frame.number - known.whole_at < REFRESH_FRAMES:
-            coarse, now = CoarseMatte(frame.number, placed, seen_bgr), replace(known, touched=False)
+            coarse, now = CoarseMatte(frame.number, placed, seen_bgr, cropped=True), replace(known, touched=False)
         else:
             coarse = self._matting.infer(frame, seen_bgr)
             coarse = replace(coarse, alpha=_placed(closer, known.crop, coarse.alpha.copy()))
@@ -147,7 +151,9 @@ class CropMatting:
     def _learn(self, frame: CameraFrame, alpha: Alpha, known: _Known) -> None:
         # Of two threads, the one that ends last is believed: an older crop fits too, and `whole_at` is never too late.
         crop = None if frame.number < known.rests_until else crop_for(alpha, known.crop)
-        self._known = replace(known, crop=crop)
+        with self._lock:
+            if known.forgotten == self._known.forgotten:  # otherwise the frame was begun before
+                self._known = replace(known, crop=crop)
 
     def _through(self, crop: Crop, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> Alpha:
         """The matte of the crop alone, (h, w) of the network's size."""
@@ -180,5 +186,6 @@ def _alike(new: Crop, now: Crop) -> bool:
 def _placed(closer: Alpha, crop: Crop, whole: Alpha) -> Alpha:
     """`whole`, in which the matte of a crop has replaced that part."""
     small = cv2.resize(closer, (crop.width, crop.height), interpolation=cv2.INTER_AREA)
-    whole[crop.cells] = np.asarray(small, np.float32).reshape(crop.height, crop.width)
+    # A mean of ones may be above 1 by rounding, for which the matte would be refused.
+    whole[crop.cells] = np.clip(small, 0, 1).reshape(crop.height, crop.width)
     return whole

@@ -110,8 +110,9 @@ class StillMatting:
             return CoarseMatte(frame.number, last.alpha, seen_bgr)
         coarse = self._matting.infer(frame, seen_bgr)
         with self._lock:
-            # A matte that was carried is not reused: it would be older than it seems.
-            if not coarse.carried and (self._last is None or self._last.number < frame.number):
+            # A matte that was carried is not reused: it would be older than it seems. Nor is one of a crop: whoever
+            # stops outside it would stay unseen while nothing moves, and room memory would take them for the room.
+            if not (coarse.carried or coarse.cropped) and (self._last is None or self._last.number < frame.number):
                 self._last = Inferred(frame.number, coarse.alpha, luma)
         return coarse
 

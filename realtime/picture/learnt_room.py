@@ -205,7 +205,7 @@ class LearntRoom:
         if so_far is not None and so_far.total.shape == seen_bgr.shape and time_s >= so_far.began_s:
             light = fit_light(cells, so_far.cells, np.ones(cells.shape[:2], np.bool_))
         if so_far is None or light is None or light.fitting < STILL_SHARE:
-            values = seen_bgr.astype(np.float32)
+            values = seen_bgr.astype(np.float32, order="C")  # as C adds to it
             self._learning = _Learning(time_s, cells, values, values * values)
             if so_far is not None:
                 self._why = "something moves in the picture, or its light changes"
