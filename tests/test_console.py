@@ -54,7 +54,7 @@ def test_a_run_goes_on_without_its_status_lines(in_tmp: Path, tiny_model: Path, 
 
 
 def test_an_error_without_a_place_to_say_it_is_its_exit_code(in_tmp: Path) -> None:
-    assert run("2>&-", "-i", "gone.png", "-o", "out.png", folder=in_tmp).returncode == 1
+    assert run("2>&-", "-i", "gone.png", "-o", "out.png", folder=in_tmp).returncode == 2
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

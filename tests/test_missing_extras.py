@@ -37,6 +37,8 @@ CASES: list[tuple[str, list[str], str]] = [
     ("benchmarks", ["plot"], "train and onnxruntime"),
     ("benchmarks", ["gpu"], "cuda"),
     ("benchmarks", ["control", "--commands", "0"], ""),
+    ("benchmarks", ["live", "--seconds", "1"], ""),
+    ("benchmarks", ["stages", "--frames", "0"], ""),
     ("benchmarks", ["scale", "--fps", "0"], ""),
     ("export", [WEIGHTS, "-o", "a.onnx", "--data", NOWHERE], "train and onnxruntime and export"),
     ("export", ["a.onnx", "--to", "tensorrt", "-o", "a.engine"], "tensorrt and onnxruntime"),
