@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # Emulation is some 20 to 50 times slower than the machine, which may be busy too.
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 class Program:
