@@ -137,7 +137,7 @@ def figures(first: Usage, last: Usage, clock: Clock) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """For people."""
+    """As a table to read."""
     threads = ", ".join(f"{name} {rate:g}" for name, rate in result["wakeups_by_thread"].items())
     return "\n".join(
         [

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def samples(frame_wh: tuple[int, int], *, frames: int) -> Iterator[Sample]:
-    """EMPTY_FRAMES of the room alone, then so many with the person, who sways."""
+    """EMPTY_FRAMES of the room alone, then `frames` with the person, who sways."""
     from bgcam.realtime.backgrounds.shipped import shipped_backgrounds
     from bgcam.realtime.command.demo.clip import ASSETS
 
@@ -137,7 +137,7 @@ def _typical_ms(stage: str, times_s: list[float]) -> float:
 
 
 def table(found: Mapping[str, Mapping[str, float]]) -> str:
-    """For people, as Markdown; stages that take nothing are left out."""
+    """As Markdown; stages that take nothing are left out."""
     kinds = list(found)
     lines = [f"| stage | {' | '.join(f'{kind}, ms' for kind in kinds)} |", "|---|" + "---:|" * len(kinds)]
     for stage in found[kinds[0]]:
