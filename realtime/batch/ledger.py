@@ -39,7 +39,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     key: of the model and the options, see `plan`. replaces: the sha256 of the earlier output that it takes the place
     of. background_only: how many frames show the background alone, because their mattes were refused; why: the reason
     of the first. parts: of how many it was joined, 0 if it was processed at once. nobody: in how many frames nobody was
-    found. took_s: how long it took. least_sure: the first is the worst. Figures that were not measured are None.
+    found. took_s: how long it took. least_sure: the first is the worst. A figure that was not measured is None.
     """
 
     source: str

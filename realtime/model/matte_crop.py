@@ -1,11 +1,11 @@
 """`--matte-crop`: the network sees the part of the frame where the person is, so that a small person gets more of it.
 
 The crop is chosen from the last matte, with a margin, in the matte's aspect: the network's input keeps its size, so
-that nothing is compiled anew. Outside the crop alpha is 0, so that a crop may hide somebody for a moment, but never
+that nothing is compiled anew. Outside the crop alpha is 0, so that a crop may hide a person for a moment, but never
 shows the room. The whole frame is seen instead
 
 - in every REFRESH_FRAMES-th frame, besides the crop: whoever else has come gets their matte, and the crop grows;
-- where somebody reaches an edge of the crop that is not the frame's, as in fast motion; if that happens in two frames
+- where a person reaches an edge of the crop that is not the frame's, as in fast motion; if that happens in two frames
   in a row, for REST_FRAMES;
 - where nobody is seen in the crop, or so much of the frame is the person's that a crop would gain little.
 """
@@ -25,7 +25,7 @@ from bgcam.realtime.model.motion_gate import Matter
 
 Alpha = NDArray[np.float32]
 
-# A cell with more alpha is somebody's; and a smaller share of such cells is nobody.
+# A cell with more alpha belongs to a person; where fewer cells than this share do, nobody is there.
 SEEN, EMPTY_SHARE = 0.2, 0.002
 # The crop's sides are so much larger than the person's, and between these shares of the frame's.
 MARGIN, LEAST_SHARE, MOST_SHARE = 1.5, 0.25, 0.8
