@@ -100,9 +100,11 @@ def export(args: argparse.Namespace) -> None:
         if args.precision == "int8":
             from bgcam.export.quantize import to_int8
             from bgcam.export.saturation import check_saturation
+            from bgcam.train.rounding import is_rounded
 
             sizes_wh = checkpoint.config.sizes_wh
-            model = to_int8(model, pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate, sizes_wh))
+            seen = pictures.calibration_pictures(args.data, args.backgrounds, args.calibrate, sizes_wh)
+            model = to_int8(model, seen, rounded=is_rounded(network))
             check_saturation(model)
             for difference in try_out(model, "int8").values():
                 cmp.check_int8(difference)

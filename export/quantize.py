@@ -3,6 +3,8 @@
 Weights per channel and of 7 bits, which processors without VNNI compute right (`export.saturation`) and which cost no
 quality (models/README.md); activations symmetric and signed, since TensorRT takes no zero points and no uint8. In
 floating point stay the head, whose output is the matte, and a small first convolution, which sees the picture.
+
+A network that was trained with rounded weights (`train.rounding`) keeps exactly those.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from numpy.typing import NDArray
 from bgcam.export.compare import Run
 from bgcam.export.onnx_file import normalised
 from bgcam.realtime.model.backends.quiet import without_telemetry
+from bgcam.realtime.model.onnx_graph import initializers
+from bgcam.realtime.model.saturation import most_levels
 
 
-def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
-    """Quantise an FP32 `onnx.ModelProto`. calibration: normalised inputs (1, 3, H, W)."""
+def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]], *, rounded: bool = False) -> Any:
+    """Quantise an FP32 `onnx.ModelProto`. calibration: normalised inputs (1, 3, H, W).
+
+    rounded: its weights are on the levels of `train.rounding` already, so that no bias has to make up for rounding.
+    """
     without_telemetry()
     import nncf
     from nncf.quantization.advanced_parameters import (
@@ -40,6 +47,7 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
         fast_bias_correction=True,
         ignored_scope=nncf.IgnoredScope(names=end_layers(model)),
         advanced_parameters=AdvancedQuantizationParameters(
+            disable_bias_correction=rounded,
             overflow_fix=OverflowFix.ENABLE,
             activations_quantization_params=QuantizationParameters(
                 num_bits=8, mode=QuantizationMode.SYMMETRIC, per_channel=False
@@ -49,7 +57,31 @@ def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]]) -> Any:
             ),
         ),
     )
+    if rounded:
+        keep_levels(quantised, model)
     return make_signed(quantised)
+
+
+def keep_levels(quantised: Any, plain: Any) -> None:
+    """Put the weights of `train.rounding` in place of what NNCF made of them, whose steps are 1/127 smaller.
+
+    plain: the FP32 model that `quantised` was made of; its nodes have the same names.
+    """
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in quantised.graph.initializer}
+    exact, producers = initializers(plain), {name: node for node in quantised.graph.node for name in node.output}
+    sources = {node.name: node.input[1] for node in plain.graph.node if node.op_type == "Conv"}
+    for node in quantised.graph.node:
+        dequantiser = producers.get(node.input[1]) if node.op_type == "Conv" else None
+        if dequantiser is None:
+            continue
+        weights = exact[sources[node.name]]
+        largest = np.maximum(np.abs(weights).reshape(len(weights), -1).max(axis=1), np.finfo(np.float32).tiny)
+        scale = (largest / most_levels(weights.shape[1])).astype(np.float32)
+        steps = np.rint(weights / scale.reshape(-1, 1, 1, 1)).astype(np.int8)
+        for name, values in zip(dequantiser.input[:2], (steps, scale), strict=True):
+            tensors[name].CopyFrom(numpy_helper.from_array(values, name))
 
 
 def run_int8(path: Path) -> Run:

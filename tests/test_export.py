@@ -13,12 +13,14 @@ from training_set import write_training_set
 from bgcam.export import compare as cmp
 from bgcam.export import onnx_file
 from bgcam.export.__main__ import main, runners
-from bgcam.export.onnx_file import normalised
-from bgcam.export.quantize import activation_types, end_layers, make_signed
+from bgcam.export.onnx_file import normalised, to_onnx
+from bgcam.export.quantize import activation_types, end_layers, make_signed, to_int8
 from bgcam.export.saturation import check_saturation
+from bgcam.realtime.model.onnx_graph import without_quantizers
 from bgcam.realtime.model.spec import read_spec
 from bgcam.train import checkpoint as ckpt
-from bgcam.train.network import MatteNet, NetworkConfig
+from bgcam.train.network import LIGHT, MatteNet, NetworkConfig
+from bgcam.train.rounding import as_rounded, is_rounded
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,32 @@ def test_int8_is_right_without_vnni_too(exported) -> None:
     check_saturation(onnx.load(root / "int8.onnx"))
     assert "any processor" in dict(runners(root / "int8.onnx"))
     assert "any processor" not in dict(runners(root / "fp32.onnx"))
+
+
+def test_weights_that_were_trained_rounded_are_kept_to_the_last_bit() -> None:
+    torch.manual_seed(0)
+    network = MatteNet(LIGHT)
+    with torch.no_grad():
+        network(torch.randn(8, 3, 64, 64))
+    weights = as_rounded(network, network.eval().state_dict())
+    plain = to_onnx(ckpt.Checkpoint(network.config, weights))
+    rng = np.random.default_rng(0)
+    pictures = [normalised(rng.integers(0, 256, (64, 64, 3), np.uint8)) for _ in range(4)]
+    network.load_state_dict(weights)
+    assert is_rounded(network)
+    quantised = to_int8(copy.deepcopy(plain), pictures, rounded=True)
+    check_saturation(quantised)
+    exact, found = (constants_of_convolutions(model) for model in (plain, without_quantizers(quantised)))
+    assert {*exact} == {*found}
+    for name, weight in exact.items():
+        np.testing.assert_allclose(found[name], weight, rtol=1e-5, atol=1e-6 * float(np.abs(weight).max()))
+
+
+def constants_of_convolutions(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Weights and biases by node."""
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    nodes = [node for node in model.graph.node if node.op_type == "Conv"]
+    return {f"{node.name} {place}": tensors[name] for node in nodes for place, name in enumerate(node.input[1:])}
 
 
 def test_a_refused_export_leaves_no_file(exported, monkeypatch, capsys) -> None:

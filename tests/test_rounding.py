@@ -4,17 +4,18 @@ import pytest
 import torch
 
 from bgcam.train.network import FAST, LIGHT, MatteNet, NetworkConfig
-from bgcam.train.rounding import LEVELS, round_weights, rounded
+from bgcam.train.rounding import as_rounded, is_rounded, round_weights, rounded
 
 
-def test_each_output_channel_has_levels_of_its_own() -> None:
+@pytest.mark.parametrize(("inputs", "side", "levels"), [(5, 3, 63), (200, 1, 63), (1, 25, 127)])
+def test_each_output_channel_has_levels_of_its_own(inputs: int, side: int, levels: int) -> None:
     torch.manual_seed(0)
-    weight = torch.randn(8, 5, 3, 3) * torch.logspace(-3, 3, 8)[:, None, None, None]
+    weight = torch.randn(8, inputs, side, side) * torch.logspace(-3, 3, 8)[:, None, None, None]
     weight[3] = 0
     found = rounded(weight)
     for channel, before in zip(found, weight, strict=True):
-        step = float(before.abs().max()) / LEVELS
-        assert len(channel.unique()) <= 2 * LEVELS + 1
+        step = float(before.abs().max()) / levels
+        assert len(channel.unique()) <= 2 * levels + 1
         assert float((channel - before).abs().max()) <= step * 0.501
     assert not found[3].any()
 
@@ -42,6 +43,16 @@ def test_the_layers_that_an_int8_file_rounds_are_rounded_and_no_others(config: N
                 module.weight.copy_(rounded(module.weight))
         torch.testing.assert_close(network(x), stored(x))
     assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), random_weights(config), strict=True))
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16])
+def test_rounded_weights_are_known_again(stored: torch.dtype) -> None:
+    torch.manual_seed(0)
+    network = MatteNet(LIGHT).eval()
+    assert not is_rounded(network)
+    weights = as_rounded(network, network.state_dict())
+    network.load_state_dict({k: v.to(stored).float() if v.ndim == 4 else v for k, v in weights.items()})
+    assert is_rounded(network)
 
 
 def random_weights(config: NetworkConfig) -> list[torch.Tensor]:

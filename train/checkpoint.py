@@ -16,11 +16,15 @@ from bgcam.train.network import MatteNet, NetworkConfig
 
 @dataclass
 class Checkpoint:
-    """A run's state. `weights` are the ones to use (the moving average where there is one)."""
+    """A run's state. `weights` are the ones to use (the moving average where there is one).
+
+    unrounded: the moving average itself, where `weights` are as an INT8 file stores them.
+    """
 
     config: NetworkConfig
     weights: dict[str, Tensor]
     step: int = 0
+    unrounded: dict[str, Tensor] = field(default_factory=dict)
     network: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from bgcam.train.losses import combined
 from bgcam.train.network import IMAGENET_MEAN, IMAGENET_STD, MatteNet
 from bgcam.train.recipes import Recipe
 from bgcam.train.report import Report
-from bgcam.train.rounding import round_weights
+from bgcam.train.rounding import as_rounded, round_weights
 
 
 def to_network(rgb: Tensor, alpha: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ def fit(
         state = ckpt.load(last)
         check_same_recipe(last, state.recipe, asdict(recipe))
         network.load_state_dict(state.network)
-        ema.weights = state.weights
+        ema.weights = state.unrounded or state.weights
         optimizer.load_state_dict(state.optimizer)
     model, optimizer = fabric.setup(channels_last(network), optimizer)
     model.mark_forward_method("logits")
@@ -181,6 +181,8 @@ def fit(
     def keep(step: int, *, validated: bool) -> None:
         state.step, state.network, state.optimizer = step, network.state_dict(), optimizer.state_dict()
         state.weights = ema.weights if recipe.ema_decay else state.network
+        if recipe.rounded_weights:
+            state.unrounded, state.weights = state.weights, as_rounded(network, state.weights)
         if validated and validate is not None and fabric.global_rank == 0:
             averaged = MatteNet(network.config)
             averaged.load_state_dict(state.weights)
