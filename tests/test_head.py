@@ -76,7 +76,8 @@ def test_what_is_no_number_is_not_taken_for_a_person(where: str, strange: float)
 
 # Each network, and each size once: compiling takes a second, and `Head` is compared at all sizes above.
 @pytest.mark.parametrize(
-    ("name", "size_wh"), [("fast", (240, 320)), ("resnet50_half", (320, 192)), ("resnet50_half", (80, 48))]
+    ("name", "size_wh"),
+    [("fast", (240, 320)), ("resnet50_half", (320, 192)), ("resnet50_half", (80, 48)), ("light", (256, 144))],
 )
 def test_the_shipped_networks_give_the_same_without_theirs(name: str, size_wh: Any, monkeypatch: Any) -> None:
     path = find_model(name)

@@ -25,8 +25,10 @@ from bgcam.train.pairs import read_alpha, read_rgb
 ROOT = Path(__file__).resolve().parents[1]
 TEST_SET = ROOT.parent / "shared" / "data" / "test_eg1800"
 # Person IoU on the EG1800 test when the file was made; a gate, not a goal. See models/README.md.
-EG1800_IOU = {"resnet50_half": 95.75, "fast": 95.7}
+EG1800_IOU = {"resnet50_half": 95.75, "fast": 95.7, "light": 95.1}
 DROP = 0.3
+# Of the demo. The rest is the helmet that she holds: `fast` and `resnet50_half` keep a part of it, `light` nothing.
+DEMO_IOU = {"resnet50_half": 90, "fast": 90, "light": 87}
 MODELS = sorted(shipped_models())
 
 
@@ -63,8 +65,7 @@ def test_it_finds_the_person_of_the_demo(name: str, backend: str) -> None:
     for number in (0, 40, 110):
         frame = CameraFrame(number, camera.frame(number), 0.0, 0.0)
         matte = whole_matte(frame, matting(frame))
-        # The rest is the helmet that she holds, of which the small network keeps a part only.
-        assert iou(matte.alpha, camera.alpha(number)) > 90
+        assert iou(matte.alpha, camera.alpha(number)) > DEMO_IOU[name]
 
 
 @pytest.mark.parametrize("name", MODELS)
