@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ class Background(Protocol):
     needs_matte: False where the person need not be found at all.
     same_room: it shows the camera's own room.
     notice: optional; what the user must know of it, "" for nothing.
+    small: optional, for the camera's own room only; as `picture`, before it is enlarged to the frame's size bilinearly.
     flat: optional; True if it is a colour to be keyed out, so that none of its light may fall on the person.
 
     A background may also have what `slide_of` and `shows_camera` look for.
@@ -31,6 +33,12 @@ class Background(Protocol):
 
     def close(self) -> None:
         """Let go of its files. May be called from any thread, and twice; a later `picture` gives the last one."""
+
+
+def small_picture(background: Background, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8] | None:
+    """The background's `small` picture, (h, w, 3) uint8 BGR, no larger than the frame; None if it has none."""
+    draw: Callable[[CameraFrame, CoarseMatte], NDArray[np.uint8] | None] | None = getattr(background, "small", None)
+    return None if draw is None or not background.same_room else draw(frame, coarse)
 
 
 def slide_of(background: Background) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from compiled import both, needs_compiler, seeds, sizes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -29,27 +29,13 @@ from bgcam.realtime.picture.guided_filter import guided_coefficients, luma_of
 from bgcam.realtime.picture.temporal_filter import Kept, temporal_filter, temporal_filter_reference
 from bgcam.realtime.picture.tiles import find_tiles
 
-Made = TypeVar("Made")
-
-compiled = pytest.mark.skipif(native.LIBRARY is None, reason="bgcam was installed here without a C compiler")
-sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
-seeds = st.integers(0, 2**32 - 1)
-
-
-def both(make: Callable[[], Made]) -> tuple[Made, Made]:
-    """The result of the compiled stages, and that of OpenCV's arithmetic."""
-    with pytest.MonkeyPatch.context() as patch:
-        fast = make()
-        patch.setattr(native, "LIBRARY", None)
-        return fast, make()
-
 
 def matte(random: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     blobs = cv2.resize(random.uniform(-2, 3, (4, 4)), size_wh, interpolation=cv2.INTER_CUBIC)
     return np.clip(blobs, 0, 1).astype(np.float32).reshape(size_wh[::-1])
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(st.integers(1, 20), st.integers(1, 20)), st.integers(1, 9), st.integers(0, 90), seeds)
 def test_resize(size_wh: tuple[int, int], columns: int, more_rows: int, seed: int) -> None:
@@ -61,14 +47,14 @@ def test_resize(size_wh: tuple[int, int], columns: int, more_rows: int, seed: in
     assert apart.max() <= (1 if rows <= 4 * size_wh[1] else 2)
 
 
-@compiled
+@needs_compiler
 def test_resize_rounds_to_the_nearest() -> None:
     bgr = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     apart = native.resize(bgr, (320, 192)).astype(float) - resize(bgr, (320, 192))
     assert abs(apart.mean()) < 0.02
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize(("level", "size_wh"), [(255, (1, 1)), (255, (320, 191)), (0, (5, 7)), (254, (32, 192))])
 def test_resize_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> None:
     columns = 256 if size_wh[0] < 9 else 4
@@ -76,7 +62,7 @@ def test_resize_keeps_a_flat_picture(level: int, size_wh: tuple[int, int]) -> No
     assert np.array_equal(native.resize(bgr, size_wh), np.full((*size_wh[::-1], 3), level, np.uint8))
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(sizes, seeds)
 def test_guided_filter(size_wh: tuple[int, int], seed: int) -> None:
@@ -90,7 +76,7 @@ def test_guided_filter(size_wh: tuple[int, int], seed: int) -> None:
     assert (fast.a[~fast.unsure] == 0).all()
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(sizes, st.sampled_from([0.0, 3.0, 8.0, 60.0]), seeds)
 def test_temporal_filter(size_wh: tuple[int, int], change: float, seed: int) -> None:
@@ -107,7 +93,7 @@ def test_temporal_filter(size_wh: tuple[int, int], change: float, seed: int) -> 
     assert all(np.array_equal(a, b) for a, b in zip(before, (kept.alpha, kept.luma), strict=True))
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(sizes, st.integers(0, 6), seeds)
 def test_foreground_fill(size_wh: tuple[int, int], levels: int, seed: int) -> None:
@@ -118,7 +104,7 @@ def test_foreground_fill(size_wh: tuple[int, int], levels: int, seed: int) -> No
     assert np.abs(fast - slow).max() < 0.02
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(sizes, st.tuples(st.integers(1, 200), st.integers(1, 200)), st.booleans(), st.booleans(), st.booleans(), seeds)
 def test_composite(
@@ -141,7 +127,7 @@ def test_composite(
     assert all(np.array_equal(a, b) for a, b in zip(before, (frame, background, other), strict=True))
 
 
-@compiled
+@needs_compiler
 def test_pictures_that_are_not_contiguous() -> None:
     random = np.random.default_rng(0)
     wide = random.integers(0, 256, (2, 60, 160, 3), dtype=np.uint8)
@@ -153,7 +139,7 @@ def test_pictures_that_are_not_contiguous() -> None:
     assert np.abs(fast.astype(int) - slow).max() <= 1
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize("view", ["composite", "cutout", "side-by-side"])
 def test_the_whole_chain(view: str) -> None:
     look = Look(edge_steps=-1, sharp_steps=1, wrap=5, match=5, view=view)
@@ -178,7 +164,7 @@ def test_bgcam_works_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (composed.bgr[0, 0] == (200, 40, 30)).all()
 
 
-@compiled
+@needs_compiler
 @settings(max_examples=30, deadline=None)
 @given(sizes, st.sampled_from(["RGB", "BGR"]), seeds)
 def test_normalize(size_wh: tuple[int, int], channels: str, seed: int) -> None:
@@ -192,7 +178,7 @@ def test_normalize(size_wh: tuple[int, int], channels: str, seed: int) -> None:
     assert max(np.abs(fast - exact).max(), np.abs(slow - exact).max()) < 1e-5
 
 
-@compiled
+@needs_compiler
 def test_an_array_of_another_kind_is_refused() -> None:
     flat = np.zeros((4, 6), np.float32)
     with pytest.raises(ctypes.ArgumentError):
@@ -203,7 +189,7 @@ def test_an_array_of_another_kind_is_refused() -> None:
         native.Grid.of(np.zeros((4, 6), np.float32)[:, ::2], (1.0, 1.0))
 
 
-@compiled
+@needs_compiler
 def test_a_library_from_older_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(native._SIGNATURES, "a_function_of_a_later_version", ())
     assert native._load() is None

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import cv2
 import numpy as np
 import pytest
+from compiled import both, needs_compiler, seeds, sizes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bgcam.realtime.picture import native, room_plate
+from bgcam.realtime.picture import room_plate
 from bgcam.realtime.picture.learnt_room import LearntRoom, add_frame, follow
 from bgcam.realtime.picture.room_light import Light, fit_light
 from bgcam.realtime.picture.room_memory import Room, remember
 from bgcam.realtime.picture.room_plate import Comparison, compare, make_plate, take_away
 
-Made = TypeVar("Made")
 Float = NDArray[np.float32]
 
-pytestmark = pytest.mark.skipif(native.LIBRARY is None, reason="bgcam was installed here without a C compiler")
-sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
-seeds = st.integers(0, 2**32 - 1)
-
-
-def both(make: Callable[[], Made]) -> tuple[Made, Made]:
-    """The result of the compiled stages, and that of OpenCV's arithmetic."""
-    with pytest.MonkeyPatch.context() as patch:
-        fast = make()
-        patch.setattr(native, "LIBRARY", None)
-        return fast, make()
+pytestmark = needs_compiler
 
 
 def smooth(random: np.random.Generator, size_wh: tuple[int, int], *shape: int) -> Float:

@@ -300,3 +300,23 @@ def test_a_matte_that_is_under_way_when_a_run_fails_has_ended_with_it() -> None:
     with pytest.raises(SourceError, match="ends early"):
         Pipeline(Breaks(), slow, never).run([])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("bgcam-matte")]
+
+
+@pytest.mark.parametrize(("live", "workers", "same"), [(True, 1, True), (True, 2, False), (False, 1, False)])
+def test_a_cameras_frames_are_matted_by_the_thread_that_reads_them(live: bool, workers: int, same: bool) -> None:
+    reads: set[int] = set()
+    mattes: set[int] = set()
+
+    class Noted(FakeSource):
+        def read(self) -> CameraFrame | None:
+            reads.add(threading.get_ident())
+            return super().read()
+
+    def matting(frame: CameraFrame) -> Matte:
+        mattes.add(threading.get_ident())
+        return Matte(frame.number, np.zeros(SHAPE, np.float32))
+
+    sink = FakeSink()
+    Pipeline(Noted(5, live=live), matting, render, workers=workers).run([sink])
+    assert len(sink.frames) == 5
+    assert (mattes == reads) is same

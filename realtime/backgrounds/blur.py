@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, blur_background
+from bgcam.realtime.picture.blur import DEFAULT_STRENGTH, blur_background, blur_small
 
 
 class Blur:
@@ -20,6 +20,10 @@ class Blur:
 
     def picture(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
         return blur_background(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self.strength)
+
+    def small(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8]:
+        """See `Background`."""
+        return blur_small(coarse.seen_bgr, coarse.alpha, frame_wh=frame.size_wh, strength=self.strength)
 
     def close(self) -> None:
         """Nothing is open."""

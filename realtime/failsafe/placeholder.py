@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bgcam.realtime.background import Background, shows_camera, slide_of
+from bgcam.realtime.background import Background, shows_camera, slide_of, small_picture
 from bgcam.realtime.camera_memory import is_camera_memory
 from bgcam.realtime.errors import BackgroundError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte, OutputFrame
@@ -52,6 +52,11 @@ class SafeBackground:
         if not self.same_room and not self.shows_camera and not self._why_unfit(bgr):
             self._placeholder_bgr = bgr
         return bgr
+
+    def small(self, frame: CameraFrame, coarse: CoarseMatte) -> NDArray[np.uint8] | None:
+        """See `background.small_picture`. What shows the camera's own room is not remembered."""
+        with self._lock:
+            return small_picture(self.background, frame, coarse)
 
     @property
     def slide(self) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bgcam.realtime.picture import native
 from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.despill import Spill, despill
+from bgcam.realtime.picture.enlarge import Behind, copy_of, whole_of
 from bgcam.realtime.picture.foreground import Colours, colours_at
 from bgcam.realtime.picture.guided_filter import Coefficients, apply_coefficients
 from bgcam.realtime.picture.tiles import Tiles
@@ -40,7 +41,7 @@ def blend(frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Float)
 
 def composite(
     frame: NDArray[np.uint8],
-    background: NDArray[np.uint8],
+    background: Behind,
     coefficients: Coefficients,
     parts: Tiles,
     colours: Colours | None = None,
@@ -53,14 +54,15 @@ def composite(
     """`guided_filter.apply_coefficients` to the luma of `luma_from`, (H, W, 3) uint8 BGR, then `composite_foreground`.
     In one pass if compiled.
 
-    Returns a new array. buffers: see `guided_filter.apply_coefficients`.
+    Returns a new array. background: one that is yet to be enlarged is enlarged into it.
+    buffers: see `guided_filter.apply_coefficients`.
     """
     if native.LIBRARY is None:
         alpha = apply_coefficients(coefficients, luma_from, regions=parts.edge, buffers=buffers)
-        return composite_foreground(frame, background, alpha, parts, colours, spill=spill, glow=glow)
+        return composite_foreground(frame, whole_of(background), alpha, parts, colours, spill=spill, glow=glow)
     if not frame.shape == background.shape == luma_from.shape:
         raise ValueError(f"sizes differ: frame {frame.shape}, background {background.shape}, luma {luma_from.shape}")
-    out = background.copy()
+    out = copy_of(background)
     for region in parts.person:
         out[region] = frame[region]
     a, b = (np.ascontiguousarray(one, np.float32) for one in (coefficients.a, coefficients.b))
@@ -78,7 +80,7 @@ def composite(
         if glow is not None:
             cells.append(np.ascontiguousarray(glow, np.float32))
             layers.glow = native.Grid.of(cells[-1], step_xy)
-    native.composite(out, frame, luma_from, background, parts.edge, layers)
+    native.composite(out, frame, luma_from, parts.edge, layers)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bgcam.realtime.picture.composite import composite
+from bgcam.realtime.picture.enlarge import Behind, whole_of
 from bgcam.realtime.picture.foreground import grid_of
 from bgcam.realtime.picture.light_wrap import REACH_SHARE
 from bgcam.realtime.picture.presenter import black, box_of, paste
@@ -22,7 +23,7 @@ def _composite(memory: Memory, work: Work) -> Picture:
     if memory.presenter is None or memory.presenter.size == 1:
         return _person_before(memory, work, work.background)
     person = _person_before(memory, work, black(work.frame.size_wh))  # in front of black, it is multiplied by alpha
-    return paste(person, memory.alpha(work), work.background, box_of(memory.presenter, work.frame.size_wh))
+    return paste(person, memory.alpha(work), whole_of(work.background), box_of(memory.presenter, work.frame.size_wh))
 
 
 def parts_of(work: Work) -> Tiles:
@@ -37,7 +38,7 @@ def parts_of(work: Work) -> Tiles:
     return find_tiles(small, edge, frame_wh=frame_wh, tile_px=cell_px * max(1, round(TILE_PX / cell_px)))
 
 
-def _person_before(memory: Memory, work: Work, background: Picture) -> Picture:
+def _person_before(memory: Memory, work: Work, background: Behind) -> Picture:
     parts = parts_of(work)
     return composite(
         work.person_bgr,

@@ -8,9 +8,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from bgcam.realtime.background import small_picture
 from bgcam.realtime.look import KEYS
 from bgcam.realtime.picture.despill import find_spill
 from bgcam.realtime.picture.edges import move_edge, sharpen_edge
+from bgcam.realtime.picture.enlarge import Enlarged, whole_of
 from bgcam.realtime.picture.foreground import near_colours
 from bgcam.realtime.picture.framing import crop_frame
 from bgcam.realtime.picture.guided_filter import bilinear_coefficients, guided_coefficients, luma_of
@@ -62,6 +64,10 @@ def _edge(memory: Memory, work: Work) -> None:
 
 
 def _background(memory: Memory, work: Work) -> None:
+    small = small_picture(memory.background, work.frame, work.coarse)
+    if small is not None:  # of the camera's own room, which does not fade
+        work.background = Enlarged(small, work.frame.size_wh)
+        return
     background = memory.background.picture(work.frame, work.coarse)
     if background.shape != work.frame.room_bgr.shape:
         raise ValueError(f"{work.frame} does not fit a background of shape {background.shape}")
@@ -96,7 +102,7 @@ def _light_match(memory: Memory, work: Work) -> None:
     work.person_bgr, work.person_seen = work.frame.room_bgr, work.coarse.seen_bgr
     if not memory.look.match or getattr(memory.background, "flat", False):
         return
-    gains = light_gains(work.person_seen, work.coarse.alpha, work.background, strength=memory.look.match)
+    gains = light_gains(work.person_seen, work.coarse.alpha, whole_of(work.background), strength=memory.look.match)
     memory.gains = gains if memory.gains is None else memory.gains + LIGHT_FOLLOWS * (gains - memory.gains)
     table = light_table(memory.gains)
     work.person_bgr = np.asarray(cv2.LUT(work.person_bgr, table), np.uint8)
@@ -116,7 +122,7 @@ def _despill(memory: Memory, work: Work) -> None:
 
 def _light_wrap(memory: Memory, work: Work) -> None:
     if memory.look.wrap and not getattr(memory.background, "flat", False):
-        behind = work.background
+        behind = whole_of(work.background)
         if memory.presenter is not None:
             behind = seen_behind(behind, box_of(memory.presenter, work.frame.size_wh))
         work.glow = light_wrap(work.coarse.alpha, behind, strength=memory.look.wrap)

@@ -14,6 +14,7 @@ from bgcam.realtime.look import KEYS, Look, Presenter
 from bgcam.realtime.picture.buffers import Buffers, Region
 from bgcam.realtime.picture.crossfade import Crossfade
 from bgcam.realtime.picture.despill import Spill
+from bgcam.realtime.picture.enlarge import Behind
 from bgcam.realtime.picture.foreground import Colours
 from bgcam.realtime.picture.framing import Follow
 from bgcam.realtime.picture.guided_filter import Coefficients, apply_coefficients
@@ -35,7 +36,7 @@ class Work:
 
     frame, coarse: as they came, or cropped. coarse.alpha is what every stage before the upsampling works on.
     found: the alpha before anything that is known of the room was taken away from it.
-    background: (H, W, 3) BGR, in a crossfade the mix of two.
+    background: (H, W, 3) BGR, in a crossfade the mix of two; or a smaller picture that is yet to be enlarged.
     coefficients: see `guided_filter`; of the frame's luma, or of the key before `screen`.
     person_bgr, person_seen: the frame and what the network saw, in the new light.
     colours, glow: on a grid, see `foreground` and `light_wrap`; spill: see `despill`. None when their stage is off.
@@ -44,7 +45,7 @@ class Work:
     frame: CameraFrame
     coarse: CoarseMatte
     found: NDArray[np.float32] | None = None
-    background: Picture = field(init=False)
+    background: Behind = field(init=False)
     coefficients: Coefficients = field(init=False)
     screen: Screen | None = None
     person_bgr: Picture = field(init=False)

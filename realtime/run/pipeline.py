@@ -22,7 +22,7 @@ from bgcam.realtime.frames import CameraFrame, OutputFrame
 from bgcam.realtime.run.busy import Busy
 from bgcam.realtime.run.ending import abort_all, close_all, say_where
 from bgcam.realtime.run.stats import Stats, Summary
-from bgcam.realtime.run.workers import Workers
+from bgcam.realtime.run.workers import Workers, run_here
 from bgcam.realtime.sinks import Sink
 from bgcam.realtime.sources.base import Source
 from bgcam.realtime.trace import span, wait
@@ -56,12 +56,13 @@ class Pipeline(Generic[AnyMatte]):
     """One run from a source to its sinks; constructed once, run once.
 
     A live source is read only when a worker is free, so that its frames do not age in a queue; a file is read ahead by
-    `depth` frames.
+    `depth` frames. With a live source and one worker, the thread that reads is that worker: handing a frame to another
+    thread, and waiting until that one is free again, would only wake the processor.
 
-    matting: gives a frame's matte; called from `workers` threads.
+    matting: gives a frame's matte; called from `workers` threads, or from the one that reads.
     render: gives the composed frame of a frame and its matte; called from one thread, in order.
     depth: how many frames may wait between two stages, 1 or more.
-    workers: how many threads call `matting`, 1 or more.
+    workers: how many threads call `matting` at once, 1 or more.
     watch: shows placeholders while something fails.
     at_end: called when everything is over.
     notes: returns what else the user should know, "" for nothing.
@@ -90,6 +91,7 @@ class Pipeline(Generic[AnyMatte]):
         self._sinks: tuple[Sink, ...] = ()
         self._source, self._matting, self._render = source, matting, render
         self._workers, self.watch, self._at_end, self._notes = workers, watch, at_end, notes
+        self._reader_mattes = source.live and workers == 1
         self._may_read = threading.Semaphore(workers if source.live else workers + depth)
         self._mattes: Channel[tuple[CameraFrame, Future[AnyMatte]]] = Channel(depth)
         # Each with the reason why it is a placeholder, if it is one.
@@ -151,7 +153,7 @@ class Pipeline(Generic[AnyMatte]):
             self._at_end()
 
     def _run(self, on_tick: Callable[[Summary], None] | None) -> Summary:
-        pool = Workers(self._workers, name="bgcam-matte")
+        pool = Workers(0 if self._reader_mattes else self._workers, name="bgcam-matte")
         stages = {"read": self._read(pool), "picture": self._draw, "sinks": self._write}
         threads = [
             threading.Thread(target=self._guard, args=(stage,), name=f"bgcam-{name}", daemon=True)
@@ -235,7 +237,8 @@ class Pipeline(Generic[AnyMatte]):
                     self._read_to_end = not self.stopped and self._error is None
                     break
                 self.stats.stage("read", started_s)
-                self._mattes.put((frame, pool.submit(self._matte, frame)))
+                run = run_here if self._reader_mattes else pool.submit
+                self._mattes.put((frame, run(self._matte, frame)))
             self._mattes.end()
 
         return stage

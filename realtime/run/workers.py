@@ -13,6 +13,22 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
+def run_here(work: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
+    """Run `work(argument)` in the calling thread; the future holds its result or the exception it raised."""
+    future: Future[Result] = Future()
+    _fulfil(future, work, argument)
+    return future
+
+
+def _fulfil(future: Future[Result], work: Callable[[Argument], Result], argument: Argument) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work(argument))
+    except BaseException as error:
+        future.set_exception(error)
+
+
 class Workers:
     """Like `ThreadPoolExecutor`, but with daemon threads: one that hangs does not keep the process from exiting."""
 
@@ -25,16 +41,7 @@ class Workers:
     def submit(self, work: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
         """Run `work(argument)` in one of the threads; the future holds its result or the exception it raised."""
         future: Future[Any] = Future()
-
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work(argument))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self._jobs.put(job)
+        self._jobs.put(lambda: _fulfil(future, work, argument))
         return future
 
     def end(self, *, wait_s: float) -> None:

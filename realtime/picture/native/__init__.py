@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bgcam.realtime.picture.buffers import Region
 from bgcam.realtime.picture.native.structures import (
+    BlurRules,
     FollowRules,
     Grid,
     GuidedRules,
@@ -45,11 +46,14 @@ _TEMPORAL, _GUIDED, _LAYERS, _RECTANGLES = (
 _MEMORY, _LIGHT, _PLATE, _TAKE, _FOLLOW = (
     ctypes.POINTER(kind) for kind in (MemoryRules, LightRules, PlateRules, TakeRules, FollowRules)
 )
+_BLUR = ctypes.POINTER(BlurRules)
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "temporal_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INT, _INT, _TEMPORAL),
     "guided_filter": (_FLOATS, _BYTES, _FLOATS, _FLOATS, _BOOLS, _INT, _INT, _GUIDED),
     "foreground_fill": (_FLOATS, _FLOATS, _FLOATS, _INT, _INT, _INT, _FLOAT, _FLOAT),
-    "composite": (_BYTES, _BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
+    "blur": (_BYTES, *(_FLOATS,) * 3, _BYTES, _INT, _INT, _BLUR),
+    "enlarge": (_BYTES, _BYTES, *(_INT,) * 4),
+    "composite": (_BYTES, _BYTES, _BYTES, _INT, _RECTANGLES, _INT, _LAYERS),
     "key": (_BYTES, _BYTES, _INT, _RECTANGLES, _INT, ctypes.POINTER(Grid), _INT, _FLOAT),
     "remember": (*(_FLOATS,) * 7, _INTS, _INT, _INT, _MEMORY),
     "fit_light": (_FLOATS, _FLOATS, _BOOLS, *(_FLOATS,) * 3, _INTS, _INT, _INT, _LIGHT),
@@ -111,11 +115,10 @@ def foreground_fill(colours: Float, weight: Float, *, levels: int, least: float,
     return out
 
 
-def composite(
-    out: Picture, frame: Picture, luma_from: Picture, background: Picture, regions: Sequence[Region], layers: Layers
-) -> None:
-    """`composite.composite` in these regions only, into `out`; see composite.c. All pictures (H, W, 3) uint8 BGR.
+def composite(out: Picture, frame: Picture, luma_from: Picture, regions: Sequence[Region], layers: Layers) -> None:
+    """`composite.composite` in these regions only, into `out`, which holds the background; see composite.c.
 
+    All pictures (H, W, 3) uint8 BGR.
     The caller keeps the cells of `layers` alive.
     """
     if not regions:
@@ -123,8 +126,7 @@ def composite(
     tiles = _rectangles(regions)
     whole_frame = contiguous(frame, np.uint8)
     whole_luma = whole_frame if luma_from is frame else contiguous(luma_from, np.uint8)
-    whole_background = contiguous(background, np.uint8)
-    call("composite", out, whole_frame, whole_luma, whole_background, out.shape[1], tiles, len(tiles), layers)
+    call("composite", out, whole_frame, whole_luma, out.shape[1], tiles, len(tiles), layers)
 
 
 def key(
@@ -145,6 +147,25 @@ def key(
     tiles, cells = _rectangles(regions), contiguous(slope, np.float32)
     grid = Grid.of(cells, (1 / cell_px,) * 2)
     call("key", out, contiguous(frame, np.uint8), out.shape[1], tiles, len(tiles), grid, channel, top)
+
+
+def blur(seen: Picture, alpha: Float, gaussians_xy: tuple[Float, Float], *, rules: BlurRules) -> Picture:
+    """`blur.blur_small`: (work height, work width, 3). gaussians_xy: each 2 * reach + 1 values, by the rules."""
+    if seen.shape != (*alpha.shape, 3):
+        raise ValueError(f"expected a picture and alpha of one size, found {seen.shape} and {alpha.shape}")
+    out = np.empty((rules.work_height, rules.work_width, 3), np.uint8)
+    given = contiguous(seen, np.uint8), contiguous(alpha, np.float32), *gaussians_xy
+    call("blur", *given, out, alpha.shape[1], alpha.shape[0], rules)
+    return out
+
+
+def enlarge(small: Picture, size_wh: tuple[int, int]) -> Picture:
+    """`enlarge.enlarge`: (h, w, 3) to (H, W, 3)."""
+    if small.ndim != 3 or small.shape[2] != 3 or small.shape[1] > size_wh[0] or small.shape[0] > size_wh[1]:
+        raise ValueError(f"expected (h, w, 3) of at most {size_wh}, found {small.shape}")
+    out = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
+    call("enlarge", contiguous(small, np.uint8), out, small.shape[1], small.shape[0], *size_wh)
+    return out
 
 
 def resize(bgr: Picture, size_wh: tuple[int, int]) -> Picture:

@@ -102,11 +102,11 @@ static size_t divide_memory(Row *row, Sampler *samplers, const Grid *grids, floa
     return at;
 }
 
-/* Writes the tiles into `out`. out, frame, luma_from, background: (height, width, 3) BGR. `frame` is composited, and
-   alpha follows the luma of `luma_from`; both may be the same array. Tiles lie inside the frame. Returns DONE or
-   NO_MEMORY. */
-EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *luma_from, const uint8_t *background,
-                           int32_t width, const Rectangle *tiles, int32_t count, const Layers *layers) {
+/* Writes the tiles into `out`, which holds the background. out, frame, luma_from: (height, width, 3) BGR. `frame` is
+   composited, and alpha follows the luma of `luma_from`; both may be the same array. Tiles lie inside the frame.
+   Returns DONE or NO_MEMORY. */
+EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *luma_from, int32_t width,
+                           const Rectangle *tiles, int32_t count, const Layers *layers) {
     const Grid grids[GRIDS] = {layers->a, layers->b, layers->person, layers->room, layers->limits, layers->glow};
     int widest = 0;
     for (int i = 0; i < count; i++)
@@ -128,7 +128,7 @@ EXPORT int bgcam_composite(uint8_t *out, const uint8_t *frame, const uint8_t *lu
         for (int y = tile->top; y < tile->bottom; y++) {
             const size_t from = ((size_t)y * width + tile->left) * 3;
             memcpy(row.frame, frame + from, bytes);
-            memcpy(row.background, background + from, bytes);
+            memcpy(row.background, out + from, bytes);
             if (luma_from != frame)
                 memcpy(row.luma_from, luma_from + from, bytes);
             composite_row(&row, samplers, layers->spill_direction, y, tile_width);

@@ -1,7 +1,7 @@
 /* `fill` of picture/foreground.py: weighted smoothing of colours, extended to the cells without weight. The data is in
    four planes: three of weight * colour, and the weight. */
 
-#include "rows.h"
+#include "fill.h"
 
 enum { PLANES = 4 };
 
@@ -96,8 +96,7 @@ static void join(float *near, const float *coarse, int width, int height, int ha
     }
 }
 
-/* known: four planes (height, width). The first three become the filled colours; the fourth is then undefined. */
-static int fill_planes(float *known, int width, int height, int levels, float least, float tiny) {
+int bgcam_fill_planes(float *known, int width, int height, int levels, float least, float tiny) {
     const int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
     const size_t cells = (size_t)width * height, half_cells = (size_t)half_width * half_height;
     const size_t rows = 3 * (size_t)(width + 2) + half_width; /* as `join` needs */
@@ -121,7 +120,7 @@ static int fill_planes(float *known, int width, int height, int levels, float le
         for (int plane = 0; plane < 3; plane++)
             divide(near + plane * cells, near + 3 * cells, tiny, (int)cells);
     } else {
-        failed = fill_planes(coarse, half_width, half_height, levels - 1, least, tiny);
+        failed = bgcam_fill_planes(coarse, half_width, half_height, levels - 1, least, tiny);
         if (!failed)
             join(near, coarse, width, height, half_width, half_height, least, row);
     }
@@ -140,7 +139,7 @@ EXPORT int bgcam_foreground_fill(const float *colours, const float *weight, floa
         return NO_MEMORY;
     weigh(colours, weight, known, known + cells, known + 2 * cells, (int)cells);
     memcpy(known + 3 * cells, weight, cells * sizeof(float));
-    const int failed = fill_planes(known, width, height, levels, least, tiny);
+    const int failed = bgcam_fill_planes(known, width, height, levels, least, tiny);
     for (size_t i = 0; i < cells && !failed; i++)
         for (int plane = 0; plane < 3; plane++)
             out[3 * i + plane] = known[plane * cells + i];

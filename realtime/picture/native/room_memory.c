@@ -11,12 +11,6 @@ typedef struct {
 } MemoryRules;
 
 enum { Y, R, YY, RR, YR, MOMENTS };
-INLINE float larger(float a, float b) {
-    return a > b ? a : b;
-}
-INLINE float smaller(float a, float b) {
-    return a < b ? a : b;
-}
 
 /* Adds a row of cells to the sums of columns, `stride` apart. */
 FAST static void add_moments(const float *restrict y, const float *restrict r, float *restrict sums, int columns,
@@ -30,15 +24,6 @@ FAST static void add_moments(const float *restrict y, const float *restrict r, f
         sum_rr[x] += r[x] * r[x];
         sum_yr[x] += y[x] * r[x];
     }
-}
-
-/* Sums of `side` neighbours in a row with side / 2 more at either end. */
-FAST static void sum_along(const float *restrict row, float *restrict sums, int count, int side) {
-    for (int i = 0; i < count; i++)
-        sums[i] = row[i];
-    for (int at = 1; at < side; at++)
-        for (int i = 0; i < count; i++)
-            sums[i] += row[i + at];
 }
 
 /* Steps 1 to 3 for a row, of the windows' sums, without the neighbours: `alike` and `plain`, 0 or 1, and |y - gain r|.
@@ -63,15 +48,9 @@ FAST static void compare_row(const float *restrict y, const float *restrict r, c
     }
 }
 
-/* The largest of 3x3 cells. Beyond the border there is nothing. */
 FAST static void largest_row(const float *restrict above, const float *restrict here, const float *restrict below,
                              float *restrict columns_of, float *restrict largest, int columns) {
-    for (int x = 0; x < columns; x++)
-        columns_of[x + 1] = larger(larger(above[x], here[x]), below[x]);
-    columns_of[0] = columns_of[1];
-    columns_of[columns + 1] = columns_of[columns];
-    for (int x = 0; x < columns; x++)
-        largest[x] = larger(larger(columns_of[x], columns_of[x + 1]), columns_of[x + 2]);
+    extreme_row(above, here, below, columns_of, largest, columns, 1);
 }
 
 /* trust: where found, otherwise 0. plain becomes same. other: what must not be near. counts: of the background, how
@@ -117,8 +96,8 @@ FAST static int learn_row(const float *restrict alpha, const float *restrict y, 
 }
 
 /* The windows' sums of one row: `sums` has a row of each moment, `wide` one with half a window more at either end. */
-static void window_row(const float *y, const float *r, float *wide, float *sums, int row, int columns, int rows,
-                       int side, int stride) {
+FAST static void window_row(const float *y, const float *r, float *wide, float *sums, int row, int columns, int rows,
+                            int side, int stride) {
     const int half = side / 2;
     memset(wide, 0, (size_t)MOMENTS * stride * sizeof *wide);
     for (int at = row - half; at <= row + half; at++) {

@@ -12,12 +12,6 @@ typedef struct {
     int32_t sparse;
 } PlateRules;
 
-INLINE float smaller(float a, float b) {
-    return a < b ? a : b;
-}
-INLINE float larger(float a, float b) {
-    return a > b ? a : b;
-}
 /* The plate in the frame's light, and how far the frame is from it in the worst channel. Not compiled for AVX: a table
    is read value by value. */
 static void light_row(const uint8_t *restrict plate, const uint8_t *restrict table, uint8_t *restrict lit, int width) {
@@ -110,15 +104,14 @@ FAST static void judge_row(const uint16_t *restrict ninefold, const float *restr
     }
 }
 
-/* The smallest of 3x3 pixels; or the largest, as the smallest of negated ones. Beyond the border there is nothing. */
 FAST static void smallest_row(const float *restrict above, const float *restrict here, const float *restrict below,
-                              float *restrict columns, float *restrict negated, int width) {
-    for (int x = 0; x < width; x++)
-        columns[x + 1] = smaller(smaller(above[x], here[x]), below[x]);
-    columns[0] = columns[1];
-    columns[width + 1] = columns[width];
-    for (int x = 0; x < width; x++)
-        negated[x] = -smaller(smaller(columns[x], columns[x + 1]), columns[x + 2]);
+                              float *restrict columns, float *restrict smallest, int width) {
+    extreme_row(above, here, below, columns, smallest, width, 0);
+}
+
+FAST static void largest_row(const float *restrict above, const float *restrict here, const float *restrict below,
+                             float *restrict columns, float *restrict largest, int width) {
+    extreme_row(above, here, below, columns, largest, width, 1);
 }
 
 /* counts: textured background, background, and how much of the first matches at least half. */
@@ -172,7 +165,7 @@ EXPORT int bgcam_compare(const uint8_t *plate, const uint8_t *seen, const uint8_
     counts[0] = counts[1] = counts[2] = 0;
     for (int y = 0; y < height; y++) {
         const size_t at = (size_t)y * width;
-        smallest_row(opened + ABOVE(y), opened + at, opened + BELOW(y), columns, matches + at, width);
+        largest_row(opened + ABOVE(y), opened + at, opened + BELOW(y), columns, matches + at, width);
         count_row(alpha + at, deviation + at, matches + at, counts, width, &limits);
     }
 #undef ABOVE

@@ -41,6 +41,18 @@ INLINE float clamped(float x, float low, float high) {
     return above < high ? above : high;
 }
 
+INLINE float larger(float a, float b) {
+    return a > b ? a : b;
+}
+INLINE float smaller(float a, float b) {
+    return a < b ? a : b;
+}
+
+/* From 0 at span[0] to 1 at span[1]. */
+INLINE float ramp(float x, const float *span) {
+    return clamped((x - span[0]) * (1.0f / (span[1] - span[0])), 0.0f, 1.0f);
+}
+
 /* The sum of three rows, column by column. `sums` has one more column at either end: the border's own, repeated. */
 INLINE void sum_columns(const float *restrict above, const float *restrict here, const float *restrict below,
                         float *restrict sums, int width) {
@@ -48,6 +60,29 @@ INLINE void sum_columns(const float *restrict above, const float *restrict here,
         sums[x + 1] = above[x] + here[x] + below[x];
     sums[0] = sums[1];
     sums[width + 1] = sums[width];
+}
+
+/* Sums of `side` neighbours in a row with side / 2 more at either end. */
+INLINE void sum_along(const float *restrict row, float *restrict sums, int count, int side) {
+    for (int i = 0; i < count; i++)
+        sums[i] = row[i];
+    for (int at = 1; at < side; at++)
+        for (int i = 0; i < count; i++)
+            sums[i] += row[i + at];
+}
+
+/* The largest of 3x3 cells if `most`, otherwise the smallest. Beyond the border there is nothing. `columns` is one row
+   with one more cell at either end. */
+INLINE void extreme_row(const float *restrict above, const float *restrict here, const float *restrict below,
+                        float *restrict columns, float *restrict extreme, int width, int most) {
+    for (int x = 0; x < width; x++)
+        columns[x + 1] =
+            most ? larger(larger(above[x], here[x]), below[x]) : smaller(smaller(above[x], here[x]), below[x]);
+    columns[0] = columns[1];
+    columns[width + 1] = columns[width];
+    for (int x = 0; x < width; x++)
+        extreme[x] = most ? larger(larger(columns[x], columns[x + 1]), columns[x + 2])
+                          : smaller(smaller(columns[x], columns[x + 1]), columns[x + 2]);
 }
 
 /* The position of pixel `at` on a row of `cells`, with `step` cells per pixel: half-pixel centres, borders repeated. */

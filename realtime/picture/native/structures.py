@@ -73,6 +73,23 @@ class Layers(ctypes.Structure):
     )
 
 
+class BlurRules(ctypes.Structure):
+    """The sizes of a `blur.BlurPlan`, the reach of its Gaussians in cells, and constants of `fill` and `blur.py`."""
+
+    _fields_ = (
+        ("work_width", _INT),
+        ("work_height", _INT),
+        ("holes_width", _INT),
+        ("holes_height", _INT),
+        ("levels", _INT),
+        ("reach_x", _INT),
+        ("reach_y", _INT),
+        ("edge", _FLOAT),
+        ("least", _FLOAT),
+        ("tiny", _FLOAT),
+    )
+
+
 class Rectangle(ctypes.Structure):
     """Pixels from `top` to `bottom` and from `left` to `right`, both ends exclusive."""
 

@@ -8,13 +8,6 @@ typedef struct {
     int32_t around, reach;
 } TakeRules;
 
-INLINE float larger(float a, float b) {
-    return a > b ? a : b;
-}
-INLINE float ramp(float x, const float *span) {
-    return clamped((x - span[0]) * (1.0f / (span[1] - span[0])), 0.0f, 1.0f);
-}
-
 /* The planes of step 5: how far the furniture around proves a plain pixel to be the room, in cells of 2x2 pixels. */
 enum { MATCHING, MATTER, DIFFERING, PLANES };
 
@@ -44,15 +37,6 @@ FAST static void add_to(float *restrict sums, const float *restrict row, int cou
         sums[i] += row[i];
 }
 
-/* Sums of `side` neighbours in a row with side / 2 more at either end. */
-FAST static void sum_along(const float *restrict row, float *restrict sums, int count, int side) {
-    for (int i = 0; i < count; i++)
-        sums[i] = row[i];
-    for (int at = 1; at < side; at++)
-        for (int i = 0; i < count; i++)
-            sums[i] += row[i + at];
-}
-
 FAST static void prove_row(const float *restrict matching, const float *restrict matter, const float *restrict other,
                            float *restrict proven, int count, float share, const TakeRules *rules) {
     const TakeRules r = *rules;
@@ -63,7 +47,7 @@ FAST static void prove_row(const float *restrict matching, const float *restrict
 }
 
 /* A window's sums of one plane, for one row of cells: `sums` has a row, `wide` one with side / 2 more at either end. */
-static void window_row(const float *plane, float *wide, float *sums, int row, int columns, int rows, int side) {
+FAST static void window_row(const float *plane, float *wide, float *sums, int row, int columns, int rows, int side) {
     const int half = side / 2;
     memset(wide, 0, (size_t)(columns + 2 * half) * sizeof *wide);
     for (int at = row - half; at <= row + half; at++)

@@ -30,13 +30,6 @@ FAST static void drift_row(const float *restrict above, const float *restrict he
     drift[width + 1] = drift[width];
 }
 
-INLINE float ramp(float x, const float *span) {
-    return clamped((x - span[0]) * (1.0f / (span[1] - span[0])), 0.0f, 1.0f);
-}
-INLINE float larger(float a, float b) {
-    return a > b ? a : b;
-}
-
 /* Steps 2 to 6 for a row. `largest` is one row with one more cell at either end. */
 FAST static void follow_row(const float *restrict above, const float *restrict here, const float *restrict below,
                             float *restrict largest, const float *restrict alpha, const float *restrict kept,
