@@ -21,7 +21,7 @@ from bgcam.export.compare import Run
 from bgcam.export.onnx_file import normalised
 from bgcam.realtime.model.backends.quiet import without_telemetry
 from bgcam.realtime.model.onnx_graph import initializers
-from bgcam.realtime.model.saturation import most_levels
+from bgcam.train.rounding import most_levels
 
 
 def to_int8(model: Any, calibration: Sequence[NDArray[np.float32]], *, rounded: bool = False) -> Any:

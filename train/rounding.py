@@ -12,15 +12,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bgcam.realtime.model.saturation import most_levels
 from bgcam.train.network import MatteNet
 
 
-def rounded(weight: Tensor) -> Tensor:
-    """Weights (out, in, kh, kw) to the nearest of their output channel's levels; the gradient passes.
+def most_levels(inputs: int) -> int:
+    """How many steps from 0 an output channel's largest weight is, of `inputs` input channels.
 
-    How many there are: `bgcam.realtime.model.saturation.most_levels`.
+    Two products of uint8 by 63 fit into 16 bits, as processors without VNNI add them; one alone fits with 127.
     """
+    return 127 if inputs == 1 else 63
+
+
+def rounded(weight: Tensor) -> Tensor:
+    """Weights (out, in, kh, kw) to the nearest of their output channel's levels; the gradient passes."""
     step = weight.detach().abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / most_levels(weight.shape[1])
     return weight + (torch.round(weight.detach() / step) * step - weight.detach())
 

@@ -14,14 +14,6 @@ from numpy.typing import NDArray
 MOST_OF_A_PAIR = 128
 
 
-def most_levels(inputs: int) -> int:
-    """How many steps from 0 an output channel's largest weight may be, whatever the others: none saturates then.
-
-    inputs: the input channels that each output has.
-    """
-    return 127 if inputs == 1 else MOST_OF_A_PAIR // 2 - 1
-
-
 def worst_pairs(weights: NDArray[np.int8]) -> NDArray[np.int64]:
     """The largest sum of two weights of one sign, without it, in each output channel: (out,) of (out, in, h, w).
 
