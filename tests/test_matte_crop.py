@@ -276,6 +276,6 @@ def test_what_is_too_small_for_a_person_changes_neither_crop_nor_matte() -> None
     assert any(True in network.looks(number) for number in range(1, 2 * REFRESH_FRAMES))
 
 
-def test_it_is_off_unless_asked_for() -> None:
-    assert not parse_arguments([]).matte_crop
-    assert parse_arguments(["--matte-crop"]).matte_crop
+def test_it_is_on_unless_it_is_turned_off() -> None:
+    assert parse_arguments([]).matte_crop == "on"
+    assert parse_arguments(["--matte-crop", "off"]).matte_crop == "off"
