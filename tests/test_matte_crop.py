@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tiny_model import SPEC
 
+from bgcam.realtime.command import run
+from bgcam.realtime.command.cli import main
 from bgcam.realtime.command.options import parse_arguments
+from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
 from bgcam.realtime.model.matte_crop import (
     GAP_S,
@@ -279,3 +284,20 @@ def test_what_is_too_small_for_a_person_changes_neither_crop_nor_matte() -> None
 def test_it_is_on_unless_it_is_turned_off() -> None:
     assert parse_arguments([]).matte_crop == "on"
     assert parse_arguments(["--matte-crop", "off"]).matte_crop == "off"
+
+
+@pytest.mark.parametrize(("given", "crops"), [([], True), (["--matte-crop", "off"], False)])
+def test_a_run_gets_the_crop_that_was_asked_for(
+    given: list[str], crops: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def build(*parts: Any, crop: bool, **others: Any) -> Any:
+        asked.append(crop)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(run, "build_live", build)
+    assert cv2.imwrite(str(tmp_path / "one.png"), np.zeros((96, 160, 3), np.uint8))
+    command = ["--input", str(tmp_path / "one.png"), "--background", "green", "--output", "null"]
+    assert main([*command, "--model", str(tiny_model), *given]) == 2
+    assert asked == [crops]
