@@ -45,7 +45,7 @@ class Matter(Protocol):
 class Contender:
     """begin: called for each scene, since networks remember.
 
-    network: on what share of the scene's frames so far the network ran.
+    network: runs of the network a frame, in the scene so far.
     """
 
     model: str
@@ -109,7 +109,7 @@ def scenes(shared: Path, *, frames: int) -> Iterator[tuple[str, list[Sample]]]:
 
 
 def figures(contender: Contender, samples: Sequence[Sample]) -> dict[str, float]:
-    """MAD and Grad as means over the frames, dtSSD, and the share of frames that the network ran on."""
+    """MAD and Grad as means over the frames, dtSSD, and runs of the network a frame."""
     from bgcam.train.metrics import dtssd, grad, mad
 
     alpha_of = contender.begin(samples[0].frame.size_wh)
@@ -130,38 +130,56 @@ def bgcam(
     without: Sequence[str] = (),
     matting: Matter | None = None,
     half_rate: bool = False,
+    crop: bool = False,
 ) -> Contender:
     """A model with the chain's stages that make the matte, but those of `without`.
 
-    matting: in the place of the model's own. half_rate: with `--matte-rate half`.
+    matting: in the place of the model's own. half_rate: with `--matte-rate half`. crop: with the crop of cameras.
     """
     from bgcam.realtime.backgrounds import open_background
     from bgcam.realtime.failsafe.placeholder import SafeBackground
     from bgcam.realtime.model.find import find_model
     from bgcam.realtime.model.half_rate import HalfRate
+    from bgcam.realtime.model.matte_crop import CropMatting
     from bgcam.realtime.model.matting import Matting
     from bgcam.realtime.picture.chain import Chain
 
-    matter = matting or Matting(find_model(model), backend=backend)
-
-    frames, carried = 0, 0
+    matter = _Counted(matting or Matting(find_model(model), backend=backend))
+    frames = 0
 
     def begin(size_wh: tuple[int, int]) -> AlphaOf:
-        nonlocal frames, carried
+        nonlocal frames
         chain = Chain(SafeBackground(open_background("green"), size_wh), without=without)
-        find = HalfRate(matter) if half_rate else matter
-        frames = carried = 0
+        looks = CropMatting(matter) if crop else matter
+        find = HalfRate(looks) if half_rate else looks
+        frames = matter.runs = 0
 
         def alpha_of(frame: CameraFrame) -> Float:
-            nonlocal frames, carried
-            coarse = find(frame)
-            frames, carried = frames + 1, carried + coarse.carried
-            return chain.alpha(chain.prepare(frame, coarse)).copy()
+            nonlocal frames
+            frames += 1
+            return chain.alpha(chain.prepare(frame, find(frame))).copy()
 
         return alpha_of
 
-    name = f"{matter.spec.name}, half rate" if half_rate else matter.spec.name
-    return Contender(name, begin, network=lambda: 1 - carried / max(1, frames))
+    name = matter.spec.name + ", crop" * crop + ", half rate" * half_rate
+    return Contender(name, begin, network=lambda: matter.runs / max(1, frames))
+
+
+class _Counted:
+    """Called as `Matting` is. runs: how often the network ran."""
+
+    def __init__(self, matting: Matter):
+        self.spec, self.runs, self._matting = matting.spec, 0, matting
+
+    def __call__(self, frame: CameraFrame) -> CoarseMatte:
+        return self.infer(frame, self.see(frame))
+
+    def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
+        return self._matting.see(frame)
+
+    def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
+        self.runs += 1
+        return self._matting.infer(frame, seen_bgr)
 
 
 def peers(folder: Path) -> list[Contender]:

@@ -39,6 +39,7 @@ from bgcam.realtime.frames import CameraFrame
 from bgcam.realtime.look import Look
 from bgcam.realtime.model.matting import Matting
 from bgcam.realtime.picture.chain import Chain
+from bgcam.realtime.picture.enlarge import whole_of
 from bgcam.realtime.picture.work import Work
 
 TIMED_CLIP, TIMED_WH = "s32.mp4", (1280, 720)
@@ -60,7 +61,7 @@ class Plain(Chain):
 
     def draw(self, work: Work) -> Any:
         alpha = self.alpha(work)
-        return cv2.blendLinear(work.frame.room_bgr, work.background, alpha, 1 - alpha)
+        return cv2.blendLinear(work.frame.room_bgr, whole_of(work.background), alpha, 1 - alpha)
 
 
 @dataclass(frozen=True)

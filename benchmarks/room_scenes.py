@@ -90,12 +90,14 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """frames(count, empty) draws the same pictures each time: `empty` ones of the room alone, then `count` more."""
+    """frames(count, empty, height) draws the same pictures each time: `empty` ones of the room alone, then `count` more
+    with a person of this height, as a share of the picture's.
+    """
 
     room: str
     person: str
     motion: str
-    frames: Callable[[int, int], Iterator[RoomFrame]]
+    frames: Callable[[int, int, float], Iterator[RoomFrame]]
 
 
 def scenes(shared: Path, *, held_out: bool = False) -> list[Scene]:
@@ -119,8 +121,9 @@ def _scene(at: int, room: Path, people: Sequence[Person]) -> Scene:
     # One further each turn, so that nobody moves in one way alone.
     person, motion = people[who], list(MOTIONS)[(who + turn) % len(MOTIONS)]
 
-    def frames(count: int, empty: int) -> Iterator[RoomFrame]:
-        return draw(cover(read_bgr(room), SIZE_WH), person.read(), motion=motion, count=count, empty=empty, seed=at)
+    def frames(count: int, empty: int, height: float) -> Iterator[RoomFrame]:
+        behind = cover(read_bgr(room), SIZE_WH)
+        return draw(behind, person.read(), motion=motion, count=count, empty=empty, seed=at, height=height)
 
     return Scene(room.stem, person.name, motion, frames)
 
@@ -168,26 +171,34 @@ def _portrait(image: Path) -> list[Cutout]:
 
 
 def draw(
-    room: Picture, cutouts: Sequence[Cutout], *, motion: str, count: int, seed: int, empty: int = 0
+    room: Picture,
+    cutouts: Sequence[Cutout],
+    *,
+    motion: str,
+    count: int,
+    seed: int,
+    empty: int = 0,
+    height: float = PERSON_HEIGHT_SHARE,
 ) -> Iterator[RoomFrame]:
     """The frames of a scene. motion: a key of MOTIONS. The same seed draws the same frames.
 
     empty: frames of the room alone that come before, with the exposure of a camera that has been running.
+    height: the person's, as a share of the picture's; how far they move does not depend on it.
     """
-    height, width = room.shape[:2]
+    height_px, width = room.shape[:2]
     random = np.random.default_rng(seed)
     webcam = Webcam(random, brightness=float(room.mean()))
-    cutouts = [_ready(one, height) for one in cutouts]
+    cutouts = [_ready(one, height_px, share=height) for one in cutouts]
     light = _light(room, cutouts[0])
     middle = width * (0.5 + random.uniform(-0.08, 0.08))
     for at in range(empty):
-        nobody = np.zeros((height, width), np.float32)
+        nobody = np.zeros((height_px, width), np.float32)
         yield RoomFrame(CameraFrame(at, webcam.frame(at - empty, room.astype(np.float32)), at / FPS, 0.0), nobody)
     for at in range(count):
         one = cutouts[_to_and_fro(at, len(cutouts))]
-        matrix = _matrix(MOTIONS[motion](at / FPS), one, middle_px=middle, size_wh=(width, height))
-        alpha = cv2.warpAffine(one.alpha, matrix, (width, height))
-        colours = cv2.warpAffine(one.bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        matrix = _matrix(MOTIONS[motion](at / FPS), one, middle_px=middle, size_wh=(width, height_px))
+        alpha = cv2.warpAffine(one.alpha, matrix, (width, height_px))
+        colours = cv2.warpAffine(one.bgr, matrix, (width, height_px), borderMode=cv2.BORDER_REPLICATE)
         share = alpha[..., None]
         bgr = webcam.frame(at, colours * (np.float32(light) * share) + room * (1 - share))
         number = empty + at
@@ -253,11 +264,11 @@ def exposure(at: int, phase: float) -> float:
     return float((1 + 0.05 * np.sin(2 * np.pi * at / 97 + phase)) * (1 - 0.15 * dip))
 
 
-def _ready(one: Cutout, height: int) -> Cutout:
-    """Cropped at the top of the head, resized to the person's height, and drawn on below the lower edge."""
+def _ready(one: Cutout, height: int, *, share: float) -> Cutout:
+    """Cropped at the top of the head, resized to this share of the height, and drawn on below the lower edge."""
     rows = np.flatnonzero((one.alpha > 0.1).any(1))
     top = int(rows[0]) if len(rows) else 0
-    scale = PERSON_HEIGHT_SHARE * height / (one.alpha.shape[0] - top)
+    scale = share * height / (one.alpha.shape[0] - top)
     below = round(BELOW_SHARE * height)
 
     def fit(values: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,8 @@ without what it learnt.
 - flips: how often such a place goes on or off, x1e3: changes a frame, over all of that room.
 - boil: the same changes over the places that are shown, not over all: 0 stands still, 1 is new each frame.
 - ghost: how much of the frame before is still in the matte where the person moves, see `picture_scores.lag`.
-- network: on what share of the frames the network ran. --half-rate scores each model with `--matte-rate half` too.
+- network: runs of the network a frame. --half-rate scores each model with `--matte-rate half` too, --crop with the crop
+  around the person and without it. --height gives the person other heights, in shares of the picture's.
 
 Each is the mean over scenes, and behind the stroke the worst scene's. boil and ghost are of all scenes together.
 """
@@ -35,7 +36,7 @@ from bgcam.benchmarks.clips import AlphaOf, Contender, add_half_rate, bgcam, pee
 from bgcam.benchmarks.machine import describe
 from bgcam.benchmarks.picture_scenes import SIZE_WH
 from bgcam.benchmarks.picture_scores import lag_sums
-from bgcam.benchmarks.room_scenes import RoomFrame, Scene, scenes
+from bgcam.benchmarks.room_scenes import PERSON_HEIGHT_SHARE, RoomFrame, Scene, scenes
 from bgcam.benchmarks.trained import trained_matting
 from bgcam.realtime.errors import UsageError
 
@@ -47,6 +48,8 @@ FAR_SHARE = 1 / 40
 # Digits of each figure in the table.
 FIGURES = {"mad": 2, "grad": 3, "dtssd": 3, "shown": 2, "flips": 2, "boil": 3, "ghost": 3, "network": 2}
 GRAD_EVERY = 3
+# Smaller people than these are a few pixels.
+LEAST_HEIGHT = 0.1
 # Four seconds: bgcam learns the room once nobody is in it for three.
 EMPTY_FRAMES = 120
 
@@ -64,6 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", action="store_true", help="no keyed clips: for choosing between trained weights")
     parser.add_argument("--backend", default="auto", help="inference backend (default: auto)")
     add_half_rate(parser)
+    parser.add_argument("--crop", action="store_true", help="score each model with the crop around the person too")
+    parser.add_argument(
+        "--height",
+        type=float,
+        metavar="SHARE",
+        nargs="+",
+        default=[],
+        help=f"the person's heights, as shares of the picture's, in turn (default: {PERSON_HEIGHT_SHARE})",
+    )
     parser.add_argument("--without", metavar="STAGE", nargs="+", default=[], help="stages to leave out of the chain")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth scene (default: 1)")
     parser.add_argument("--frames", type=int, default=90, metavar="N", help="frames of each scene (default: 90)")
@@ -80,20 +92,26 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"--warm-up {args.warm_up} of {args.frames} frames: leave at least 2 to score")
     if args.every < 1:
         raise UsageError(f"--every {args.every}: give 1 or more")
+    for share in args.height:
+        if not LEAST_HEIGHT <= share <= 1:
+            raise UsageError(f"--height {share:g}: give shares of the picture's height, {LEAST_HEIGHT} to 1")
     without = checked_stages(args.without)
     found = scenes(args.shared, held_out=args.held_out)[:: args.every]
     names = args.model or ([] if args.weights else shipped_models())
     rates = (False, True) if args.half_rate else (False,)
+    crops = (False, True) if args.crop else (False,)
     contenders = [
-        bgcam(name, backend=args.backend, without=without, half_rate=half) for name in names for half in rates
+        bgcam(name, backend=args.backend, without=without, half_rate=half, crop=crop)
+        for name in names
+        for half in rates
+        for crop in crops
     ]
-    contenders += [
-        bgcam(str(path), without=without, matting=trained_matting(path, size_wh=SIZE_WH, backend=args.backend))
-        for path in args.weights
-    ]
+    for path in args.weights:
+        trained = trained_matting(path, size_wh=SIZE_WH, backend=args.backend)
+        contenders += [bgcam(str(path), without=without, matting=trained, crop=crop) for crop in crops]
     contenders += peers(args.peers) if args.peers else []
     empty = EMPTY_FRAMES if args.plate else 0
-    rows = list(results(found, contenders, frames=args.frames, warm_up=args.warm_up, empty=empty))
+    rows = list(results(found, contenders, frames=args.frames, warm_up=args.warm_up, empty=empty, heights=args.height))
     if args.json:
         about = {
             "frames": args.frames,
@@ -120,18 +138,30 @@ def checked_stages(names: Sequence[str]) -> Sequence[str]:
 
 
 def results(
-    found: Sequence[Scene], contenders: Sequence[Contender], *, frames: int, warm_up: int, empty: int = 0
+    found: Sequence[Scene],
+    contenders: Sequence[Contender],
+    *,
+    frames: int,
+    warm_up: int,
+    empty: int = 0,
+    heights: Sequence[float] = (),
 ) -> Iterator[dict[str, Any]]:
-    """A row for each scene and network: what they are, and FIGURES. empty: frames of the room alone, before these."""
+    """A row for each scene, height and network: what they are, and FIGURES.
+
+    empty: frames of the room alone, before these. heights: the person's, as shares of the picture's; then the networks'
+    names say them.
+    """
     from rich.console import Console
     from rich.progress import track
 
     for scene in track(found, description="rooms", console=Console(stderr=True)):
         about = {"room": scene.room, "person": scene.person, "motion": scene.motion}
-        tallies = score(scene.frames(frames, empty), contenders, warm_up=empty + warm_up)
-        for contender, tally in zip(contenders, tallies, strict=True):
-            network = contender.network()
-            yield {**about, "model": contender.model, **tally.figures(), "network": network, **tally.counts()}
+        for height in heights or (PERSON_HEIGHT_SHARE,):
+            tallies = score(scene.frames(frames, empty, height), contenders, warm_up=empty + warm_up)
+            for contender, tally in zip(contenders, tallies, strict=True):
+                model = f"{contender.model}, height {height:g}" if heights else contender.model
+                network = contender.network()
+                yield {**about, "model": model, **tally.figures(), "network": network, **tally.counts()}
 
 
 def score(frames: Iterator[RoomFrame], contenders: Sequence[Contender], *, warm_up: int) -> list[Tally]:

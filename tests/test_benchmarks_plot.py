@@ -44,9 +44,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.ellipse(alpha, (45, 82), (30, 64), 0, 0, 360, 1.0, -1)
     monkeypatch.setattr("bgcam.benchmarks.room_scenes.SIZE_WH", (160, 96))
 
-    def frames(count: int, empty: int) -> Iterator[RoomFrame]:
+    def frames(count: int, empty: int, height: float) -> Iterator[RoomFrame]:
         person = [Cutout(np.full((80, 90, 3), 250, np.uint8), alpha)]
-        return draw(room, person, motion="sits", count=count, empty=empty, seed=0)
+        return draw(room, person, motion="sits", count=count, empty=empty, seed=0, height=height)
 
     scenes = [Scene(name, "somebody", "sits", frames) for name in ("a", "b")]
     monkeypatch.setattr("bgcam.benchmarks.room_scenes.scenes", lambda shared: scenes)

@@ -222,6 +222,25 @@ def test_the_half_rate_is_scored_beside_the_full_one(shared, tiny_model, capsys,
     assert half["network"] == len(ran) / 4 - 1
 
 
+def test_people_of_several_heights_are_scored_with_the_crop_and_without(shared, tiny_model, capsys) -> None:
+    command = ["rooms", "--shared", str(shared), "--held-out", "--model", str(tiny_model), "--frames", "6"]
+    command += ["--warm-up", "1", "--every", "2", "--crop", "--height", "0.3", "0.9", "--json"]
+    assert main(command) == 0
+    found = {one["model"]: one for one in json.loads(capsys.readouterr().out)["networks"]}
+    assert list(found) == [f"tiny{crop}, height {share}" for share in ("0.3", "0.9") for crop in ("", ", crop")]
+    assert found["tiny, height 0.3"]["network"] == found["tiny, height 0.9"]["network"] == 1
+    # Near, the person is seen whole; small, through a crop, in which the network finds finer edges.
+    assert found["tiny, crop, height 0.9"]["mad"] == found["tiny, height 0.9"]["mad"]
+    assert found["tiny, crop, height 0.3"]["mad"] != found["tiny, height 0.3"]["mad"]
+
+
+def test_a_person_has_the_height_that_is_asked_for() -> None:
+    room = np.zeros((96, 160, 3), np.uint8)
+    for height in (0.25, 0.5):
+        (one,) = draw(room, [figure()], motion="sits", count=1, seed=0, height=height)
+        assert (one.alpha > 0.5).any(1).sum() == pytest.approx(96 * height, abs=3)
+
+
 def test_training_weights_run_in_the_chain(shared, tiny_model, tmp_path, monkeypatch, capsys) -> None:
     import onnx
 
@@ -245,6 +264,7 @@ def test_training_weights_run_in_the_chain(shared, tiny_model, tmp_path, monkeyp
     [
         (["--warm-up", "3", "--frames", "4"], "--warm-up 3 of 4 frames: leave at least 2 to score"),
         (["--every", "0"], "--every 0: give 1 or more"),
+        (["--height", "0.5", "0.05"], "--height 0.05: give shares of the picture's height, 0.1 to 1"),
         (["--without", "colour"], "--without colour: no such stage; there are temporal_filter"),
         (["--held-out", "--weights", "missing.pt"], "missing.pt"),
         ([], "no such folder; give --shared"),  # the clips, without --held-out

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tiny_model import SPEC
 
+from bgcam.realtime.command import run
+from bgcam.realtime.command.cli import main
 from bgcam.realtime.command.options import parse_arguments
+from bgcam.realtime.errors import UsageError
 from bgcam.realtime.frames import CameraFrame, CoarseMatte
-from bgcam.realtime.model.matte_crop import REFRESH_FRAMES, REST_FRAMES, Crop, CropMatting, _placed, crop_for, touches
+from bgcam.realtime.model.matte_crop import (
+    GAP_S,
+    REFRESH_FRAMES,
+    REST_FRAMES,
+    SOON_FRAMES,
+    Crop,
+    CropMatting,
+    _placed,
+    box_of,
+    touches,
+)
+from bgcam.realtime.model.matte_crop import crop_for as crop_around
 from bgcam.realtime.model.matting import Matting, resize_area
 from bgcam.realtime.run.finding import Finding
 
@@ -33,6 +49,11 @@ def frame(number: int, *people: tuple[int, int, int, int]) -> CameraFrame:
     """White people before a black room."""
     shown = np.kron(matte(*people), np.ones((4, 4)))
     return CameraFrame(number, np.dstack([(255 * shown).astype(np.uint8)] * 3), number / 30, 0.0)
+
+
+def crop_for(alpha: Alpha, now: Crop | None = None) -> Crop | None:
+    box = box_of(alpha)
+    return None if box is None else crop_around(box, (alpha.shape[0], alpha.shape[1]), now)
 
 
 class White:
@@ -86,7 +107,7 @@ def test_the_whole_frame_is_seen_for_nobody_somebody_near_and_people_far_apart(p
 def test_the_crop_stays_while_the_person_moves_a_little() -> None:
     crop = crop_for(matte(PERSON))
     assert crop_for(matte((62, 50, 20, 46)), crop) == crop
-    assert crop_for(matte((80, 50, 20, 46)), crop) != crop
+    assert crop_for(matte((108, 50, 20, 46)), crop) != crop
 
 
 def test_edges_of_the_frame_are_not_edges_of_the_crop() -> None:
@@ -223,6 +244,60 @@ def test_it_is_for_cameras_and_not_with_far(live: bool, far: bool, crops: bool, 
     assert (second > 1.5 * whole) == crops
 
 
-def test_it_is_off_unless_asked_for() -> None:
-    assert not parse_arguments([]).matte_crop
-    assert parse_arguments(["--matte-crop"]).matte_crop
+def test_who_sways_does_not_make_the_crop_follow() -> None:
+    """Each change of the crop shows in the matte."""
+    matting, _ = cropped()
+    crops = []
+    for number in range(1, 91):
+        matting(frame(number, (60 + round(14 * np.sin(number / 7)), 50, 20, 46)))
+        crops.append(matting.crop)
+    assert len(set(crops)) <= 3
+    assert len(set(crops[30:])) == 1
+
+
+def test_whoever_moves_outside_the_crop_is_seen_sooner() -> None:
+    other = (0, 40, 8, 50)
+    matting, network = cropped()
+    for number in range(1, 2 + SOON_FRAMES):
+        matting(frame(number, PERSON))
+    assert all(network.looks(number) == [False] for number in range(1, 2 + SOON_FRAMES))
+    assert matting(frame(2 + SOON_FRAMES, PERSON, other)).alpha[60, 4] == 1
+
+
+def test_after_a_gap_of_the_camera_the_frame_is_seen_whole() -> None:
+    matting, network = cropped()
+    late = frame(1, (5, 50, 20, 46))
+    late = CameraFrame(1, late.room_bgr, 1 / 30 + GAP_S, 0.0)
+    assert matting(late).alpha[60, 15] == 1
+    assert network.looks(1) == [True]
+
+
+def test_what_is_too_small_for_a_person_changes_neither_crop_nor_matte() -> None:
+    matting, network = cropped()
+    for number in range(1, 2 * REFRESH_FRAMES):
+        before = matting.crop
+        assert matting(frame(number, PERSON, (2, 2, 2, 3))).alpha[:10, :10].max() == 0
+        assert matting.crop == before
+    assert any(True in network.looks(number) for number in range(1, 2 * REFRESH_FRAMES))
+
+
+def test_it_is_on_unless_it_is_turned_off() -> None:
+    assert parse_arguments([]).matte_crop == "on"
+    assert parse_arguments(["--matte-crop", "off"]).matte_crop == "off"
+
+
+@pytest.mark.parametrize(("given", "crops"), [([], True), (["--matte-crop", "off"], False)])
+def test_a_run_gets_the_crop_that_was_asked_for(
+    given: list[str], crops: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def build(*parts: Any, crop: bool, **others: Any) -> Any:
+        asked.append(crop)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(run, "build_live", build)
+    assert cv2.imwrite(str(tmp_path / "one.png"), np.zeros((96, 160, 3), np.uint8))
+    command = ["--input", str(tmp_path / "one.png"), "--background", "green", "--output", "null"]
+    assert main([*command, "--model", str(tiny_model), *given]) == 2
+    assert asked == [crops]

@@ -240,4 +240,5 @@ def test_only_a_cameras_frames_are_skipped(
     monkeypatch.setattr(run, "open_source", lambda **options: StillSource(live=live))
     given = ["--background", "green", "--output", "null", "--model", str(tiny_model), "--threads", "1"]
     assert main(given) == 0
-    assert numbers == inferred
+    # A frame is seen twice where its crop and the whole of it are.
+    assert [*dict.fromkeys(numbers)] == inferred

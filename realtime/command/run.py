@@ -37,7 +37,7 @@ from bgcam.realtime.run.status import Status
 from bgcam.realtime.run.stopping import placeholder_while_stopped, stop_on_signal
 from bgcam.realtime.run.trace_file import tracing
 from bgcam.realtime.settings import Settings, look_of
-from bgcam.realtime.settings.values import HALF
+from bgcam.realtime.settings.values import HALF, ON
 from bgcam.realtime.sinks import Sink, check_output, is_folder, open_sink
 from bgcam.realtime.sinks.claims import left_lines
 from bgcam.realtime.sinks.job import CAMERA_JOB, Job
@@ -154,7 +154,7 @@ def _run(settings: Settings) -> int:
             watchdog_ms=settings.watchdog_ms,
             far=settings.far,
             half_rate=settings.matte_rate == HALF,
-            crop=settings.matte_crop,
+            crop=settings.matte_crop == ON,
             mirror=settings.mirror,
             slide_interval_s=settings.slide_interval_s,
             background_fit=settings.background_fit,

@@ -404,16 +404,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = values.FULL
     matte_crop: Annotated[
-        bool,
+        str,
         Option(
             flags=("--matte-crop",),
-            help="the model sees the part of the camera's picture where you are, so that it finds more of you where "
-            "you fill less than half of it; whoever comes in elsewhere is seen a quarter of a second later; not with "
-            "--far, nor on a GPU that draws whole frames",
-            about="The model sees the part of the picture where you are, for people who are small in it.",
+            help="on: the model sees the part of the camera's picture where you are, so that it finds more of you "
+            "where you fill less than about half of its height; whoever comes in elsewhere is seen up to a quarter "
+            "of a second later; not with --far, nor on a GPU that draws whole frames; off: it always sees the whole "
+            "picture; default: on",
+            about="Show the model the part of the picture where you are (on), or always all of it (off).",
             group=MODEL,
+            choices=values.MATTE_CROPS,
         ),
-    ] = False
+    ] = values.ON
     max_cpu: Annotated[
         float | None,
         Option(
