@@ -72,7 +72,7 @@ def test_a_lost_node_costs_its_files_a_second_try(cluster: Any, bgcam: Run, tmp_
     thread.start()
     code, out, err = bgcam("batch", str(source), str(tmp_path / "dst"), "--address", cluster.address)
     thread.join()
-    assert (lost.is_set(), code, err) == (True, 0, "")
+    assert (lost.is_set(), code, err) == (True, 0, ""), out
     assert "on the cluster" in out
     assert outputs(tmp_path / "dst") == alone(bgcam, source, tmp_path / "one")
     assert in_progress(tmp_path / "dst") == []
