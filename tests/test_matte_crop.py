@@ -29,6 +29,7 @@ from bgcam.realtime.model.matte_crop import (
 )
 from bgcam.realtime.model.matte_crop import crop_for as crop_around
 from bgcam.realtime.model.matting import Matting, resize_area
+from bgcam.realtime.model.motion_gate import REFRESH_FRAMES as MOTION_REFRESH_FRAMES
 from bgcam.realtime.run.finding import Finding
 
 SIZE_WH = (160, 96)
@@ -270,6 +271,24 @@ def test_after_a_gap_of_the_camera_the_frame_is_seen_whole() -> None:
     late = CameraFrame(1, late.room_bgr, 1 / 30 + GAP_S, 0.0)
     assert matting(late).alpha[60, 15] == 1
     assert network.looks(1) == [True]
+
+
+@pytest.mark.parametrize("fps", [10, 15, 25, 30])
+def test_a_picture_in_which_nothing_moves_is_no_gap_of_the_camera(fps: float) -> None:
+    """Then the network runs on few frames, and each of their mattes is repeated: that of the whole frame alone would
+    take the crop from whoever sits still."""
+    network, number = White(), 0
+    find = Finding(live=True, crop=True).by(network, far=False)  # type: ignore[arg-type]
+    still = frame(0, PERSON).room_bgr
+    for left in range(50, 60):
+        find(CameraFrame(number, frame(0, (left, 50, 20, 46)).room_bgr, number / fps, 0.0))
+        number += 1
+    begun = number
+    for number in range(begun, begun + 100):
+        find(CameraFrame(number, still, number / fps + 0.001 * (number % 3), 0.0))
+    looks = [network.looks(at) for at in range(begun, begun + 100) if network.looks(at)]
+    assert len(looks) >= 100 // MOTION_REFRESH_FRAMES
+    assert all(False in one for one in looks)
 
 
 def test_what_is_too_small_for_a_person_changes_neither_crop_nor_matte() -> None:

@@ -138,7 +138,7 @@ class _Known:
 
     whole_at, whole_luma: of the last frame that was seen whole. rests_until: the first that may be cropped again.
     lately: where people were in this stretch of frames, which began at `since`; before: in the one before.
-    time_s: of the last frame. forgotten: how often all was forgotten before.
+    forgotten: how often all was forgotten before.
     """
 
     crop: Crop | None = None
@@ -149,7 +149,6 @@ class _Known:
     lately: Box | None = None
     before: Box | None = None
     since: int = 0
-    time_s: float = 0.0
     forgotten: int = 0
 
 
@@ -159,6 +158,7 @@ class CropMatting:
     def __init__(self, matting: Matter):
         self._matting = matting
         self._known = _Known()
+        self._seen_s = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -167,7 +167,7 @@ class CropMatting:
         return self._known.crop
 
     def forget(self) -> None:
-        """The next frame is seen whole: a matte was refused, or another camera is used."""
+        """The next frame is seen whole: a matte was refused, another camera is used, or it was away."""
         with self._lock:
             self._known = _Known(forgotten=self._known.forgotten + 1)
 
@@ -176,7 +176,10 @@ class CropMatting:
         return self.infer(frame, self.see(frame))
 
     def see(self, frame: CameraFrame) -> NDArray[np.uint8]:
-        """See `Matter`."""
+        """See `Matter`. Also called with frames that need no inference, so that it knows when the camera was away."""
+        if frame.time_s - self._seen_s > GAP_S:
+            self.forget()
+        self._seen_s = frame.time_s
         return self._matting.see(frame)
 
     def infer(self, frame: CameraFrame, seen_bgr: NDArray[np.uint8]) -> CoarseMatte:
@@ -184,10 +187,8 @@ class CropMatting:
         known, luma = self._known, luma_of(seen_bgr)
         shape = (seen_bgr.shape[0], seen_bgr.shape[1])
         seen_whole = replace(known, whole_at=frame.number, whole_luma=luma, touched=False)
-        if known.crop is None or frame.time_s - known.time_s > GAP_S:
+        if known.crop is None:
             coarse = self._matting.infer(frame, seen_bgr)
-            if known.crop is not None:
-                seen_whole = replace(seen_whole, crop=None, lately=None, before=None)
             self._learn(frame, coarse.alpha, seen_whole)
             return coarse
         closer = self._through(known.crop, frame, seen_bgr)
@@ -225,7 +226,6 @@ class CropMatting:
     def _learn(self, frame: CameraFrame, alpha: Alpha, known: _Known) -> None:
         # Of two threads, the one that ends last is believed: an older crop fits too, and `whole_at` is never too late.
         box = box_of(alpha)
-        known = replace(known, time_s=frame.time_s)
         if box is None:
             known = replace(known, crop=None, lately=None, before=None)
         else:
