@@ -18,6 +18,7 @@ from bgcam.train.fit import Run, check_same_recipe, fit
 from bgcam.train.network import FAST, MatteNet, NetworkConfig
 from bgcam.train.pairs import find_pairs
 from bgcam.train.recipes import BEST, FINISH, changed, paper
+from bgcam.train.rounding import is_rounded
 from bgcam.train.validate import make_validator
 
 TINY = NetworkConfig(width=0.125, decoder=(16, 16, 8, 8, 8))
@@ -69,13 +70,16 @@ def test_the_rate_warms_up_and_falls_and_sizes_grow() -> None:
     assert sizes[-1] == ((320, 240), (240, 320), (320, 192))
 
 
-def tiny_run(root: Path, out: str, steps: int, stop_after: int | None = None) -> ckpt.Checkpoint:
-    """A run on generated pictures; stop_after: cut it there, as if its minutes were up."""
+def tiny_run(
+    root: Path, out: str, steps: int, stop_after: int | None = None, *, rounded: bool = False
+) -> ckpt.Checkpoint:
+    """A run on generated pictures; stop_after: cut it there, as if its minutes were up. rounded: its weights are."""
     data = root / "data"
     if not data.exists():
         write_training_set(data, 8)
     torch.manual_seed(0)
     recipe = changed(BEST, steps=steps, batch=4, sizes_wh=((1.0, ((64, 48),)),), warmup_steps=2)
+    recipe = changed(recipe, rounded_weights=rounded)
     sampler = Sampler(PhotoSet(find_pairs(data)[0]), Backgrounds(data / "images"), seed=0)
     if stop_after is not None:
         full = recipe.sizes_of_steps
@@ -83,13 +87,15 @@ def tiny_run(root: Path, out: str, steps: int, stop_after: int | None = None) ->
     return fit(MatteNet(TINY), sampler, recipe, Run(root / out, device="cpu", workers=0))
 
 
-def test_a_cut_run_equals_an_uncut_one(tmp_path) -> None:
+@pytest.mark.parametrize("rounded", [False, True])
+def test_a_cut_run_equals_an_uncut_one(tmp_path, rounded: bool) -> None:
     # Several threads add up in whatever order they come, and other tests may have asked for several.
     torch.set_num_threads(1)
-    whole = tiny_run(tmp_path, "whole", 6)
-    tiny_run(tmp_path, "cut", 6, stop_after=3)
+    whole = tiny_run(tmp_path, "whole", 6, rounded=rounded)
+    tiny_run(tmp_path, "cut", 6, stop_after=3, rounded=rounded)
     assert ckpt.load(tmp_path / "cut" / "last.pt").step == 3
-    resumed = tiny_run(tmp_path, "cut", 6)
+    assert is_rounded(ckpt.build_network(ckpt.load(tmp_path / "cut" / "last.pt"))) == rounded
+    resumed = tiny_run(tmp_path, "cut", 6, rounded=rounded)
     assert resumed.step == whole.step == 6
     for key, value in whole.weights.items():
         torch.testing.assert_close(resumed.weights[key], value, rtol=0, atol=0)

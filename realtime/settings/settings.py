@@ -408,8 +408,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             flags=("--matte-crop",),
             help="on: the model sees the part of the camera's picture where you are, so that it finds more of you "
-            "where you fill less than about half of its height; whoever comes in elsewhere is seen up to a quarter "
-            "of a second later; not with --far, nor on a GPU that draws whole frames; off: it always sees the whole "
+            "where you fill less than about half of its height; whoever comes in elsewhere is seen up to eight "
+            "frames later; not with --far, nor on a GPU that draws whole frames; off: it always sees the whole "
             "picture; default: on",
             about="Show the model the part of the picture where you are (on), or always all of it (off).",
             group=MODEL,
